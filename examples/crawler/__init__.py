@@ -1,0 +1,1 @@
+"""A crawler in two tasks. In the folder above: python -m crawler."""

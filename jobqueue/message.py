@@ -1,0 +1,167 @@
+"""The job's body: from a function's arguments to bytes, and back with every check."""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+
+from jobqueue.errors import ArgumentError, BadJobError, TubeNameError
+
+_TUBE_NAME = re.compile(r"[A-Za-z0-9+/;.$_()][A-Za-z0-9\-+/;.$_()]{0,199}")
+_KEYS = frozenset({"func_name", "tube", "kwargs"})
+_EXPECTED = 'expected a JSON object with the keys "func_name", "tube" and "kwargs"'
+
+
+def check_tube(name: str) -> str:
+    """Return the tube's name, if beanstalkd takes it.
+
+    A name is 1 to 200 bytes of letters, digits and ``-+/;.$_()``, and does not start
+    with ``-`` (protocol.txt, "Names"). Anything else could break out of its command.
+
+    Raises :class:`~jobqueue.errors.TubeNameError`.
+    """
+    if _TUBE_NAME.fullmatch(name):
+        return name
+    raise TubeNameError(
+        f"{name!r} is not a tube name: use 1 to 200 letters, digits and -+/;.$_(), "
+        "not starting with -"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One call of a task: what a job's body says."""
+
+    func_name: str
+    tube: str
+    kwargs: dict[str, object]
+
+
+def encode(func_name: str, tube: str, kwargs: Mapping[str, object]) -> bytes:
+    """Return the job's body as compact UTF-8 JSON.
+
+    JSON changes some values silently: tuples become lists, and the integer, float,
+    bool and None keys of a dict become strings.
+
+    Raises :class:`~jobqueue.errors.ArgumentError` (a ``TypeError``) naming the argument
+    that JSON can't carry.
+    """
+    try:
+        text = _ENCODER.encode({"func_name": func_name, "tube": tube, "kwargs": kwargs})
+        return text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ArgumentError(_explain(func_name, kwargs, error)) from error
+
+
+def decode(body: bytes) -> Message:
+    """Return the message in a job's body.
+
+    Raises :class:`~jobqueue.errors.BadJobError`, which says what was expected, for
+    whatever bytes are not a message. The body's content is never part of the error.
+    """
+    try:
+        content = _DECODER.decode(body.decode())
+    except UnicodeDecodeError:
+        raise BadJobError(f"the body is not UTF-8: {_EXPECTED}") from None
+    except RecursionError:
+        raise BadJobError(f"the body is nested too deeply: {_EXPECTED}") from None
+    except ValueError as error:  # JSONDecodeError, and integers of too many digits
+        raise BadJobError(f"the body is not JSON ({error}): {_EXPECTED}") from None
+    if not isinstance(content, dict):
+        raise BadJobError(f"the body is {_json_type(content)} in JSON: {_EXPECTED}")
+    if content.keys() != _KEYS:
+        raise BadJobError(f"the body has {_describe_keys(content)}: {_EXPECTED}")
+    func_name, tube, kwargs = content["func_name"], content["tube"], content["kwargs"]
+    for key, value, kind in (
+        ("func_name", func_name, str),
+        ("tube", tube, str),
+        ("kwargs", kwargs, dict),
+    ):
+        if not isinstance(value, kind):
+            wanted = _json_type(kind())
+            raise BadJobError(f'"{key}" is {_json_type(value)}: expected {wanted}')
+    return Message(func_name, tube, kwargs)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":")
+)  # made once: json.dumps with options makes one for each call
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def _json_type(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a string"
+        case list():
+            return "an array"
+        case _:
+            return "an object"
+
+
+def _describe_keys(content: dict[str, object]) -> str:
+    missing = sorted(_KEYS - content.keys())
+    if missing:
+        return "no " + " and no ".join(f'"{key}"' for key in missing)
+    return "other keys as well"
+
+
+def _explain(func_name: str, kwargs: Mapping[str, object], error: Exception) -> str:
+    """Say which argument it was that made encoding fail."""
+    for name, value in kwargs.items():
+        try:
+            problem = next(_problems(name, value), None)
+        except RecursionError:
+            problem = f"{name} is nested too deeply, or contains itself"
+        if problem:
+            return f"{func_name}() can't be put: {problem}, which JSON can't carry"
+    return f"{func_name}() can't be put: {error}"
+
+
+def _problems(path: str, value: object) -> Iterator[str]:
+    """Yield what JSON can't carry in a value, each with the way to it."""
+    match value:
+        case None | bool() | int():
+            pass
+        case float():
+            if not math.isfinite(value):
+                yield f"{path} is {value}"
+        case str():
+            if not _is_unicode(value):
+                yield f"{path} is a str with a lone surrogate"
+        case list() | tuple():
+            for index, item in enumerate(value):
+                yield from _problems(f"{path}[{index}]", item)
+        case dict():
+            yield from _dict_problems(path, value)
+        case _:
+            yield f"{path} is a {type(value).__qualname__}"
+
+
+def _dict_problems(path: str, items: dict[object, object]) -> Iterator[str]:
+    for key, value in items.items():
+        if isinstance(key, str | int | float | None):
+            yield from _problems(f"the key {key!r} of {path}", key)
+        else:
+            yield f"{path} has a key of type {type(key).__qualname__}"
+        yield from _problems(f"{path}[{key!r}]", value)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

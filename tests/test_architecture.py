@@ -1,0 +1,115 @@
+"""The rooms and floors: a file imports only from the floors below its own."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import jobqueue
+
+PACKAGE = Path(jobqueue.__file__).parent
+
+FLOORS = [
+    {"errors"},
+    {"address", "message", "outcome"},
+    {"wire", "subscriber"},
+    {"connection"},
+    {"pool"},
+    {"putter"},
+    {"job_queue"},
+    {"worker.execute", "worker.signals"},
+    {"worker.report"},
+    {"worker.loop"},
+    {"worker"},
+    {""},  # the package itself: the public names
+    {"worker.__main__"},
+]
+FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+OUTSIDE = {"connection": {"greenstalk"}}
+
+
+def room_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+ROOMS = {room_of(path): path for path in PACKAGE.rglob("*.py")}
+
+
+def imported_modules(path: Path) -> Iterator[str]:
+    """Yield each module that a file imports: lazily and for type checking too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: a relative import"
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                room = name.removeprefix("jobqueue.")
+                yield name if room in ROOMS else str(node.module)
+
+
+def test_every_file_has_its_floor() -> None:
+    assert set(FLOOR_OF) == set(ROOMS)
+
+
+@pytest.mark.parametrize("room", sorted(ROOMS))
+def test_imports_go_down_the_floors_only(room: str) -> None:
+    allowed = {below for below in ROOMS if FLOOR_OF[below] < FLOOR_OF[room]}
+    imported = {
+        module.removeprefix("jobqueue").removeprefix(".")
+        for module in imported_modules(ROOMS[room])
+        if module.partition(".")[0] == "jobqueue"
+    }
+
+    assert imported <= allowed
+
+
+@pytest.mark.parametrize("room", sorted(ROOMS))
+def test_only_the_connection_imports_from_outside_of_the_standard_library(
+    room: str,
+) -> None:
+    imported = {module.partition(".")[0] for module in imported_modules(ROOMS[room])}
+
+    outside = imported - sys.stdlib_module_names - {"jobqueue"}
+
+    assert outside == OUTSIDE.get(room, set())
+
+
+def test_importing_does_nothing_but_define() -> None:
+    script = """
+import logging, os, signal, socket, threading
+connect = socket.socket.connect
+def refuse(*args): raise SystemExit("connected at import")
+socket.socket.connect = refuse
+before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+import jobqueue, jobqueue.worker
+assert threading.active_count() == 1
+assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+assert not logging.getLogger().handlers
+assert not logging.getLogger("jobqueue").handlers
+print("fine")
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout == "fine\n", done.stderr
+
+
+def test_running_the_worker_module_warns_of_nothing() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "jobqueue.worker", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout == f"jobqueue {jobqueue.__version__}\n"
+    assert done.stderr == ""

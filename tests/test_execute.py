@@ -1,0 +1,113 @@
+"""Running a job, with no broker in sight."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from jobqueue import BadJobError, JobQueue
+from jobqueue.subscriber import Task, subscriber
+from jobqueue.worker.execute import Execution, execute
+
+
+def run(func_name: str, **kwargs: Any) -> Execution:
+    body = {"func_name": func_name, "tube": "t", "kwargs": kwargs}
+    return execute(json.dumps(body).encode(), subscriber.find)
+
+
+def define(func: Callable[..., Any]) -> Task:
+    JobQueue.task("t")(func)
+    task = subscriber.find("t", func.__name__)
+    assert task
+    return task
+
+
+def test_a_function_runs_with_its_arguments_and_defaults() -> None:
+    ran = []
+
+    def work(a: int, b: int = 2, **more: int) -> None:
+        ran.append((a, b, more))
+
+    task = define(work)
+    execution = run("work", a=1, c=3)
+
+    assert ran == [(1, 2, {"c": 3})]
+    assert (execution.task, execution.error) == (task, None)
+    assert execution.seconds >= 0
+
+
+def test_an_async_function_runs_to_its_end() -> None:
+    ran = []
+
+    async def work(a: int) -> None:
+        await asyncio.sleep(0)
+        ran.append(a)
+
+    define(work)
+
+    assert run("work", a=1).error is None
+    assert ran == [1]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError(), SystemExit(0), KeyboardInterrupt(), GeneratorExit(), TypeError()],
+)
+@pytest.mark.parametrize("is_async", [False, True])
+def test_whatever_is_raised_is_a_failure(error: BaseException, is_async: bool) -> None:
+    def work() -> None:
+        raise error
+
+    async def async_work() -> None:
+        raise error
+
+    func = async_work if is_async else work
+    define(func)
+
+    assert run(func.__name__).error is error
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"a": 1, "b": 2}, {"b": 1}])
+def test_arguments_that_do_not_fit_are_a_bad_job(kwargs: dict[str, int]) -> None:
+    ran = []
+
+    def work(a: int) -> None:
+        ran.append(a)
+
+    define(work)
+    error = run("work", **kwargs).error
+
+    assert isinstance(error, BadJobError)
+    assert "the arguments do not fit: " in str(error)
+    assert ran == []
+
+
+def test_a_type_error_inside_of_the_function_is_its_own() -> None:
+    def work(a: Any) -> None:
+        len(a)
+
+    define(work)
+
+    assert type(run("work", a=1).error) is TypeError
+
+
+def test_a_body_calls_what_is_registered_and_nothing_else() -> None:
+    def work() -> None: ...
+
+    define(work)
+    for tube, func_name in [
+        ("t", "os.system"),
+        ("t", "__class__"),
+        ("t", "work.__globals__"),
+        ("t", ""),
+        ("u", "work"),
+        ("", "work"),
+    ]:
+        body = {"func_name": func_name, "tube": tube, "kwargs": {}}
+        execution = execute(json.dumps(body).encode(), subscriber.find)
+
+        assert execution.task is None
+        assert isinstance(execution.error, BadJobError)
+        assert "is known to this worker" in str(execution.error)

@@ -1,0 +1,267 @@
+import json
+import os
+import re
+import signal
+import threading
+from pathlib import Path
+from typing import Any, assert_type
+
+import pytest
+
+from jobqueue import (
+    ArgumentError,
+    BrokerDrainingError,
+    BrokerTimeoutError,
+    BrokerUnreachableError,
+    JobQueue,
+    JobTooBigError,
+    Putter,
+)
+
+from .support import Beanstalkd, eventually, free_port
+
+
+def kwargs_put(broker: Beanstalkd, job_id: int) -> object:
+    with broker.client() as client:
+        return json.loads(client.peek(job_id).body)["kwargs"]
+
+
+def test_a_put_sends_exactly_the_three_keys(
+    broker: Beanstalkd, queue: JobQueue
+) -> None:
+    @queue.task("task_tube_one")
+    def task_one(arg1: str, arg2: str, arg3: str) -> None: ...
+
+    job_id = task_one.put(arg1="a", arg2="b", arg3="ü")
+
+    with broker.client("task_tube_one") as client:
+        job = client.peek_ready()
+    assert (job.id, job_id) == (1, 1)
+    assert json.loads(job.body) == {
+        "func_name": "task_one",
+        "tube": "task_tube_one",
+        "kwargs": {"arg1": "a", "arg2": "b", "arg3": "ü"},
+    }
+    stats = broker.stats_job(job_id)
+    assert (stats["pri"], stats["delay"], stats["ttr"]) == (65536, 0, 60)
+
+
+def test_puts_of_several_tubes_share_a_connection(
+    broker: Beanstalkd, queue: JobQueue
+) -> None:
+    @queue.task("t")
+    def one() -> None: ...
+
+    @queue.task("u")
+    def two() -> None: ...
+
+    for task in (one, two, two, one):
+        task.put()
+
+    assert broker.counts("t") == {"ready": 2}
+    assert broker.counts("u") == {"ready": 2}
+    assert broker.connections() == 1
+
+
+def test_nothing_is_connected_before_the_first_put_nor_after_close(
+    broker: Beanstalkd,
+) -> None:
+    queue = JobQueue(broker.url)
+
+    @queue.task("t")
+    def task_one() -> None: ...
+
+    assert broker.connections() == 0
+    task_one.put()
+    assert broker.connections() == 1
+    queue.close()
+    assert broker.connections() == 0
+    task_one.put()
+    assert broker.connections() == 1
+    queue.close()
+
+
+def test_positional_arguments_become_names_and_defaults_stay_behind(
+    broker: Beanstalkd, queue: JobQueue
+) -> None:
+    @queue.task("t")
+    def task_one(self: int, a: int, b: int = 2, *, c: int = 3, **more: int) -> None: ...
+
+    for job_id, expected in (
+        (task_one.put(0, 1), {"self": 0, "a": 1}),
+        (task_one.put(0, a=1, c=4), {"self": 0, "a": 1, "c": 4}),
+        (task_one.put(0, 1, 2, d=5), {"self": 0, "a": 1, "b": 2, "d": 5}),
+        (task_one.put(self=0, a=1), {"self": 0, "a": 1}),
+    ):
+        assert expected == kwargs_put(broker, job_id)
+
+
+def test_arguments_that_do_not_fit_are_refused_at_the_put(
+    broker: Beanstalkd, queue: JobQueue
+) -> None:
+    @queue.task("t")
+    def task_one(a: int, *rest: int, b: int = 2) -> None: ...
+
+    wrong: Any = task_one
+    for args, kwargs, problem in (
+        ((), {}, "task_one() missing a required argument: 'a'"),
+        ((), {"b": 1}, "task_one() missing a required argument: 'a'"),
+        ((1,), {"c": 1}, "task_one() got an unexpected keyword argument 'c'"),
+        ((1,), {"a": 1}, "task_one() multiple values for argument 'a'"),
+        ((1, 2), {}, "can't be put with positional arguments for 'rest'"),
+    ):
+        with pytest.raises(TypeError, match=re.escape(problem)):
+            wrong.put(*args, **kwargs)
+    with pytest.raises(ArgumentError, match="a is a set"):
+        wrong.put(a={1})
+    assert broker.counts("t") == {}
+    assert broker.connections() == 0
+
+
+def test_the_types_are_those_of_the_function(queue: JobQueue) -> None:
+    @queue.task("t")
+    def task_one(a: int, b: str = "") -> float:
+        return a + len(b)
+
+    assert_type(task_one(1, "x"), float)
+    assert_type(task_one.put(1, b="x"), int)
+    with pytest.raises(TypeError):
+        task_one.put("x", c=1)  # type: ignore[arg-type, call-arg]
+    with pytest.raises(TypeError):
+        task_one()  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        task_one.put(b="x")  # type: ignore[call-arg]
+
+    @JobQueue.task("t", max_kicks=None)
+    async def task_two(a: int) -> bool:
+        return bool(a)
+
+    async def use() -> None:
+        assert_type(await task_two(1), bool)
+
+    use().close()
+
+
+def test_a_job_too_big_says_what_is_and_leaves_the_connection_in_use(
+    broker: Beanstalkd, queue: JobQueue
+) -> None:
+    @queue.task("t")
+    def task_one(x: str) -> None: ...
+
+    with pytest.raises(
+        JobTooBigError, match=r"1000053 bytes .* takes 65535 at most.*larger -z"
+    ):
+        task_one.put(x="x" * 10**6)
+    task_one.put(x="x")
+
+    assert broker.counts("t") == {"ready": 1}
+    assert broker.connections() == 1
+
+
+def test_a_broker_that_is_not_there_is_named_and_used_when_it_comes(
+    socket_folder: Path,
+) -> None:
+    @JobQueue.task("t")
+    def task_one() -> None: ...
+
+    port = free_port()
+    for broker in (Beanstalkd(socket_folder / "b.sock"), Beanstalkd(port)):
+        with JobQueue(broker.url) as queue:
+            putter = queue.task("t")(task_one.__wrapped__)
+            with pytest.raises(BrokerUnreachableError, match=re.escape(broker.url)):
+                putter.put()
+            with broker:
+                assert putter.put() == 1
+
+
+def test_a_draining_broker_is_a_clear_error(
+    broker: Beanstalkd, queue: JobQueue
+) -> None:
+    @queue.task("t")
+    def task_one() -> None: ...
+
+    task_one.put()
+    broker.signal(signal.SIGUSR1)
+
+    with broker.client() as client:
+        eventually(lambda: client.stats()["draining"], "true")
+
+    with pytest.raises(BrokerDrainingError, match="is draining"):
+        task_one.put()
+
+
+def test_a_frozen_broker_is_a_clear_error_and_used_when_it_thaws(
+    broker: Beanstalkd, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @queue.task("t")
+    def task_one() -> None: ...
+
+    monkeypatch.setattr("jobqueue.wire.TIMEOUT", 0.2)
+    task_one.put()
+    broker.signal(signal.SIGSTOP)
+
+    with pytest.raises(BrokerTimeoutError, match="did not answer in time"):
+        task_one.put()
+    broker.signal(signal.SIGCONT)
+
+    task_one.put()
+
+
+def test_a_connection_that_died_while_idle_is_replaced(
+    broker: Beanstalkd, queue: JobQueue
+) -> None:
+    @queue.task("t")
+    def task_one() -> None: ...
+
+    task_one.put()
+    broker.kill()
+    broker.start()
+
+    assert task_one.put() == 1
+    assert broker.counts("t") == {"ready": 1}
+
+
+def put_many_times(task: Putter[[int], None], times: int) -> list[int]:
+    return [task.put(n) for n in range(times)]
+
+
+def test_threads_put_side_by_side(broker: Beanstalkd, queue: JobQueue) -> None:
+    @queue.task("t")
+    def task_one(n: int) -> None: ...
+
+    ids: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: ids.extend(put_many_times(task_one, 100)))
+        for _ in range(16)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(set(ids)) == 1600
+    assert broker.counts("t") == {"ready": 1600}
+    assert broker.connections() <= 16
+
+
+def test_a_forked_child_makes_connections_of_its_own(
+    broker: Beanstalkd, queue: JobQueue
+) -> None:
+    @queue.task("t")
+    def task_one(n: int) -> None: ...
+
+    task_one.put(0)
+    children = []
+    for _ in range(4):
+        child = os.fork()
+        if not child:
+            try:
+                put_many_times(task_one, 200)
+            finally:
+                os._exit(0)
+        children.append(child)
+    put_many_times(task_one, 200)
+    for child in children:
+        os.waitpid(child, 0)
+
+    assert broker.counts("t") == {"ready": 1001}
