@@ -1,22 +1,28 @@
 """Where the broker is: beanstalkd URLs."""
 
+import math
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from jobqueue.errors import BrokerURLError
 
 DEFAULT_URL = "beanstalkd://127.0.0.1:11300"
 DEFAULT_PORT = 11300
+DEFAULT_TIMEOUT = 5.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a beanstalkd listens: a host and port, or the path of a Unix socket."""
+    """Where a beanstalkd listens: a host and port, or the path of a Unix socket.
+
+    ``timeout`` is for how many seconds to wait for a connection, and for any reply.
+    """
 
     target: tuple[str, int] | str
+    timeout: float = field(default=DEFAULT_TIMEOUT, compare=False)
 
     @classmethod
     def find(cls, url: str | None) -> Self:
@@ -36,28 +42,44 @@ class Address:
         try:
             parts = urlsplit(url)
             port = parts.port
-        except (ValueError, TypeError, AttributeError) as error:
-            raise _bad_url(url, str(error)) from None
-        if parts.query or parts.fragment:
-            raise _bad_url(url, "nothing may follow the address")
-        if parts.scheme == "beanstalkd":
-            if "@" in parts.netloc:
-                raise _bad_url(url, "beanstalkd has no users or passwords")
-            if not parts.hostname or port == 0 or parts.path not in {"", "/"}:
-                raise _bad_url(url, "a host is needed, then at most a port")
-            return cls((parts.hostname, port or DEFAULT_PORT))
-        if parts.scheme == "unix":
-            path = unquote(parts.path)
-            if parts.netloc or not path.strip("/") or "\0" in path:
-                raise _bad_url(url, "an absolute path is needed")
-            return cls(path)
-        raise _bad_url(url, "the scheme has to be beanstalkd or unix")
+        except (ValueError, TypeError, AttributeError):
+            # Not with the error's own words: they may quote a password.
+            raise _bad_url(url, "it can't be read") from None
+        return cls(_target(url, parts, port), _timeout(url, parts))
 
     def __str__(self) -> str:
         if isinstance(self.target, str):
             return f"unix://{quote(self.target)}"
         host, port = self.target
         return f"beanstalkd://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _target(url: str, parts: SplitResult, port: int | None) -> tuple[str, int] | str:
+    if parts.scheme == "beanstalkd":
+        if "@" in parts.netloc:
+            raise _bad_url(url, "beanstalkd has no users or passwords")
+        if not parts.hostname or port == 0 or parts.path not in {"", "/"}:
+            raise _bad_url(url, "a host is needed, then at most a port")
+        return parts.hostname, port or DEFAULT_PORT
+    if parts.scheme == "unix":
+        path = unquote(parts.path)
+        if parts.netloc or not path.strip("/") or "\0" in path:
+            raise _bad_url(url, "an absolute path is needed")
+        return path
+    raise _bad_url(url, "the scheme has to be beanstalkd or unix")
+
+
+def _timeout(url: str, parts: SplitResult) -> float:
+    name, _, value = parts.query.partition("=")
+    if name not in {"", "timeout"} or parts.fragment:
+        raise _bad_url(url, "only ?timeout=SECONDS may follow the address")
+    try:
+        timeout = float(value) if name else DEFAULT_TIMEOUT
+    except ValueError:
+        timeout = math.nan
+    if not 0 < timeout < math.inf:
+        raise _bad_url(url, "the timeout has to be a number of seconds, more than 0")
+    return timeout
 
 
 def _bad_url(url: object, problem: str) -> BrokerURLError:

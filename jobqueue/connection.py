@@ -5,33 +5,35 @@ This is the only file that knows greenstalk. Other rooms see the errors of
 """
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import greenstalk
 
 from jobqueue.address import Address
+from jobqueue.bulk import Bulk
 from jobqueue.errors import (
     BrokerDrainingError,
+    BrokerError,
     BrokerOutOfMemoryError,
     BrokerTimeoutError,
     BrokerUnreachableError,
     ConnectionLostError,
     JobQueueError,
     JobTooBigError,
-    OptionError,
 )
 from jobqueue.message import check_tube
+from jobqueue.options import PutOptions, whole_number
 from jobqueue.outcome import Buried, Deleted, JobStats, Outcome
-from jobqueue.wire import TIMEOUT, BrokerSocket
+from jobqueue.wire import BrokerSocket
 
-DEFAULT_PRIORITY = greenstalk.DEFAULT_PRIORITY
-DEFAULT_TTR = greenstalk.DEFAULT_TTR  # seconds
+T = TypeVar("T")
 
-_MAX_NUMBER = 2**32 - 1
+_BATCH_JOBS = 500  # in one write
+_BATCH_BYTES = 2**18
 _MAX_BODY = 2**30  # bytes: the most that beanstalkd's -z allows
 
 
@@ -72,8 +74,10 @@ class Connection:
             self._socket = BrokerSocket.connect_to(address)
         except (OSError, ValueError) as error:  # ValueError: a host that can't be one
             raise BrokerUnreachableError(
-                f"beanstalkd at {address} can't be reached: {_reason(error)}"
-            ) from error
+                f"beanstalkd at {address} can't be reached ({_reason(error)}): "
+                "is it running there?"
+            ) from None
+        self._replies = self._socket.replies
         self._exchange = _Exchange(self)
         with self._exchange:
             # encoding=None: greenstalk would decode inside of reserve, and the id of a
@@ -93,48 +97,64 @@ class Connection:
 
     def close(self) -> None:
         """Close the connection; the broker makes ready again what it had reserved."""
-        self._socket.replies.close()
-        self._socket.close()
+        with suppress(OSError):  # a task may have closed file descriptors not its own
+            self._socket.close()
 
     def interrupt(self) -> None:
         """End the connection from another thread: a read that waits on it fails now."""
         with suppress(OSError):  # it has ended already, so no read waits on it
             self._socket.shutdown(socket.SHUT_RDWR)
 
-    def put(
-        self,
-        tube: str,
-        body: bytes,
-        *,
-        priority: int = DEFAULT_PRIORITY,
-        delay: int = 0,
-        ttr: int = DEFAULT_TTR,
-    ) -> int:
+    def put(self, tube: str, body: bytes, options: PutOptions) -> int:
         """Put a job into a tube and return its id.
 
-        ``delay`` and ``ttr`` are seconds. Raises the errors of
-        :class:`~jobqueue.errors.BrokerError` when the broker takes no jobs now, and
-        :class:`~jobqueue.errors.JobTooBigError`.
+        Raises the errors of :class:`~jobqueue.errors.BrokerError` when the broker takes
+        no jobs now, and :class:`~jobqueue.errors.JobTooBigError`.
         """
-        command = b"put %d %d %d %d\r\n%b\r\n" % (
-            _number("priority", priority),
-            _number("delay", delay),
-            _number("ttr", ttr, least=1),
-            len(body),
-            body,
-        )
-        use = self._using != check_tube(tube)
+        command = _put(_numbers(options), body)
+        use = self._using != tube
         if use:
-            command = b"use %b\r\n%b" % (tube.encode(), command)
+            command = _use(tube) + command
         with self._exchange:
             self._socket.sendall(command)
             if use:
                 self._reply(b"USING")
                 self._using = tube
-            try:
-                return int(self._reply(b"INSERTED")[0])
-            except _REFUSALS as error:
-                raise self._refusal(error, tube, len(body)) from error
+            answer = self._put_answer()
+            if isinstance(answer, int):
+                return answer
+            raise self._refusal(answer, tube, len(body)) from answer
+
+    def put_many(
+        self, tube: str, bodies: Iterable[bytes], options: PutOptions
+    ) -> list[int]:
+        """Put a job for each body, hundreds in a write, and return their ids in order.
+
+        An error that the iterable raises ends it; the bodies before it are put. Raises
+        :class:`~jobqueue.errors.PutManyError` for that, and for whatever the broker
+        refuses. Before the first body is taken from the iterable, it is
+        :class:`~jobqueue.errors.ConnectionLostError` as elsewhere.
+        """
+        numbers = _numbers(options)
+        with self._exchange:
+            # Proves that the connection is alive, while no job can be put twice yet.
+            self._socket.sendall(_use(tube))
+            self._reply(b"USING")
+            self._using = tube
+        bulk: Bulk[greenstalk.BeanstalkdError] = Bulk()
+        commands = (_put(numbers, body) for body in bulk.sending(bodies))
+        try:
+            with self._exchange:
+                for answer in self._pipelined(commands, self._put_answer):
+                    bulk.answered(answer)
+                cause = bulk.source_error
+                if bulk.refused:
+                    cause = self._refusal(bulk.refused.error, tube, bulk.refused.size)
+        except BrokerError as lost:
+            cause = lost
+        if cause:
+            raise bulk.error(cause) from cause
+        return bulk.ids
 
     def watch_only(self, tubes: Iterable[str]) -> None:
         """Reserve from these tubes from now on, and from no others."""
@@ -151,18 +171,17 @@ class Connection:
 
         Reads the answer if :meth:`settle` has asked for the job already.
         """
-        self._socket.wait_at_least(timeout + TIMEOUT)
         with self._exchange:
             if not self._reserve_is_sent:
                 self._socket.sendall(_reserve(timeout))
             self._reserve_is_sent = False
+            if not self._replies.has_line():
+                self._replies.wait_for_line(timeout + self.address.timeout)
             try:
                 job_id, size = map(int, self._reply(b"RESERVED"))
             except (greenstalk.TimedOutError, greenstalk.DeadlineSoonError):
                 return None
-            if not 0 <= size <= _MAX_BODY:
-                raise ValueError(f"a job of {size} bytes")
-            return ReservedJob(job_id, self._socket.replies.read(size + 2)[:-2])
+            return ReservedJob(job_id, self._chunk(size))
 
     def settle(
         self, job: ReservedJob, outcome: Outcome, *, reserve: int | None = None
@@ -194,12 +213,17 @@ class Connection:
     def stats_job(self, job: ReservedJob) -> JobStats | None:
         """Return what the broker counts of a job; None if there is no such job."""
         with self._exchange:
+            self._socket.sendall(b"stats-job %d\r\n" % job.id)
             try:
-                stats = self._client.stats_job(job.id)
+                (size,) = map(int, self._reply(b"OK"))
             except greenstalk.NotFoundError:
                 return None
+            # Not greenstalk's: that makes a number of a tube's name like 007.
+            stats = _parse_stats(self._chunk(size))
             return JobStats(
-                tube=stats["tube"], priority=stats["pri"], kicks=stats["kicks"]
+                tube=stats["tube"],
+                priority=int(stats["pri"]),
+                kicks=int(stats["kicks"]),
             )
 
     def _reply(self, expected: bytes) -> list[bytes]:
@@ -207,12 +231,53 @@ class Connection:
 
         greenstalk reads a reply only to a command that it has just sent by itself.
         """
-        status, *values = self._socket.replies.readline().split()
-        if status == expected:
-            return values
-        if status in greenstalk.ERROR_RESPONSES:
-            raise greenstalk.ERROR_RESPONSES[status](values)
-        raise greenstalk.UnknownResponseError(status, values)
+        return _values(self._replies.readline(), expected)
+
+    def _chunk(self, size: int) -> bytes:
+        """Read what follows a reply line that announced this many bytes."""
+        if not 0 <= size <= _MAX_BODY:
+            raise ValueError(f"a reply of {size} bytes")
+        return self._replies.read(size + 2)[:-2]
+
+    def _put_answer(self) -> int | greenstalk.BeanstalkdError:
+        """Read the answer to a put: the job's id, or why the broker refused it."""
+        line = self._replies.readline()
+        if line.startswith(b"INSERTED "):  # what follows would do, but slower
+            return int(line[9:])
+        try:
+            (job_id,) = _values(line, b"INSERTED")
+            return int(job_id)
+        except _REFUSALS as error:
+            return error
+
+    def _pipelined(
+        self, commands: Iterable[bytes], read: Callable[[], T]
+    ) -> Iterator[T]:
+        """Send commands, many in one write, and yield what is read for each, in order.
+
+        Answers are read while commands are written: with full buffers on either side,
+        the broker would wait for us to read, and we for the broker.
+        """
+        batches = _batches(commands)
+        unsent = memoryview(b"")
+        awaited = 0
+        while True:
+            if not unsent and awaited < _BATCH_JOBS:  # the broker has work meanwhile
+                batch, count = next(batches, (b"", 0))
+                unsent = memoryview(batch)
+                awaited += count
+            if unsent:
+                readable, writable = self._socket.ready()
+                if writable:
+                    unsent = unsent[self._socket.send(unsent) :]
+            elif awaited:
+                readable = True
+            else:
+                return
+            while readable and awaited:
+                yield read()
+                awaited -= 1
+                readable = self._replies.has_line()
 
     def _refusal(
         self, error: greenstalk.BeanstalkdError, tube: str, size: int
@@ -273,21 +338,49 @@ class _Exchange:
             ) from error
 
 
+def _use(tube: str) -> bytes:
+    return b"use %b\r\n" % check_tube(tube).encode()
+
+
+def _numbers(options: PutOptions) -> bytes:
+    return b"%d %d %d" % (options.priority, options.delay_now(), options.ttr)
+
+
+def _put(numbers: bytes, body: bytes) -> bytes:
+    return b"put %b %d\r\n%b\r\n" % (numbers, len(body), body)
+
+
+def _values(line: bytes, expected: bytes) -> list[bytes]:
+    """Return the values of a reply; raise greenstalk's error for an unexpected one."""
+    status, *values = line.split()
+    if status == expected:
+        return values
+    if status in greenstalk.ERROR_RESPONSES:
+        raise greenstalk.ERROR_RESPONSES[status](values)
+    raise greenstalk.UnknownResponseError(status, values)
+
+
+def _parse_stats(chunk: bytes) -> dict[str, str]:
+    """Return what a stats command answers with: YAML of one ``key: value`` a line."""
+    lines = chunk.decode("ascii").splitlines()
+    return dict(line.split(": ", 1) for line in lines if line != "---")
+
+
 def _reserve(timeout: int) -> bytes:
-    return b"reserve-with-timeout %d\r\n" % _number("timeout", timeout)
+    return b"reserve-with-timeout %d\r\n" % whole_number("timeout", timeout)
 
 
-def _number(name: str, value: int, *, least: int = 0) -> int:
-    """Return the number, if the broker takes it.
-
-    beanstalkd answers one out of range with BAD_FORMAT, and would then read the job's
-    body as commands.
-    """
-    if type(value) is int and least <= value <= _MAX_NUMBER:
-        return value
-    raise OptionError(
-        f"{name} has to be a whole number from {least} to {_MAX_NUMBER}, not {value!r}"
-    )
+def _batches(commands: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Yield commands joined to one write, and how many they are."""
+    batch: list[bytes] = []
+    size = 0
+    for command in commands:
+        batch.append(command)
+        size += len(command)
+        if len(batch) == _BATCH_JOBS or size >= _BATCH_BYTES:
+            yield b"".join(batch), len(batch)
+            batch, size = [], 0
+    yield b"".join(batch), len(batch)
 
 
 def _reason(error: Exception) -> str:

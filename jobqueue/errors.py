@@ -26,7 +26,7 @@ class UnknownTubeError(JobQueueError, LookupError):
 
 
 class ArgumentError(JobQueueError, TypeError):
-    """An argument of a put can't be sent: JSON has no way to write it."""
+    """The arguments of a put don't fit the function, or JSON can't carry one."""
 
 
 class OptionError(JobQueueError, ValueError):
@@ -35,6 +35,25 @@ class OptionError(JobQueueError, ValueError):
 
 class JobTooBigError(JobQueueError, ValueError):
     """The job is larger than the broker allows."""
+
+
+class PutManyError(JobQueueError):
+    """An item of a ``put_many`` could not be put; its cause says why.
+
+    ``index`` is the item's number, counted from 0. ``ids`` are the ids of the jobs that
+    the broker has taken, by the number of their item. All items before ``index`` are
+    among them, and perhaps some after it. ``unconfirmed`` is how many more were sent
+    without an answer, so that they may be there or not: none, unless the connection
+    was lost.
+    """
+
+    def __init__(
+        self, message: str, *, index: int, ids: dict[int, int], unconfirmed: int = 0
+    ) -> None:
+        super().__init__(message)
+        self.index = index
+        self.ids = ids
+        self.unconfirmed = unconfirmed
 
 
 class BadJobError(JobQueueError, ValueError):

@@ -4,11 +4,13 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from jobqueue.errors import OptionError, TaskDefinitionError
 from jobqueue.message import check_tube
+from jobqueue.options import Delay, PutOptions
 from jobqueue.pool import ConnectionPool
 from jobqueue.putter import Putter
 from jobqueue.subscriber import Place, Task, subscriber
@@ -62,11 +64,21 @@ class JobQueue:
 
     @_MethodOfDefaultToo
     def task(
-        self, tube: str, *, max_kicks: int | None = 3
+        self,
+        tube: str,
+        *,
+        delay: Delay | None = None,
+        at: datetime | None = None,
+        priority: int | None = None,
+        ttr: int | None = None,
+        max_kicks: int | None = 3,
     ) -> Callable[[Callable[P, R]], Putter[P, R]]:
         """Make a function a task, whose jobs go through this tube.
 
         Called on the class, ``@JobQueue.task("tube")``, it uses the default queue.
+
+        ``delay``, ``at``, ``priority`` and ``ttr`` are what its jobs are put with,
+        unless :meth:`Putter.options <jobqueue.Putter.options>` says otherwise.
 
         A job that fails is buried, and an operator may kick it. One that fails again
         after ``max_kicks`` kicks is deleted, and its body logged; None buries it each
@@ -77,11 +89,17 @@ class JobQueue:
         :class:`~jobqueue.errors.TaskDefinitionError` or
         :class:`~jobqueue.errors.DuplicateTaskError`.
         """
+        if callable(tube):
+            raise TaskDefinitionError(
+                'task needs the name of a tube, as in @queue.task("emails")'
+            )
         check_tube(tube)
         if max_kicks is not None and (type(max_kicks) is not int or max_kicks < 0):
             raise OptionError(
                 f"max_kicks has to be None or a whole number from 0, not {max_kicks!r}"
             )
+
+        options = PutOptions().but(delay, at, priority, ttr)
 
         def decorate(func: Callable[P, R]) -> Putter[P, R]:
             task = Task(
@@ -92,9 +110,9 @@ class JobQueue:
                 max_kicks=max_kicks,
                 # Where the decorator is, not where the function is: a careless wrapper
                 # gives all the functions that it wraps one name and one place.
-                place=Place.of(sys._getframe(1)),  # noqa: SLF001
+                place=Place.of(sys._getframe(1), func),  # noqa: SLF001
             )
-            putter = Putter(func, task, self._pool)
+            putter = Putter(func, task, self._pool, options)
             subscriber.register(task)
             return putter
 
@@ -113,13 +131,27 @@ class JobQueue:
 
 def _name_of(func: object) -> str:
     """Return the function's name, if it can be a task."""
-    name = getattr(func, "__name__", None)
-    if not callable(func) or not isinstance(name, str):
+    name = str(getattr(func, "__name__", ""))
+    if not callable(func) or isinstance(func, type) or not name.isidentifier():
         raise TaskDefinitionError(
-            f"{func!r} can't be a task: only a function, which has a name, can"
+            f"{func!r} can't be a task: only a function that has a name can"
         )
     if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
         raise TaskDefinitionError(
             f"{name}() can't be a task: it is a generator, and calling it runs nothing"
         )
+    outer, _, _ = str(getattr(func, "__qualname__", "")).rpartition(".")
+    first = next(iter(_signature(func).parameters), None)
+    if outer and not outer.endswith("<locals>") and first in {"self", "cls"}:
+        raise TaskDefinitionError(
+            f"{name}() can't be a task: it is a method of {outer}, and a job has no "
+            "object to call it on. Let the task be a function that finds the object."
+        )
     return name
+
+
+def _signature(func: Callable[..., object]) -> inspect.Signature:
+    try:
+        return inspect.signature(func)
+    except ValueError as error:
+        raise TaskDefinitionError(f"{func!r} can't be a task: {error}") from None

@@ -14,7 +14,7 @@ _KEYS = frozenset({"func_name", "tube", "kwargs"})
 _EXPECTED = 'expected a JSON object with the keys "func_name", "tube" and "kwargs"'
 
 
-def check_tube(name: str) -> str:
+def check_tube(name: object) -> str:
     """Return the tube's name, if beanstalkd takes it.
 
     A name is 1 to 200 bytes of letters, digits and ``-+/;.$_()``, and does not start
@@ -22,7 +22,7 @@ def check_tube(name: str) -> str:
 
     Raises :class:`~jobqueue.errors.TubeNameError`.
     """
-    if _TUBE_NAME.fullmatch(name):
+    if isinstance(name, str) and _TUBE_NAME.fullmatch(name):
         return name
     raise TubeNameError(
         f"{name!r} is not a tube name: use 1 to 200 letters, digits and -+/;.$_(), "
@@ -51,7 +51,7 @@ def encode(func_name: str, tube: str, kwargs: Mapping[str, object]) -> bytes:
     try:
         text = _ENCODER.encode({"func_name": func_name, "tube": tube, "kwargs": kwargs})
         return text.encode()
-    except (TypeError, ValueError, RecursionError) as error:
+    except Exception as error:  # values may be of classes that raise anything
         raise ArgumentError(_explain(func_name, kwargs, error)) from error
 
 
@@ -125,6 +125,8 @@ def _explain(func_name: str, kwargs: Mapping[str, object], error: Exception) -> 
             problem = next(_problems(name, value), None)
         except RecursionError:
             problem = f"{name} is nested too deeply, or contains itself"
+        except Exception as odd:  # noqa: BLE001 - a value's own code: any at all
+            problem = f"{name} raises {type(odd).__name__} when looked at"
         if problem:
             return f"{func_name}() can't be put: {problem}, which JSON can't carry"
     return f"{func_name}() can't be put: {error}"
@@ -133,14 +135,10 @@ def _explain(func_name: str, kwargs: Mapping[str, object], error: Exception) -> 
 def _problems(path: str, value: object) -> Iterator[str]:
     """Yield what JSON can't carry in a value, each with the way to it."""
     match value:
-        case None | bool() | int():
+        case None | bool():
             pass
-        case float():
-            if not math.isfinite(value):
-                yield f"{path} is {value}"
-        case str():
-            if not _is_unicode(value):
-                yield f"{path} is a str with a lone surrogate"
+        case int() | float() | str():
+            yield from _scalar_problems(path, value)
         case list() | tuple():
             for index, item in enumerate(value):
                 yield from _problems(f"{path}[{index}]", item)
@@ -150,6 +148,21 @@ def _problems(path: str, value: object) -> Iterator[str]:
             yield f"{path} is a {type(value).__qualname__}"
 
 
+def _scalar_problems(path: str, value: float | str) -> Iterator[str]:
+    try:
+        if isinstance(value, str):
+            value.encode()
+        elif isinstance(value, float):
+            if not math.isfinite(value):
+                yield f"{path} is {value}"
+        else:
+            int.__repr__(value)  # see sys.set_int_max_str_digits
+    except UnicodeEncodeError:
+        yield f"{path} is a str with a lone surrogate"
+    except ValueError:
+        yield f"{path} is an int of too many digits"
+
+
 def _dict_problems(path: str, items: dict[object, object]) -> Iterator[str]:
     for key, value in items.items():
         if isinstance(key, str | int | float | None):
@@ -157,11 +170,3 @@ def _dict_problems(path: str, items: dict[object, object]) -> Iterator[str]:
         else:
             yield f"{path} has a key of type {type(key).__qualname__}"
         yield from _problems(f"{path}[{key!r}]", value)
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

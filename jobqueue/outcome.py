@@ -20,8 +20,6 @@ class JobStats:
 class Deleted:
     """The job is gone: it is done, or it failed once too often."""
 
-    reason: str | None = None
-
 
 @dataclass(frozen=True, slots=True)
 class Buried:
@@ -45,5 +43,5 @@ def decide(error: BaseException, stats: JobStats, max_kicks: int | None) -> Outc
     if isinstance(error, BadJobError | Bury):
         return Buried(stats.priority)
     if max_kicks is not None and stats.kicks >= max_kicks:
-        return Deleted(KICKS_REACH_MAX)
+        return Deleted()
     return Buried(stats.priority)

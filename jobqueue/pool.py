@@ -2,46 +2,76 @@
 
 import os
 import weakref
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import TypeVar
 
 from jobqueue.address import Address
 from jobqueue.connection import Connection
 from jobqueue.errors import ConnectionLostError
+from jobqueue.options import PutOptions
+
+T = TypeVar("T")
 
 
 class ConnectionPool:
     """Open connections that wait for the next put, for any number of threads.
 
     Takes the broker's URL as :meth:`Address.find` does, and looks at the environment
-    only when the first connection is made. A child process starts with an empty pool:
-    a connection must not be shared across a fork.
+    only when a connection is made. There are as many connections as there were puts at
+    one time; they belong to no thread. A child process starts with none: a connection
+    must not be shared across a fork.
     """
 
     def __init__(self, url: str | None = None) -> None:
         if url is not None:
             Address.parse(url)
         self._url = url
+        # Appended to and popped from by all threads: lists need no lock for that.
         self._idle: list[Connection] = []
+        self._era = object()  # a new one after each close
         self._pid = os.getpid()
         weakref.finalize(self, _close_all, self._idle)
 
-    def put(self, tube: str, body: bytes) -> int:
-        """Put a job on a pooled connection, like :meth:`Connection.put`.
+    def put(self, tube: str, body: bytes, options: PutOptions) -> int:
+        """Put a job, like :meth:`Connection.put`.
 
-        A connection that has died while it was idle (the broker was restarted, say) is
-        replaced, and the put is tried once more.
+        On a connection that proves dead (the broker was restarted, say) the put is
+        tried once more, on a new one.
         """
+        return self._on_connection(lambda c: c.put(tube, body, options))
+
+    def put_many(
+        self, tube: str, bodies: Iterable[bytes], options: PutOptions
+    ) -> list[int]:
+        """Put many jobs over one connection, like :meth:`Connection.put_many`."""
+        return self._on_connection(lambda c: c.put_many(tube, bodies, options))
+
+    def close(self) -> None:
+        """Close the connections: the idle ones now, those in use when they are free.
+
+        The next put makes a new one.
+        """
+        self._era = object()
+        _close_all(self._idle)
+
+    def _on_connection(self, use: Callable[[Connection], T]) -> T:
+        """Use an idle connection; or a new one, if there is none or it proves dead."""
+        era = self._era
         connection = self._take()
         if connection is not None:
             try:
-                return self._put_on(connection, tube, body)
+                return use(connection)
             except ConnectionLostError:
                 self.close()  # the other idle ones are as dead
-        return self._put_on(Connection(Address.find(self._url)), tube, body)
-
-    def close(self) -> None:
-        """Close the connections that are idle; the next put makes a new one."""
-        _close_all(self._idle)
+                era = self._era
+            finally:
+                self._give_back(connection, era)
+        connection = Connection(Address.find(self._url))
+        try:
+            return use(connection)
+        finally:
+            self._give_back(connection, era)
 
     def _take(self) -> Connection | None:
         if self._pid != os.getpid():
@@ -52,12 +82,11 @@ class ConnectionPool:
         except IndexError:
             return None
 
-    def _put_on(self, connection: Connection, tube: str, body: bytes) -> int:
-        try:
-            return connection.put(tube, body)
-        finally:
-            if connection.is_open:
-                self._idle.append(connection)
+    def _give_back(self, connection: Connection, era: object) -> None:
+        if connection.is_open:
+            self._idle.append(connection)
+            if era is not self._era:  # closed meanwhile, maybe just before the append
+                _close_all(self._idle)
 
 
 def _close_all(idle: list[Connection]) -> None:

@@ -5,6 +5,7 @@ nobody reads it, and in the worker's, where it says what to call. That is the wh
 trick of the library.
 """
 
+import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -18,19 +19,25 @@ from jobqueue.errors import DuplicateTaskError
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The line of source that registered a task."""
+    """The line of source that registered a task, and where its function is from."""
 
     file: str
     line: int
     loaded_as: ModuleSpec | None
+    function: tuple[str, str]  # the file of its code, and its qualified name
 
     @classmethod
-    def of(cls, frame: FrameType) -> "Place":
-        """Return the place where a frame is now."""
+    def of(cls, frame: FrameType, func: Callable[..., Any]) -> "Place":
+        """Return the place where a frame is now, as it registers a function."""
+        code = getattr(inspect.unwrap(func), "__code__", None)
         return cls(
             file=os.path.realpath(frame.f_code.co_filename),
             line=frame.f_lineno,
             loaded_as=frame.f_globals.get("__spec__"),
+            function=(
+                os.path.realpath(code.co_filename) if code else "",
+                str(getattr(func, "__qualname__", "")),
+            ),
         )
 
     def is_same(self, other: "Place") -> bool:
@@ -39,9 +46,9 @@ class Place:
         It is when the same line ran again, and also when its file did: a module that
         was reloaded (perhaps edited), or that ran as ``__main__`` and was imported by
         its name after that, has another module spec. Two lines of one run of a file
-        are two tasks.
+        are two tasks, and so are two functions that a helper registers in one line.
         """
-        return self.file == other.file and (
+        return (self.file, self.function) == (other.file, other.function) and (
             self.line == other.line or self.loaded_as is not other.loaded_as
         )
 

@@ -1,6 +1,6 @@
 """The socket to beanstalkd, from which whole replies come, or errors."""
 
-import io
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,62 +8,120 @@ from typing import Any, Self
 
 from jobqueue.address import Address
 
-TIMEOUT = 5.0  # seconds, to connect and for any reply
-
 _MAX_LINE = 1024  # bytes: beanstalkd's own lines have 224 at most
+_AT_ONCE = 2**14  # bytes
 
 
-class WholeReplies(io.BufferedReader):
-    """A reader that never returns a part of a reply.
+class Replies:
+    """What comes from a socket, in whole lines and chunks only.
 
-    greenstalk only guards its replies with ``assert``, and under ``python -O`` takes a
-    reply that was cut short for a good one. Reading through this, it never sees one.
+    greenstalk guards its replies with no more than ``assert``, and ``python -O`` takes
+    one that was cut short for a good one. Reading through this, it never sees any.
     """
 
-    def readline(self, _size: int | None = None, /) -> bytes:
-        """Return a whole line, or raise ``ConnectionError``."""
-        line = super().readline(_MAX_LINE)
-        if line.endswith(b"\r\n"):
-            return line
-        raise ConnectionError("the reply was cut short" if line else "it was closed")
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._recv = sock.recv
+        self._data = b""
+        self._at = 0  # all before it has been read
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Return that many bytes with a line's end, or raise ``ConnectionError``."""
-        chunk = super().read(size)
-        if len(chunk) == size and chunk.endswith(b"\r\n"):
-            return chunk
-        raise ConnectionError("the reply was cut short")
+    def readline(self) -> bytes:
+        """Return the next line, with its end. Raises ``ConnectionError``."""
+        while (end := self._data.find(b"\r\n", self._at)) < 0:
+            self._receive()
+        line = self._data[self._at : end + 2]
+        self._at = end + 2
+        return line
+
+    def read(self, size: int) -> bytes:
+        """Return a chunk of that many bytes, line end included.
+
+        Raises ``ConnectionError``.
+        """
+        parts = [self._data[self._at : self._at + size]]
+        self._at += len(parts[0])
+        missing = size - len(parts[0])
+        while missing:
+            parts.append(self._recv(min(missing, 2**20)))
+            if not parts[-1]:
+                raise ConnectionError("the reply was cut short")
+            missing -= len(parts[-1])
+        chunk = b"".join(parts)
+        if not chunk.endswith(b"\r\n"):
+            raise ConnectionError("the reply is longer than it says")
+        return chunk
+
+    def wait_for_line(self, seconds: float) -> None:
+        """Wait for a line longer than the socket's own time-out.
+
+        Raises ``TimeoutError`` and ``ConnectionError``.
+        """
+        usual = self._socket.gettimeout()
+        self._socket.settimeout(seconds)
+        while not self.has_line():
+            self._receive()
+        self._socket.settimeout(usual)
+
+    def has_line(self) -> bool:
+        """Tell whether a line can be read without waiting."""
+        return self._data.find(b"\r\n", self._at) >= 0
+
+    def close(self) -> None:
+        """Do nothing: closing is the socket's."""
+
+    def _receive(self) -> None:
+        if len(self._data) - self._at > _MAX_LINE:
+            raise ConnectionError("the reply does not end")
+        received = self._recv(_AT_ONCE)
+        if not received:
+            raise ConnectionError("it was closed")
+        self._data = self._data[self._at :] + received
+        self._at = 0
 
 
 class BrokerSocket(socket.socket):
     """A connected socket that shares one reader with the greenstalk client on it."""
 
-    replies: WholeReplies
+    replies: Replies
 
     @classmethod
     def connect_to(cls, address: Address) -> Self:
         """Connect, within the time-out. Raises ``OSError``."""
         if isinstance(address.target, str):
             plain = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            plain.settimeout(TIMEOUT)
+            plain.settimeout(address.timeout)
             with _closed_on_error(plain):
                 plain.connect(address.target)
         else:
-            plain = socket.create_connection(address.target, timeout=TIMEOUT)
+            plain = socket.create_connection(address.target, timeout=address.timeout)
             with _closed_on_error(plain):
                 # A command that fits no single packet must not wait for an ACK.
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock = cls(fileno=plain.detach())
-        sock.settimeout(TIMEOUT)
-        raw = socket.socket.makefile(sock, "rb", buffering=0)
-        sock.replies = WholeReplies(raw, 2**16)
+        sock.settimeout(address.timeout)
+        sock.replies = Replies(sock)
         return sock
 
-    def wait_at_least(self, seconds: float) -> None:
-        """Wait that long for a reply, from now on (once, not per reply: it costs)."""
-        if seconds > (self.gettimeout() or 0):
-            self.settimeout(seconds)
+    def ready(self) -> tuple[bool, bool]:
+        """Wait until something can be read or written, and return which of the two.
+
+        Raises ``TimeoutError``.
+        """
+        timeout = self.gettimeout()
+        if hasattr(select, "poll"):
+            poll = select.poll()  # select() takes no file descriptor from 1024 on
+            poll.register(self, select.POLLIN | select.POLLOUT)
+            events = poll.poll(timeout and timeout * 1000)
+            event = events[0][1] if events else 0
+            readable = bool(event & ~select.POLLOUT)  # at its end and in error, too
+            writable = bool(event & select.POLLOUT)
+        else:  # Windows
+            reads, writes, _ = select.select([self], [self], [], timeout)
+            readable, writable = bool(reads), bool(writes)
+        if not (readable or writable):
+            raise TimeoutError
+        return readable, writable
 
     def makefile(self, *_args: Any, **_kwargs: Any) -> Any:  # noqa: ANN401
         """Return the one reader, to greenstalk as to everybody."""

@@ -2,12 +2,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import hypothesis
 import pytest
 
 from jobqueue import JobQueue
 from jobqueue.subscriber import subscriber
 
 from .support import Beanstalkd
+
+# Machines stall; no test asserts a time.
+hypothesis.settings.register_profile("jobqueue", deadline=None)
+hypothesis.settings.load_profile("jobqueue")
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ PACKAGE = Path(jobqueue.__file__).parent
 
 FLOORS = [
     {"errors"},
-    {"address", "message", "outcome"},
+    {"address", "bulk", "message", "options", "outcome"},
     {"wire", "subscriber"},
     {"connection"},
     {"pool"},

@@ -1,18 +1,25 @@
 """`python -m jobqueue.worker`: its options, its errors, and how it stops."""
 
+import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 import jobqueue
 
-from .support import Beanstalkd, WorkerProcess, eventually, write_module
+from .support import (
+    Beanstalkd,
+    WorkerProcess,
+    eventually,
+    write_module,
+)
 
 TASKS = """
-import signal, subprocess, time
+import os, signal, subprocess, sys, threading, time
 from multiprocessing import get_context
 from jobqueue import JobQueue
 
@@ -24,6 +31,15 @@ def work(seconds=0):
     while time.monotonic() < deadline:
         time.sleep(0.01)
     print("worked", flush=True)
+    print("buffered")
+
+@queue.task("t")
+def leave_a_thread():
+    threading.Thread(target=time.sleep, args=(600,), name="left").start()
+
+@queue.task("t")
+def close_stderr():
+    sys.stderr.close()
 
 @queue.task("u")
 def terminate_a_forked_child():
@@ -76,12 +92,18 @@ BROKEN = {
     "exits": "raise SystemExit('out')",
     "bad_tube": "from jobqueue import JobQueue\nJobQueue.task('a b')",
     "empty": "",
+    "noted": "e = ValueError('the cause')\ne.add_note('see docs')\nraise e",
+    "lines": "raise ValueError('the cause\\nand more')",
+    "cancelled": "import asyncio\nraise asyncio.CancelledError",
 }
 
 
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
+        ("--import noted", "can't import noted: ValueError: the cause (noted.py,"),
+        ("--import lines", "can't import lines: ValueError: the cause (lines.py,"),
+        ("--import cancelled", "can't import cancelled: CancelledError (cancelled.py"),
         ("--import nope", "can't import nope: ModuleNotFoundError: No module named"),
         ("--import missing_import", "No module named 'no_such_module' ("),
         ("--import syntax", "SyntaxError: invalid syntax (syntax.py, line 1)"),
@@ -91,7 +113,7 @@ BROKEN = {
         ("--import tasks.py", "can't import tasks.py: give the module's dotted name"),
         ("--import .tasks", "can't import .tasks: "),
         ("--import empty", "no task is registered"),
-        ("", "no task is registered"),
+        ("", "(on the command line: --import app.tasks)"),
         ("--import tasks --tube x", "no task is registered in tube 'x'"),
         ("--import tasks --tube -x", "expected one argument"),
         ("--import tasks --url h", "'h' is not a broker's URL"),
@@ -135,7 +157,7 @@ def test_burst_stops_when_the_tubes_are_empty(app: Path, broker: Beanstalkd) -> 
     done = worker("--import", "tasks", "--burst", "--log-level", "warning", cwd=app)
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "worked\n" * 3
+    assert done.stdout == "worked\nbuffered\n" * 3
     assert broker.connections() == 0
 
 
@@ -144,7 +166,8 @@ def test_the_start_is_logged_with_tubes_tasks_and_broker(
 ) -> None:
     with WorkerProcess(app, "--import", "tasks") as process:
         process.says(
-            "INFO Worker started: tubes t, u; tasks work, terminate_a_forked_child; "
+            "INFO Worker started: tubes t, u; tasks work, leave_a_thread, "
+            "close_stderr, terminate_a_forked_child; "
             f"broker {broker.url}"
         )
 
@@ -176,6 +199,81 @@ def test_a_busy_worker_finishes_its_job_at_a_signal_and_takes_no_other(
     assert process.log.count("worked") == 1
     assert broker.counts("t") == {"ready": 1}
     assert broker.stats_job(2)["reserves"] == 0
+
+
+def test_threads_that_a_task_left_are_not_waited_for_longer_than_a_job(
+    app: Path, broker: Beanstalkd
+) -> None:
+    put(app, "leave_a_thread.put()")
+    arguments = ("--import", "tasks", "--burst", "--shutdown-timeout", "0.5")
+    with WorkerProcess(app, *arguments) as process:
+        assert process.exit_code(15) == 0
+
+    assert "Not waiting any longer for threads: left" in process.log
+    assert broker.connections() == 0
+
+
+def test_what_finished_jobs_printed_is_not_lost_when_another_is_abandoned(
+    app: Path, broker: Beanstalkd
+) -> None:
+    put(app, "work.put()")
+    put(app, "work.put(seconds=60)")
+    arguments = ("--import", "tasks", "--shutdown-timeout", "0")
+    with WorkerProcess(app, *arguments, PYTHONUNBUFFERED="") as process:
+        process.says("Job 1 done")
+        eventually(lambda: broker.counts("t"), {"reserved": 1})
+        process.signal(signal.SIGTERM)
+        assert process.exit_code(10) == 0
+
+    assert "buffered" in process.log
+
+
+def test_a_log_that_nobody_reads_keeps_no_worker_from_stopping(
+    app: Path, broker: Beanstalkd
+) -> None:
+    put(app, "work.put(seconds=60)")
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 4096)
+    os.set_blocking(writer, True)
+    command = [sys.executable, "-m", "jobqueue.worker", "--import", "tasks"]
+    with subprocess.Popen(
+        [*command, "--log-level", "warning", "--shutdown-timeout", "0.5"],
+        cwd=app,
+        stderr=writer,
+    ) as process:
+        eventually(lambda: broker.counts("t"), {"reserved": 1})
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_task_that_closes_what_is_not_its_own_stops_nothing(
+    app: Path, broker: Beanstalkd
+) -> None:
+    put(app, "close_stderr.put()")
+    put(app, "work.put()")
+    with WorkerProcess(app, "--import", "tasks") as process:
+        eventually(lambda: broker.counts("t"), {})
+        eventually(lambda: broker.waiting("t"), 1)
+        process.signal(signal.SIGTERM)
+        assert process.exit_code(10) == 0
+
+
+def test_a_module_that_configures_logging_does_not_silence_the_worker(
+    app: Path, broker: Beanstalkd
+) -> None:
+    configure = "import logging.config\nlogging.config.dictConfig({'version': 1})\n"
+    write_module(app, "tasks", configure + TASKS)
+    put(app, "work.put()")
+
+    done = worker("--import", "tasks", "--burst", cwd=app)
+
+    assert "Job 1 done" in done.stderr
+    assert broker.counts("t") == {}
 
 
 def test_a_second_signal_does_not_wait(app: Path, broker: Beanstalkd) -> None:

@@ -1,7 +1,10 @@
 """Running a job, with no broker in sight."""
 
 import asyncio
+import gc
 import json
+import traceback
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -91,6 +94,53 @@ def test_a_type_error_inside_of_the_function_is_its_own() -> None:
     define(work)
 
     assert type(run("work", a=1).error) is TypeError
+
+
+def test_a_type_error_of_a_builtin_is_its_own_too() -> None:
+    JobQueue.task("t")(print)
+
+    assert type(run("print", sep=5).error) is TypeError
+    assert isinstance(run("print", nonsense=5).error, BadJobError | TypeError)
+
+
+def test_a_generator_that_would_not_run_is_a_failure() -> None:
+    def work() -> object:
+        return (n for n in range(3))
+
+    define(work)
+
+    assert "returned a generator" in str(run("work").error)
+
+
+def test_a_failed_jobs_objects_are_gone_at_once() -> None:
+    class Large:
+        pass
+
+    seen = []
+
+    def work() -> None:
+        large = Large()
+        seen.append(weakref.ref(large))
+        raise ValueError
+
+    define(work)
+    gc.disable()
+    try:
+        run("work")
+        assert seen[0]() is None
+    finally:
+        gc.enable()
+
+
+def test_a_traceback_begins_in_the_tasks_own_code() -> None:
+    def work() -> None:
+        raise ValueError
+
+    define(work)
+    error = run("work").error
+
+    assert error
+    assert [f.name for f in traceback.extract_tb(error.__traceback__)] == ["work"]
 
 
 def test_a_body_calls_what_is_registered_and_nothing_else() -> None:

@@ -204,7 +204,7 @@ def test_a_broker_that_is_absent_at_start_is_waited_for(app: Path) -> None:
     with WorkerProcess(app, "--import", "app.tasks", "--url", broker.url) as worker:
         worker.says(
             f"WARNING Waiting for the broker: beanstalkd at {broker.url} "
-            "can't be reached: Connection refused"
+            "can't be reached (Connection refused)"
         )
         with broker:
             worker.says(f"Connected to the broker at {broker.url}")

@@ -46,6 +46,11 @@ class Opaque:
     pass
 
 
+class Treacherous:
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
 def endless() -> list[object]:
     loop: list[object] = []
     loop.append(loop)
@@ -66,6 +71,9 @@ def endless() -> list[object]:
         ({(1, 2): 0}, "x has a key of type tuple"),
         ({float("inf"): 0}, "the key inf of x is inf"),
         ("\ud800", "x is a str with a lone surrogate"),
+        ([10**5000], r"x\[0\] is an int of too many digits"),
+        ({10**5000: 1}, "x raises ValueError when looked at"),
+        ({Treacherous(): 1}, "x has a key of type Treacherous"),
         (endless(), "x is nested too deeply, or contains itself"),
     ],
 )

@@ -1,7 +1,7 @@
 import pytest
 
 from jobqueue import BadJobError, Bury
-from jobqueue.outcome import KICKS_REACH_MAX, Buried, Deleted, JobStats, decide
+from jobqueue.outcome import Buried, Deleted, JobStats, decide
 
 FAILURES = [ValueError("x"), SystemExit(1), KeyboardInterrupt(), MemoryError()]
 
@@ -12,9 +12,9 @@ FAILURES = [ValueError("x"), SystemExit(1), KeyboardInterrupt(), MemoryError()]
     [
         (0, 3, Buried(7)),
         (2, 3, Buried(7)),
-        (3, 3, Deleted(KICKS_REACH_MAX)),
-        (4, 3, Deleted(KICKS_REACH_MAX)),
-        (0, 0, Deleted(KICKS_REACH_MAX)),
+        (3, 3, Deleted()),
+        (4, 3, Deleted()),
+        (0, 0, Deleted()),
         (1000, None, Buried(7)),
     ],
 )

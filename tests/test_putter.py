@@ -1,8 +1,10 @@
+import asyncio
 import json
 import os
 import re
 import signal
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -15,6 +17,8 @@ from jobqueue import (
     BrokerUnreachableError,
     JobQueue,
     JobTooBigError,
+    OptionError,
+    PutManyError,
     Putter,
 )
 
@@ -106,11 +110,12 @@ def test_arguments_that_do_not_fit_are_refused_at_the_put(
     for args, kwargs, problem in (
         ((), {}, "task_one() missing a required argument: 'a'"),
         ((), {"b": 1}, "task_one() missing a required argument: 'a'"),
-        ((1,), {"c": 1}, "task_one() got an unexpected keyword argument 'c'"),
+        ((), {"c": 1}, "task_one() got an unexpected keyword argument 'c'"),
+        ((1,), {"c": 1}, "its arguments are task_one(a: int, *rest: int, b: int = 2)"),
         ((1,), {"a": 1}, "task_one() multiple values for argument 'a'"),
         ((1, 2), {}, "can't be put with positional arguments for 'rest'"),
     ):
-        with pytest.raises(TypeError, match=re.escape(problem)):
+        with pytest.raises(ArgumentError, match=re.escape(problem)):
             wrong.put(*args, **kwargs)
     with pytest.raises(ArgumentError, match="a is a set"):
         wrong.put(a={1})
@@ -191,20 +196,22 @@ def test_a_draining_broker_is_a_clear_error(
 
 
 def test_a_frozen_broker_is_a_clear_error_and_used_when_it_thaws(
-    broker: Beanstalkd, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+    broker: Beanstalkd,
 ) -> None:
-    @queue.task("t")
-    def task_one() -> None: ...
+    with JobQueue(f"{broker.url}?timeout=0.2") as queue:
 
-    monkeypatch.setattr("jobqueue.wire.TIMEOUT", 0.2)
-    task_one.put()
-    broker.signal(signal.SIGSTOP)
+        @queue.task("t")
+        def task_one() -> None: ...
 
-    with pytest.raises(BrokerTimeoutError, match="did not answer in time"):
         task_one.put()
-    broker.signal(signal.SIGCONT)
+        broker.signal(signal.SIGSTOP)
+        with pytest.raises(BrokerTimeoutError, match="did not answer in time"):
+            task_one.put()
+        with pytest.raises(BrokerTimeoutError, match="did not answer in time"):
+            task_one.put_many([{}])
+        broker.signal(signal.SIGCONT)
 
-    task_one.put()
+        task_one.put()
 
 
 def test_a_connection_that_died_while_idle_is_replaced(
@@ -219,6 +226,130 @@ def test_a_connection_that_died_while_idle_is_replaced(
 
     assert task_one.put() == 1
     assert broker.counts("t") == {"ready": 1}
+
+
+def test_options_apply_to_the_new_task_and_change_nothing_else(
+    broker: Beanstalkd, queue: JobQueue
+) -> None:
+    @queue.task("t", priority=5, ttr=7)
+    def task_one() -> None: ...
+
+    other = task_one.options(delay=1.5, priority=0)
+    soon = datetime.now(UTC) + timedelta(seconds=90)
+    at = other.options(at=soon)
+
+    for task, expected in (
+        (task_one, (5, 0, 7)),
+        (other, (0, 2, 7)),
+        (other.options(delay=timedelta(minutes=1), ttr=1), (0, 60, 1)),
+        (at.options(delay=0), (0, 0, 7)),
+    ):
+        stats = broker.stats_job(task.put())
+        assert expected == (stats["pri"], stats["delay"], stats["ttr"])
+    assert 80 < broker.stats_job(at.put())["delay"] <= 90
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"delay": -1},
+        {"delay": True},
+        {"delay": float("nan")},
+        {"delay": 2**32},
+        {"delay": timedelta(seconds=-1)},
+        {"delay": 1, "at": datetime.now(UTC)},
+        {"at": datetime(2030, 1, 1)},  # noqa: DTZ001 - naive on purpose
+        {"at": datetime.max.replace(tzinfo=UTC)},
+        {"priority": -1},
+        {"priority": 2**32},
+        {"priority": 1.0},
+        {"ttr": 0},
+        {"ttr": True},
+    ],
+)
+def test_wrong_options_are_refused_before_a_byte_is_sent(wrong: Any) -> None:
+    @JobQueue.task("t")
+    def task_one() -> None: ...
+
+    with pytest.raises(OptionError):
+        task_one.options(**wrong)
+    with pytest.raises(OptionError):
+        JobQueue.task("t", **wrong)
+
+
+def test_many_are_put_in_order_and_the_connection_stays_in_use(
+    broker: Beanstalkd, queue: JobQueue
+) -> None:
+    @queue.task("t")
+    def task_one(n: int, text: str = "") -> None: ...
+
+    # Large enough to fill the buffers of both sides many times over.
+    ids = task_one.put_many({"n": n, "text": "x" * 20_000} for n in range(2000))
+
+    assert ids == list(range(1, 2001))
+    assert broker.counts("t") == {"ready": 2000}
+    assert kwargs_put(broker, 777) == {"n": 776, "text": "x" * 20_000}
+    assert task_one.put_many([]) == []
+    assert task_one.put(n=1) == 2001
+    assert broker.connections() == 1
+
+
+@pytest.mark.parametrize(
+    ("bad", "cause"),
+    [
+        ({"n": {1}}, ArgumentError),
+        ({"m": 1}, ArgumentError),
+        (1, ArgumentError),
+        ({"n": "x" * 70_000}, JobTooBigError),
+    ],
+)
+def test_an_item_that_cannot_be_put_is_named_with_the_ids_of_the_others(
+    broker: Beanstalkd, queue: JobQueue, bad: Any, cause: type[Exception]
+) -> None:
+    @queue.task("t")
+    def task_one(n: int) -> None: ...
+
+    items: list[Any] = [{"n": n} for n in range(1200)]
+    items[700] = bad
+    with pytest.raises(PutManyError, match="item 700 was not put") as raised:
+        task_one.put_many(items)
+
+    error = raised.value
+    assert (error.index, error.unconfirmed) == (700, 0)
+    assert isinstance(error.__cause__, cause)
+    assert error.ids.keys() >= set(range(700))
+    assert 700 not in error.ids
+    assert broker.counts("t") == {"ready": len(error.ids)}
+    task_one.put(n=1)
+
+
+def test_many_are_put_once_over_a_connection_that_died_while_idle(
+    broker: Beanstalkd, queue: JobQueue
+) -> None:
+    @queue.task("t")
+    def task_one(n: int) -> None: ...
+
+    task_one.put(n=0)
+    broker.kill()
+    broker.start()
+
+    assert task_one.put_many({"n": n} for n in range(3)) == [1, 2, 3]
+
+
+def test_a_thousand_puts_at_once_from_an_event_loop(
+    broker: Beanstalkd, queue: JobQueue
+) -> None:
+    @queue.task("t")
+    def task_one(n: int) -> None: ...
+
+    async def put() -> list[int]:
+        ids = await asyncio.gather(*(task_one.aput(n) for n in range(1000)))
+        return ids + await task_one.aput_many({"n": n} for n in range(10))
+
+    ids = asyncio.run(put())
+
+    assert len(set(ids)) == 1010
+    assert broker.counts("t") == {"ready": 1010}
 
 
 def put_many_times(task: Putter[[int], None], times: int) -> list[int]:

@@ -1,6 +1,7 @@
 import functools
 import importlib
 import inspect
+import pickle
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -74,7 +75,7 @@ def test_tasks_of_the_class_share_the_default_queue() -> None:
 
 
 def test_help_shows_the_signature_of_the_decorator() -> None:
-    expected = ["tube", "max_kicks"]
+    expected = ["tube", "delay", "at", "priority", "ttr", "max_kicks"]
 
     assert expected == list(inspect.signature(JobQueue.task).parameters)
     assert expected == list(inspect.signature(JobQueue().task).parameters)
@@ -129,6 +130,24 @@ def test_functions_that_a_careless_wrapper_gave_one_name_are_told_apart(
         @careless
         def two() -> int:
             return 2
+
+
+def test_functions_that_a_helper_registers_in_one_line_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helper = (
+        "from jobqueue import JobQueue\n"
+        "def logged_task(tube): return lambda f: JobQueue.task(tube)(f)\n"
+    )
+    user = "from helper import logged_task\n@logged_task('h')\ndef send(): ...\n"
+    monkeypatch.syspath_prepend(tmp_path)
+    write_module(tmp_path, "helper", helper)
+    write_module(tmp_path, "user_a", user)
+    write_module(tmp_path, "user_b", user)
+    importlib.import_module("user_a")
+
+    with pytest.raises(DuplicateTaskError):
+        importlib.import_module("user_b")
 
 
 def test_a_factory_may_define_its_tasks_again(queue: JobQueue) -> None:
@@ -236,9 +255,20 @@ async def async_generator() -> AsyncIterator[int]:
     yield 1
 
 
+class Class:
+    def method(self) -> None: ...
+
+    @staticmethod
+    def static(a: int) -> int:
+        return a
+
+
 @pytest.mark.parametrize(
     "func",
     [
+        Class,
+        Class.method,
+        lambda: None,
         positional_only,
         generator,
         async_generator,
@@ -252,6 +282,29 @@ def test_what_cannot_be_a_task_is_refused_at_decoration(func: Any) -> None:
         JobQueue.task("t")(func)
 
     assert subscriber.tasks(["t"]) == []
+
+
+def test_a_static_method_can_be_a_task() -> None:
+    JobQueue.task("t")(Class.static)
+
+    assert subscriber.find("t", "static")
+
+
+@pytest.mark.parametrize("decorator", [JobQueue.task, JobQueue().task])
+def test_a_decorator_without_its_tube_says_what_is_missing(decorator: Any) -> None:
+    with pytest.raises(TaskDefinitionError, match=r'@queue.task\("emails"\)'):
+        decorator(print)
+    with pytest.raises(TubeNameError):
+        decorator(5)
+
+
+@JobQueue.task("pickled")
+def pickled(a: int) -> int:
+    return a + 1
+
+
+def test_a_task_can_be_pickled_by_its_name() -> None:
+    assert pickle.loads(pickle.dumps(pickled)) is pickled
 
 
 def test_a_bad_url_is_refused_at_once_and_that_of_the_environment_at_the_first_put(

@@ -1,7 +1,9 @@
 """The worker: reserves jobs, runs them, and tells the broker what became of them."""
 
 import os
+import sys
 from collections.abc import Iterable
+from typing import NoReturn
 
 from jobqueue.address import Address
 from jobqueue.errors import OptionError, UnknownTubeError
@@ -9,11 +11,12 @@ from jobqueue.message import check_tube
 from jobqueue.subscriber import Task, subscriber
 from jobqueue.worker import report
 from jobqueue.worker.loop import Slot
-from jobqueue.worker.signals import draining_on_signals
+from jobqueue.worker.signals import briefly, draining_on_signals
 
 __all__ = ["Worker"]
 
 SHUTDOWN_TIMEOUT = 30.0  # seconds
+MAX_SHUTDOWN_TIMEOUT = 10**6  # seconds: what any platform's locks can wait for
 
 
 class Worker:
@@ -43,11 +46,11 @@ class Worker:
         self.tubes = _check_tubes(tubes)
         self._tasks = subscriber.tasks(self.tubes)
         self.address = address or _common_broker(self._tasks)
-        self._shutdown_timeout = shutdown_timeout
+        self._shutdown_timeout = _check_timeout(shutdown_timeout)
         self._slot = Slot(self.address, self.tubes, self._find, burst=burst)
 
     def run(self) -> None:
-        """Work until :meth:`stop` is called or a signal comes.
+        """Work until :meth:`stop` is called or a signal comes; once.
 
         In the main thread, SIGTERM and SIGINT stop the worker: the running job is
         finished first. After ``shutdown_timeout`` seconds, or at a second signal, the
@@ -70,13 +73,33 @@ class Worker:
         return subscriber.find(tube, func_name) if tube in self.tubes else None
 
     def _drain(self) -> None:
-        report.stopping(self._slot.running)
+        running = self._slot.running
         self.stop()
+        briefly(report.stopping, running)
 
     def _abandon(self) -> None:
-        report.abandoned(self._slot.running)
-        # Not sys.exit: the main thread is inside of the task, which may do anything.
-        os._exit(0)
+        briefly(report.abandoned, self._slot.running)
+        exit_now()
+
+
+def exit_now() -> NoReturn:
+    """End the process with status 0, whatever its other threads do.
+
+    What tasks have printed is written out before. ``sys.exit`` would not do: the main
+    thread may be inside of a task, and other threads would be waited for.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        briefly(stream.flush)
+    os._exit(0)
+
+
+def _check_timeout(seconds: object) -> float:
+    if isinstance(seconds, int | float) and 0 <= seconds <= MAX_SHUTDOWN_TIMEOUT:
+        return seconds
+    raise OptionError(
+        "shutdown_timeout has to be a number of seconds from 0 to "
+        f"{MAX_SHUTDOWN_TIMEOUT}, not {seconds!r}"
+    )
 
 
 def _check_tubes(tubes: Iterable[str]) -> tuple[str, ...]:
@@ -93,7 +116,8 @@ def _check_tubes(tubes: Iterable[str]) -> tuple[str, ...]:
             )
     if not known:
         raise UnknownTubeError(
-            "no task is registered: import the modules with the tasks first"
+            "no task is registered: import the modules that have the tasks first "
+            "(on the command line: --import app.tasks)"
         )
     return names or tuple(known)
 

@@ -5,12 +5,21 @@ import importlib
 import logging
 import math
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from jobqueue import JobQueueError, Worker, __version__
-from jobqueue.worker import SHUTDOWN_TIMEOUT
+from jobqueue.worker import (
+    MAX_SHUTDOWN_TIMEOUT,
+    SHUTDOWN_TIMEOUT,
+    exit_now,
+    report,
+)
+from jobqueue.worker.signals import briefly
 
 EXAMPLE = """\
 example:
@@ -31,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     for module in options.modules:
         _import(module, parser)
+    # A module that configures logging may have switched off the loggers from before.
+    logging.getLogger("jobqueue.worker").disabled = False
     try:
         worker = Worker(
             options.tubes,
@@ -41,7 +52,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except JobQueueError as error:
         parser.error(str(error))
     worker.run()
+    _end_threads(options.shutdown_timeout)
     return 0
+
+
+def _end_threads(patience: float) -> None:
+    """Wait for threads that tasks have left, but for no longer than for a job."""
+    deadline = time.monotonic() + patience
+    own = threading.current_thread()
+    left = [t for t in threading.enumerate() if not t.daemon and t is not own]
+    for thread in left:
+        thread.join(max(0, deadline - time.monotonic()))
+    names = [thread.name for thread in left if thread.is_alive()]
+    if names:
+        briefly(report.threads_left, names)
+        exit_now()
 
 
 class _Parser(argparse.ArgumentParser):
@@ -91,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--log-level",
+        type=str.lower,
         choices=["debug", "info", "warning", "error"],
         default="info",
         metavar="LEVEL",
@@ -105,16 +131,20 @@ def _seconds(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = math.nan
-    if 0 <= seconds < math.inf:
+    if 0 <= seconds <= MAX_SHUTDOWN_TIMEOUT:
         return seconds
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 on")
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is not a number of seconds from 0 to {MAX_SHUTDOWN_TIMEOUT}"
+    )
 
 
 def _import(module: str, parser: argparse.ArgumentParser) -> None:
     """Import a module; if that fails, say why and exit."""
     try:
         importlib.import_module(module)
-    except (Exception, SystemExit) as error:  # whatever its code raises
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         logging.getLogger("jobqueue.worker").debug("Import failed", exc_info=True)
         if module.endswith(".py"):
             parser.error(f"can't import {module}: give the module's dotted name")
@@ -122,12 +152,12 @@ def _import(module: str, parser: argparse.ArgumentParser) -> None:
 
 
 def _cause(error: BaseException) -> str:
-    text = traceback.format_exception_only(error)[-1].strip()
+    text = report.one_line(error)
     if isinstance(error, SyntaxError):
-        return f"{text} ({error.filename}, line {error.lineno})"
+        return text
     frame = traceback.extract_tb(error.__traceback__)[-1]
     if frame.filename.startswith("<frozen importlib"):
-        return text
+        return f"{text} (looked for from {Path.cwd()})"
     return f"{text} ({frame.filename}, line {frame.lineno})"
 
 

@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from types import FrameType
+from typing import ParamSpec
+
+P = ParamSpec("P")
 
 
 @contextmanager
@@ -61,3 +64,14 @@ def draining_on_signals(
             signal.signal(signum, handler)
         received.put(None)
         watcher.join()
+
+
+def briefly(call: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Call something that may block, and wait a second for it at most.
+
+    A log line blocks while nobody reads the pipe that it goes to, and while a task
+    holds the log's lock. Stopping must not depend on that.
+    """
+    thread = threading.Thread(target=call, args=args, kwargs=kwargs, daemon=True)
+    thread.start()
+    thread.join(1)

@@ -1,0 +1,95 @@
+"""The options of a put: when, how urgent, how long. Checked before a byte is sent."""
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from jobqueue.errors import OptionError
+
+MAX_NUMBER = 2**32 - 1  # the largest priority, delay and ttr (protocol.txt, "put")
+
+Delay = float | timedelta  # float stands for int as well
+
+
+def whole_number(name: str, value: object, *, least: int = 0) -> int:
+    """Return the number, if beanstalkd takes it.
+
+    It answers one out of range with BAD_FORMAT, and then reads the job's body as
+    commands. Raises :class:`~jobqueue.errors.OptionError`.
+    """
+    if type(value) is int and least <= value <= MAX_NUMBER:
+        return value
+    raise OptionError(
+        f"{name} has to be a whole number from {least} to {MAX_NUMBER}, not {value!r}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PutOptions:
+    """How a job is put. The defaults are beanstalkd's usual ones.
+
+    There are none that beanstalkd would not take.
+    """
+
+    delay: int = 0  # seconds
+    at: datetime | None = None  # counts instead of the delay, if there is one
+    priority: int = 2**16
+    ttr: int = 60  # seconds
+
+    def __post_init__(self) -> None:
+        whole_number("delay", self.delay)
+        whole_number("priority", self.priority)
+        whole_number("ttr", self.ttr, least=1)
+        if self.at is not None:
+            _seconds_until(self.at)
+
+    def but(
+        self,
+        delay: Delay | None = None,
+        at: datetime | None = None,
+        priority: int | None = None,
+        ttr: int | None = None,
+    ) -> "PutOptions":
+        """Return these options with the given ones instead.
+
+        Raises :class:`~jobqueue.errors.OptionError`.
+        """
+        if delay is not None and at is not None:
+            raise OptionError("give either delay or at, not both")
+        kept_at = self.at if delay is None else None
+        return PutOptions(
+            delay=self.delay if delay is None else _whole_seconds(delay),
+            at=kept_at if at is None else at,
+            priority=self.priority if priority is None else priority,
+            ttr=self.ttr if ttr is None else ttr,
+        )
+
+    def delay_now(self) -> int:
+        """Return for how many seconds a job that is put now has to wait."""
+        return self.delay if self.at is None else _seconds_until(self.at)
+
+
+def _whole_seconds(delay: object) -> int:
+    """Return a delay in whole seconds, which is all that beanstalkd has, rounded up."""
+    seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
+    if (
+        isinstance(seconds, int | float)
+        and not isinstance(seconds, bool)
+        and 0 <= seconds <= MAX_NUMBER
+    ):
+        return math.ceil(seconds)
+    raise OptionError(
+        f"delay has to be from 0 to {MAX_NUMBER} seconds, or a timedelta, not {delay!r}"
+    )
+
+
+def _seconds_until(at: object) -> int:
+    if not isinstance(at, datetime) or at.utcoffset() is None:
+        raise OptionError(
+            f"at has to be a datetime with a timezone, as in datetime.now(UTC), "
+            f"not {at!r}"
+        )
+    seconds = math.ceil((at - datetime.now(UTC)).total_seconds())
+    if seconds > MAX_NUMBER:
+        raise OptionError(f"at has to be less than {MAX_NUMBER} seconds away: {at}")
+    return max(0, seconds)
