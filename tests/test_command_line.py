@@ -27,6 +27,7 @@ queue = JobQueue()
 
 @queue.task("t")
 def work(seconds=0):
+    print("started", seconds, flush=True)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         time.sleep(0.01)
@@ -157,7 +158,7 @@ def test_burst_stops_when_the_tubes_are_empty(app: Path, broker: Beanstalkd) -> 
     done = worker("--import", "tasks", "--burst", "--log-level", "warning", cwd=app)
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "worked\nbuffered\n" * 3
+    assert done.stdout == "started 0\nworked\nbuffered\n" * 3
     assert broker.connections() == 0
 
 
@@ -192,6 +193,7 @@ def test_a_busy_worker_finishes_its_job_at_a_signal_and_takes_no_other(
     put(app, "work.put()")
     with WorkerProcess(app, "--import", "tasks") as process:
         eventually(lambda: broker.counts("t"), {"ready": 1, "reserved": 1})
+        process.says("started 1")
         process.signal(signum)
         process.says("Stopping, as soon as job 1 is finished")
         assert process.exit_code() == 0
@@ -222,6 +224,7 @@ def test_what_finished_jobs_printed_is_not_lost_when_another_is_abandoned(
     with WorkerProcess(app, *arguments, PYTHONUNBUFFERED="") as process:
         process.says("Job 1 done")
         eventually(lambda: broker.counts("t"), {"reserved": 1})
+        process.says("started 60")
         process.signal(signal.SIGTERM)
         assert process.exit_code(10) == 0
 
@@ -280,6 +283,7 @@ def test_a_second_signal_does_not_wait(app: Path, broker: Beanstalkd) -> None:
     put(app, "work.put(seconds=60)")
     with WorkerProcess(app, "--import", "tasks") as process:
         eventually(lambda: broker.counts("t"), {"reserved": 1})
+        process.says("started 60")
         process.signal(signal.SIGTERM)
         process.says("Stopping, as soon as job 1 is finished")
         process.signal(signal.SIGTERM)
@@ -296,6 +300,7 @@ def test_a_worker_waits_no_longer_than_its_shutdown_timeout(
     arguments = ("--import", "tasks", "--shutdown-timeout", "0.5")
     with WorkerProcess(app, *arguments) as process:
         eventually(lambda: broker.counts("t"), {"reserved": 1})
+        process.says("started 60")
         process.signal(signal.SIGTERM)
         assert process.exit_code(10) == 0
 
