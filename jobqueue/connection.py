@@ -152,7 +152,7 @@ class Connection:
                     cause = self._refusal(bulk.refused.error, tube, bulk.refused.size)
         except BrokerError as lost:
             cause = lost
-        if cause:
+        if cause is not None:  # an exception of the source may have any truth value
             raise bulk.error(cause) from cause
         return bulk.ids
 

@@ -108,8 +108,8 @@ class JobQueue:
                 func=func,
                 broker_url=self._url,
                 max_kicks=max_kicks,
-                # Where the decorator is, not where the function is: a careless wrapper
-                # gives all the functions that it wraps one name and one place.
+                # Where the decorator is as well as where the function is from: careless
+                # wrappers give all functions one origin, and helpers one decorator.
                 place=Place.of(sys._getframe(1), func),  # noqa: SLF001
             )
             putter = Putter(func, task, self._pool, options)
