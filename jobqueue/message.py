@@ -39,20 +39,27 @@ class Message:
     kwargs: dict[str, object]
 
 
-def encode(func_name: str, tube: str, kwargs: Mapping[str, object]) -> bytes:
-    """Return the job's body as compact UTF-8 JSON.
+class Encoder:
+    """Makes the bodies of one task's jobs: compact UTF-8 JSON."""
 
-    JSON changes some values silently: tuples become lists, and the integer, float,
-    bool and None keys of a dict become strings.
+    def __init__(self, func_name: str, tube: str) -> None:
+        self._func_name = func_name
+        whole = _JSON.encode({"func_name": func_name, "tube": tube, "kwargs": {}})
+        self._head = whole.removesuffix("{}}")  # the same for every job of the task
 
-    Raises :class:`~jobqueue.errors.ArgumentError` (a ``TypeError``) naming the argument
-    that JSON can't carry.
-    """
-    try:
-        text = _ENCODER.encode({"func_name": func_name, "tube": tube, "kwargs": kwargs})
-        return text.encode()
-    except Exception as error:  # values may be of classes that raise anything
-        raise ArgumentError(_explain(func_name, kwargs, error)) from error
+    def encode(self, kwargs: Mapping[str, object]) -> bytes:
+        """Return the body of a job with these arguments.
+
+        JSON changes some values silently: tuples become lists, and the integer, float,
+        bool and None keys of a dict become strings.
+
+        Raises :class:`~jobqueue.errors.ArgumentError` (a ``TypeError``) naming the
+        argument that JSON can't carry.
+        """
+        try:
+            return f"{self._head}{_JSON.encode(kwargs)}}}".encode()
+        except Exception as error:  # values may be of classes that raise anything
+            raise ArgumentError(_explain(self._func_name, kwargs, error)) from error
 
 
 def decode(body: bytes) -> Message:
@@ -89,7 +96,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-_ENCODER = json.JSONEncoder(
+_JSON = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, separators=(",", ":")
 )  # made once: json.dumps with options makes one for each call
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)

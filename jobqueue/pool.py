@@ -4,13 +4,14 @@ import os
 import weakref
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from jobqueue.address import Address
 from jobqueue.connection import Connection
 from jobqueue.errors import ConnectionLostError
 from jobqueue.options import PutOptions
 
+A = ParamSpec("A")
 T = TypeVar("T")
 
 
@@ -39,13 +40,13 @@ class ConnectionPool:
         On a connection that proves dead (the broker was restarted, say) the put is
         tried once more, on a new one.
         """
-        return self._on_connection(lambda c: c.put(tube, body, options))
+        return self._on_connection(Connection.put, tube, body, options)
 
     def put_many(
         self, tube: str, bodies: Iterable[bytes], options: PutOptions
     ) -> list[int]:
         """Put many jobs over one connection, like :meth:`Connection.put_many`."""
-        return self._on_connection(lambda c: c.put_many(tube, bodies, options))
+        return self._on_connection(Connection.put_many, tube, bodies, options)
 
     def close(self) -> None:
         """Close the connections: the idle ones now, those in use when they are free.
@@ -55,13 +56,19 @@ class ConnectionPool:
         self._era = object()
         _close_all(self._idle)
 
-    def _on_connection(self, use: Callable[[Connection], T]) -> T:
+    def _on_connection(
+        self,
+        use: Callable[Concatenate[Connection, A], T],
+        /,
+        *args: A.args,
+        **kwargs: A.kwargs,
+    ) -> T:
         """Use an idle connection; or a new one, if there is none or it proves dead."""
         era = self._era
         connection = self._take()
         if connection is not None:
             try:
-                return use(connection)
+                return use(connection, *args, **kwargs)
             except ConnectionLostError:
                 self.close()  # the other idle ones are as dead
                 era = self._era
@@ -69,7 +76,7 @@ class ConnectionPool:
                 self._give_back(connection, era)
         connection = Connection(Address.find(self._url))
         try:
-            return use(connection)
+            return use(connection, *args, **kwargs)
         finally:
             self._give_back(connection, era)
 

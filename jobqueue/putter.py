@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Generic, ParamSpec, Self, TypeVar
 
-from jobqueue import message
 from jobqueue.errors import ArgumentError, TaskDefinitionError
+from jobqueue.message import Encoder
 from jobqueue.options import Delay, PutOptions
 from jobqueue.pool import ConnectionPool
 from jobqueue.subscriber import Task
@@ -43,6 +43,7 @@ class Putter(Generic[P, R_co]):
         self._pool = pool
         self._options = options
         self._call = func
+        self._encoder = Encoder(task.func_name, task.tube)
         self._signature = inspect.signature(func)
         self._names, self._required = _argument_names(task.func_name, self._signature)
 
@@ -141,8 +142,7 @@ class Putter(Generic[P, R_co]):
         return f"<task {self._task.func_name} in tube {self._task.tube}>"
 
     def _body(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bytes:
-        task = self._task
-        return message.encode(task.func_name, task.tube, self._bind(args, kwargs))
+        return self._encoder.encode(self._bind(args, kwargs))
 
     def _bodies(self, items: Iterable[Mapping[str, object]]) -> Iterator[bytes]:
         for item in items:

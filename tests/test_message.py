@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobqueue import ArgumentError, BadJobError, TubeNameError
-from jobqueue.message import Message, check_tube, decode, encode
+from jobqueue.message import Encoder, Message, check_tube, decode
 
 json_values = st.recursive(
     st.none()
@@ -24,11 +24,13 @@ json_values = st.recursive(
 def test_what_is_encoded_comes_back(
     func_name: str, tube: str, kwargs: dict[str, object]
 ) -> None:
-    assert decode(encode(func_name, tube, kwargs)) == Message(func_name, tube, kwargs)
+    assert decode(Encoder(func_name, tube).encode(kwargs)) == Message(
+        func_name, tube, kwargs
+    )
 
 
 def test_the_body_is_compact_json_with_exactly_three_keys() -> None:
-    body = encode("task_one", "t", {"arg1": "ä", "arg2": [1, None]})
+    body = Encoder("task_one", "t").encode({"arg1": "ä", "arg2": [1, None]})
 
     expected = (
         '{"func_name":"task_one","tube":"t","kwargs":{"arg1":"ä","arg2":[1,null]}}'
@@ -37,7 +39,7 @@ def test_the_body_is_compact_json_with_exactly_three_keys() -> None:
 
 
 def test_json_makes_lists_of_tuples_and_strings_of_keys() -> None:
-    arrived = decode(encode("f", "t", {"a": (1, 2), "b": {1: True, None: 0.5}}))
+    arrived = decode(Encoder("f", "t").encode({"a": (1, 2), "b": {1: True, None: 0.5}}))
 
     assert arrived.kwargs == {"a": [1, 2], "b": {"1": True, "null": 0.5}}
 
@@ -79,13 +81,13 @@ def endless() -> list[object]:
 )
 def test_what_json_cannot_carry_is_refused_by_name(value: object, problem: str) -> None:
     with pytest.raises(ArgumentError, match=rf"f\(\) can't be put: {problem}"):
-        encode("f", "t", {"fine": 1, "x": value})
+        Encoder("f", "t").encode({"fine": 1, "x": value})
 
 
 @given(st.dictionaries(st.text(), st.from_type(object)))
 def test_any_arguments_are_encoded_or_refused(kwargs: dict[str, Any]) -> None:
     try:
-        body = encode("f", "t", kwargs)
+        body = Encoder("f", "t").encode(kwargs)
     except ArgumentError:
         return
     decode(body)
