@@ -145,13 +145,16 @@ class Putter(Generic[P, R_co]):
         return self._encoder.encode(self._bind(args, kwargs))
 
     def _bodies(self, items: Iterable[Mapping[str, object]]) -> Iterator[bytes]:
-        for item in items:
-            if not isinstance(item, Mapping):
-                kind = type(item).__name__
-                raise ArgumentError(
-                    f"an item has to be a dict of arguments, not {kind}"
-                )
-            yield self._body((), dict(item))
+        if not isinstance(items, Iterable):
+            kind = type(items).__name__
+            raise ArgumentError(f"put_many takes an iterable of dicts, not {kind}")
+        return map(self._body_of_item, items)
+
+    def _body_of_item(self, item: Mapping[str, object]) -> bytes:
+        if not isinstance(item, Mapping):
+            kind = type(item).__name__
+            raise ArgumentError(f"an item has to be a dict of arguments, not {kind}")
+        return self._body((), dict(item))
 
     def _bind(
         self, args: tuple[object, ...], kwargs: Mapping[str, object]

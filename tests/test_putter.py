@@ -6,7 +6,7 @@ import signal
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, assert_type
+from typing import Any
 
 import pytest
 
@@ -121,30 +121,6 @@ def test_arguments_that_do_not_fit_are_refused_at_the_put(
         wrong.put(a={1})
     assert broker.counts("t") == {}
     assert broker.connections() == 0
-
-
-def test_the_types_are_those_of_the_function(queue: JobQueue) -> None:
-    @queue.task("t")
-    def task_one(a: int, b: str = "") -> float:
-        return a + len(b)
-
-    assert_type(task_one(1, "x"), float)
-    assert_type(task_one.put(1, b="x"), int)
-    with pytest.raises(TypeError):
-        task_one.put("x", c=1)  # type: ignore[arg-type, call-arg]
-    with pytest.raises(TypeError):
-        task_one()  # type: ignore[call-arg]
-    with pytest.raises(TypeError):
-        task_one.put(b="x")  # type: ignore[call-arg]
-
-    @JobQueue.task("t", max_kicks=None)
-    async def task_two(a: int) -> bool:
-        return bool(a)
-
-    async def use() -> None:
-        assert_type(await task_two(1), bool)
-
-    use().close()
 
 
 def test_a_job_too_big_says_what_is_and_leaves_the_connection_in_use(
