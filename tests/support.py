@@ -36,8 +36,11 @@ def eventually_true(condition: Callable[[], object], within: float = DEADLINE) -
 class Beanstalkd:
     """A beanstalkd of a test's own, on a Unix socket or a free port."""
 
-    def __init__(self, listen: Path | int, *options: str) -> None:
+    def __init__(
+        self, listen: Path | int, *options: str, memory_limit: int | None = None
+    ) -> None:
         self._options = options
+        self._memory_limit = memory_limit  # bytes
         if isinstance(listen, Path):
             self.url = f"unix://{listen}"
             self.target: str | tuple[str, int] = str(listen)
@@ -48,7 +51,11 @@ class Beanstalkd:
             self._listen = ["-l", "127.0.0.1", "-p", str(listen)]
 
     def start(self) -> None:
-        self._process = subprocess.Popen(["beanstalkd", *self._listen, *self._options])
+        command = ["beanstalkd", *self._listen, *self._options]
+        if self._memory_limit is not None:
+            limited = f'ulimit -v {self._memory_limit // 1024}; exec "$@"'
+            command = ["sh", "-c", limited, "sh", *command]
+        self._process = subprocess.Popen(command)
         eventually_true(self._answers)
 
     def _answers(self) -> bool:

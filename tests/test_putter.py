@@ -1,9 +1,6 @@
-import asyncio
 import json
-import os
 import re
 import signal
-import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,16 +10,16 @@ import pytest
 from jobqueue import (
     ArgumentError,
     BrokerDrainingError,
+    BrokerOutOfMemoryError,
     BrokerTimeoutError,
     BrokerUnreachableError,
     JobQueue,
     JobTooBigError,
     OptionError,
     PutManyError,
-    Putter,
 )
 
-from .support import Beanstalkd, eventually, free_port
+from .support import Beanstalkd, FakeBroker, eventually, free_port
 
 
 def kwargs_put(broker: Beanstalkd, job_id: int) -> object:
@@ -171,6 +168,51 @@ def test_a_draining_broker_is_a_clear_error(
         task_one.put()
 
 
+def test_a_broker_out_of_memory_is_a_clear_error_and_used_when_it_has_some(
+    socket_folder: Path,
+) -> None:
+    broker = Beanstalkd(
+        socket_folder / "b.sock", "-z", "100000000", memory_limit=60 * 2**20
+    )
+    with broker, JobQueue(broker.url) as queue:
+
+        @queue.task("t")
+        def task_one(x: str) -> None: ...
+
+        large = "x" * 40_000_000
+        first = task_one.put(x=large)
+        with pytest.raises(
+            BrokerOutOfMemoryError,
+            match=re.escape(f"{broker.url} is out of memory and did not take the job"),
+        ):
+            task_one.put(x=large)
+        with pytest.raises(PutManyError, match=r"item 1 was not put .* out of memory"):
+            task_one.put_many([{"x": "1"}, {"x": large}])
+        assert broker.connections() == 1
+        with broker.client() as client:
+            client.delete(first)
+        task_one.put(x=large)
+
+
+def test_a_job_that_the_broker_had_to_bury_at_once_is_a_clear_error(
+    socket_folder: Path,
+) -> None:
+    answers = b"USING t\r\nBURIED 7\r\n", b"INSERTED 8\r\n"
+    with (
+        FakeBroker(socket_folder / "s", *answers) as fake,
+        JobQueue(fake.url) as queue,
+    ):
+
+        @queue.task("t")
+        def task_one() -> None: ...
+
+        with pytest.raises(
+            BrokerOutOfMemoryError, match="buried the job at once, as 7"
+        ):
+            task_one.put()
+        assert task_one.put() == 8
+
+
 def test_a_frozen_broker_is_a_clear_error_and_used_when_it_thaws(
     broker: Beanstalkd,
 ) -> None:
@@ -310,65 +352,3 @@ def test_many_are_put_once_over_a_connection_that_died_while_idle(
     broker.start()
 
     assert task_one.put_many({"n": n} for n in range(3)) == [1, 2, 3]
-
-
-def test_a_thousand_puts_at_once_from_an_event_loop(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
-    @queue.task("t")
-    def task_one(n: int) -> None: ...
-
-    async def put() -> list[int]:
-        ids = await asyncio.gather(*(task_one.aput(n) for n in range(1000)))
-        return ids + await task_one.aput_many({"n": n} for n in range(10))
-
-    ids = asyncio.run(put())
-
-    assert len(set(ids)) == 1010
-    assert broker.counts("t") == {"ready": 1010}
-
-
-def put_many_times(task: Putter[[int], None], times: int) -> list[int]:
-    return [task.put(n) for n in range(times)]
-
-
-def test_threads_put_side_by_side(broker: Beanstalkd, queue: JobQueue) -> None:
-    @queue.task("t")
-    def task_one(n: int) -> None: ...
-
-    ids: list[int] = []
-    threads = [
-        threading.Thread(target=lambda: ids.extend(put_many_times(task_one, 100)))
-        for _ in range(16)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert len(set(ids)) == 1600
-    assert broker.counts("t") == {"ready": 1600}
-    assert broker.connections() <= 16
-
-
-def test_a_forked_child_makes_connections_of_its_own(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
-    @queue.task("t")
-    def task_one(n: int) -> None: ...
-
-    task_one.put(0)
-    children = []
-    for _ in range(4):
-        child = os.fork()
-        if not child:
-            try:
-                put_many_times(task_one, 200)
-            finally:
-                os._exit(0)
-        children.append(child)
-    put_many_times(task_one, 200)
-    for child in children:
-        os.waitpid(child, 0)
-
-    assert broker.counts("t") == {"ready": 1001}
