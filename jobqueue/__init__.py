@@ -23,13 +23,18 @@ from jobqueue.errors import (
     ConnectionLostError,
     DuplicateTaskError,
     JobQueueError,
+    JobStuckError,
     JobTooBigError,
+    NoCurrentJobError,
     OptionError,
     PutManyError,
+    ReservationLostError,
     TaskDefinitionError,
+    TimeLimitExceeded,
     TubeNameError,
     UnknownTubeError,
 )
+from jobqueue.job import Job, current_job
 from jobqueue.job_queue import JobQueue
 from jobqueue.putter import Putter
 from jobqueue.worker import Worker
@@ -48,15 +53,21 @@ __all__ = [
     "Bury",
     "ConnectionLostError",
     "DuplicateTaskError",
+    "Job",
     "JobQueue",
     "JobQueueError",
+    "JobStuckError",
     "JobTooBigError",
+    "NoCurrentJobError",
     "OptionError",
     "PutManyError",
     "Putter",
+    "ReservationLostError",
     "TaskDefinitionError",
+    "TimeLimitExceeded",
     "TubeNameError",
     "UnknownTubeError",
     "Worker",
     "__version__",
+    "current_job",
 ]

@@ -11,6 +11,7 @@ from jobqueue.errors import BrokerURLError
 
 DEFAULT_URL = "beanstalkd://127.0.0.1:11300"
 DEFAULT_PORT = 11300
+MAX_TIMEOUT = 10**6  # seconds
 DEFAULT_TIMEOUT = 5.0  # seconds
 
 
@@ -77,8 +78,9 @@ def _timeout(url: str, parts: SplitResult) -> float:
         timeout = float(value) if name else DEFAULT_TIMEOUT
     except ValueError:
         timeout = math.nan
-    if not 0 < timeout < math.inf:
-        raise _bad_url(url, "the timeout has to be a number of seconds, more than 0")
+    if not 0 < timeout <= MAX_TIMEOUT:
+        problem = f"the timeout has to be more than 0 and at most {MAX_TIMEOUT} seconds"
+        raise _bad_url(url, problem)
     return timeout
 
 

@@ -7,9 +7,8 @@ This is the only file that knows greenstalk. Other rooms see the errors of
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 import greenstalk
 
@@ -46,8 +45,7 @@ _REFUSALS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ReservedJob:
+class ReservedJob(NamedTuple):
     """A job that the broker has handed to this connection."""
 
     id: int
@@ -144,7 +142,7 @@ class Connection:
         bulk: Bulk[greenstalk.BeanstalkdError] = Bulk()
         commands = (_put(numbers, body) for body in bulk.sending(bodies))
         try:
-            with self._exchange:
+            with self._exchange, self._socket.sending_what_fits():
                 for answer in self._pipelined(commands, self._put_answer):
                     bulk.answered(answer)
                 cause = bulk.source_error
@@ -175,10 +173,9 @@ class Connection:
             if not self._reserve_is_sent:
                 self._socket.sendall(_reserve(timeout))
             self._reserve_is_sent = False
-            if not self._replies.has_line():
-                self._replies.wait_for_line(timeout + self.address.timeout)
+            line = self._replies.readline_within(timeout + self.address.timeout)
             try:
-                job_id, size = map(int, self._reply(b"RESERVED"))
+                job_id, size = map(int, _values(line, b"RESERVED"))
             except (greenstalk.TimedOutError, greenstalk.DeadlineSoonError):
                 return None
             return ReservedJob(job_id, self._chunk(size))
@@ -204,11 +201,16 @@ class Connection:
         with self._exchange:
             self._socket.sendall(command)
             self._reserve_is_sent = reserve is not None
-            try:
-                self._reply(expected)
-            except greenstalk.NotFoundError:
-                return False
-            return True
+            return self._is_confirmed(expected)
+
+    def touch(self, job: ReservedJob) -> bool:
+        """Start the job's time to run anew.
+
+        Returns False if the reservation was lost.
+        """
+        with self._exchange:
+            self._socket.sendall(b"touch %d\r\n" % job.id)
+            return self._is_confirmed(b"TOUCHED")
 
     def stats_job(self, job: ReservedJob) -> JobStats | None:
         """Return what the broker counts of a job; None if there is no such job."""
@@ -223,6 +225,8 @@ class Connection:
             return JobStats(
                 tube=stats["tube"],
                 priority=int(stats["pri"]),
+                ttr=int(stats["ttr"]),
+                reserves=int(stats["reserves"]),
                 kicks=int(stats["kicks"]),
             )
 
@@ -232,6 +236,17 @@ class Connection:
         greenstalk reads a reply only to a command that it has just sent by itself.
         """
         return _values(self._replies.readline(), expected)
+
+    def _is_confirmed(self, status: bytes) -> bool:
+        """Read one reply line, with this status; False if it is NOT_FOUND."""
+        line = self._replies.readline()
+        if line[:-2] == status:  # what follows would do, but slower
+            return True
+        try:
+            _values(line, status)
+        except greenstalk.NotFoundError:
+            return False
+        return True
 
     def _chunk(self, size: int) -> bytes:
         """Read what follows a reply line that announced this many bytes."""
@@ -330,7 +345,7 @@ class _Exchange:
             return
         self._connection.close()
         broker = f"beanstalkd at {self._connection.address}"
-        if isinstance(error, TimeoutError):
+        if isinstance(error, TimeoutError | BlockingIOError):
             raise BrokerTimeoutError(f"{broker} did not answer in time") from error
         if isinstance(error, Exception):
             raise ConnectionLostError(

@@ -84,6 +84,29 @@ class BrokerOutOfMemoryError(BrokerError):
     """The broker has no memory left for another job."""
 
 
+class ReservationLostError(BrokerError):
+    """The job is not reserved for this worker any more: another one may run it."""
+
+
+class NoCurrentJobError(JobQueueError, LookupError):
+    """There is no current job: the code was not called by a worker."""
+
+
+class JobStuckError(JobQueueError, RuntimeError):
+    """A job did not stop at its time limit, and only the end of its process stops it.
+
+    Raised by :meth:`Worker.run <jobqueue.Worker.run>`, when the other jobs are done.
+    """
+
+
+class TimeLimitExceeded(BaseException):
+    """Raised inside of a task that runs longer than its ``time_limit``.
+
+    Not an :class:`Exception`, so that no ``except Exception`` swallows it by mistake. A
+    task may catch it to tidy up, and has 5 seconds for that.
+    """
+
+
 class Bury(Exception):  # noqa: N818 - a task says `raise Bury("why")`
     """Raised by a task: bury this job at once, and log the reason.
 

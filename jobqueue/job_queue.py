@@ -9,8 +9,10 @@ from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from jobqueue.errors import OptionError, TaskDefinitionError
+from jobqueue.job import Around
 from jobqueue.message import check_tube
 from jobqueue.options import Delay, PutOptions
+from jobqueue.options import time_limit as check_time_limit
 from jobqueue.pool import ConnectionPool
 from jobqueue.putter import Putter
 from jobqueue.subscriber import Place, Task, subscriber
@@ -19,6 +21,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 A = ParamSpec("A")
 T = TypeVar("T")
+H = TypeVar("H", bound=Around)
 
 
 class _MethodOfDefaultToo(Generic[A, T]):
@@ -55,6 +58,7 @@ class JobQueue:
     def __init__(self, url: str | None = None) -> None:
         self._url = url
         self._pool = ConnectionPool(url)
+        self._around: list[Around] = []
 
     @classmethod
     @functools.cache
@@ -72,6 +76,7 @@ class JobQueue:
         priority: int | None = None,
         ttr: int | None = None,
         max_kicks: int | None = 3,
+        time_limit: float | None = None,
     ) -> Callable[[Callable[P, R]], Putter[P, R]]:
         """Make a function a task, whose jobs go through this tube.
 
@@ -83,6 +88,10 @@ class JobQueue:
         A job that fails is buried, and an operator may kick it. One that fails again
         after ``max_kicks`` kicks is deleted, and its body logged; None buries it each
         time.
+
+        A job that runs for more than ``time_limit`` seconds fails with
+        :class:`~jobqueue.errors.TimeLimitExceeded`, raised inside of it. None: it may
+        run for as long as it likes, unless the worker has a limit for all.
 
         Raises :class:`~jobqueue.errors.TubeNameError`,
         :class:`~jobqueue.errors.OptionError`, and when the function is decorated
@@ -99,6 +108,7 @@ class JobQueue:
                 f"max_kicks has to be None or a whole number from 0, not {max_kicks!r}"
             )
 
+        check_time_limit(time_limit)
         options = PutOptions().but(delay, at, priority, ttr)
 
         def decorate(func: Callable[P, R]) -> Putter[P, R]:
@@ -108,6 +118,8 @@ class JobQueue:
                 func=func,
                 broker_url=self._url,
                 max_kicks=max_kicks,
+                time_limit=time_limit,
+                around=self._around,
                 # Where the decorator is as well as where the function is from: careless
                 # wrappers give all functions one origin, and helpers one decorator.
                 place=Place.of(sys._getframe(1), func),  # noqa: SLF001
@@ -117,6 +129,37 @@ class JobQueue:
             return putter
 
         return decorate
+
+    @_MethodOfDefaultToo
+    def around(self, hook: H) -> H:
+        """Call a generator function around every job of this queue, in the worker.
+
+        It gets the :class:`~jobqueue.Job`, and yields once. What is before the yield
+        runs before the task, what is after it runs afterwards; a failure is raised at
+        the yield. Several nest: the first one given is the outermost. An error of the
+        hook's own is the job's failure; but a failure stays one, also if the hook
+        catches it and raises nothing. They run in the slot's thread, not on the event
+        loop, and a time limit does not count for them.
+
+        Raises :class:`~jobqueue.errors.TaskDefinitionError` for anything else than a
+        generator function.
+
+        >>> @queue.around
+        ... def timed(job):
+        ...     started = time.monotonic()
+        ...     try:
+        ...         yield
+        ...     finally:
+        ...         print(job.func_name, time.monotonic() - started)
+        """
+        is_fit: bool = inspect.isgeneratorfunction(hook)
+        if not is_fit:
+            raise TaskDefinitionError(
+                f"{hook!r} can't be called around jobs: it has to be a function that "
+                "takes the job, and yields once (and not an async one)"
+            )
+        self._around.append(hook)
+        return hook
 
     def close(self) -> None:
         """Close the open connections; a later put opens a new one."""

@@ -4,8 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from jobqueue.errors import ArgumentError, BadJobError, TubeNameError
 
@@ -30,8 +29,7 @@ def check_tube(name: object) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One call of a task: what a job's body says."""
 
     func_name: str
@@ -76,20 +74,17 @@ def decode(body: bytes) -> Message:
         raise BadJobError(f"the body is nested too deeply: {_EXPECTED}") from None
     except ValueError as error:  # JSONDecodeError, and integers of too many digits
         raise BadJobError(f"the body is not JSON ({error}): {_EXPECTED}") from None
-    if not isinstance(content, dict):
-        raise BadJobError(f"the body is {_json_type(content)} in JSON: {_EXPECTED}")
-    if content.keys() != _KEYS:
-        raise BadJobError(f"the body has {_describe_keys(content)}: {_EXPECTED}")
-    func_name, tube, kwargs = content["func_name"], content["tube"], content["kwargs"]
-    for key, value, kind in (
-        ("func_name", func_name, str),
-        ("tube", tube, str),
-        ("kwargs", kwargs, dict),
-    ):
-        if not isinstance(value, kind):
-            wanted = _json_type(kind())
-            raise BadJobError(f'"{key}" is {_json_type(value)}: expected {wanted}')
-    return Message(func_name, tube, kwargs)
+    if isinstance(content, dict) and len(content) == len(_KEYS):
+        func_name = content.get("func_name")
+        tube = content.get("tube")
+        kwargs = content.get("kwargs")
+        if (
+            isinstance(func_name, str)
+            and isinstance(tube, str)
+            and isinstance(kwargs, dict)
+        ):
+            return Message(func_name, tube, kwargs)
+    raise BadJobError(f"{_describe(content)}: {_EXPECTED}")
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -118,11 +113,17 @@ def _json_type(value: object) -> str:
             return "an object"
 
 
-def _describe_keys(content: dict[str, object]) -> str:
+def _describe(content: object) -> str:
+    """Say what is wrong with the content of a body."""
+    if not isinstance(content, dict):
+        return f"the body is {_json_type(content)} in JSON"
     missing = sorted(_KEYS - content.keys())
     if missing:
-        return "no " + " and no ".join(f'"{key}"' for key in missing)
-    return "other keys as well"
+        return "the body has no " + " and no ".join(f'"{key}"' for key in missing)
+    for key, kind in (("func_name", str), ("tube", str), ("kwargs", dict)):
+        if not isinstance(content[key], kind):
+            return f'"{key}" is {_json_type(content[key])}, not {_json_type(kind())}'
+    return "the body has other keys as well"
 
 
 def _explain(func_name: str, kwargs: Mapping[str, object], error: Exception) -> str:

@@ -24,6 +24,22 @@ def whole_number(name: str, value: object, *, least: int = 0) -> int:
     )
 
 
+def time_limit(value: object) -> float | None:
+    """Return a time limit in seconds, or None for none, if it is one.
+
+    Raises :class:`~jobqueue.errors.OptionError`.
+    """
+    if value is None or (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and 0 < value <= MAX_NUMBER
+    ):
+        return value
+    raise OptionError(
+        f"time_limit has to be None or more than 0 seconds, not {value!r}"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class PutOptions:
     """How a job is put. The defaults are beanstalkd's usual ones.

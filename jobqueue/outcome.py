@@ -13,6 +13,8 @@ class JobStats:
 
     tube: str
     priority: int
+    ttr: int  # seconds
+    reserves: int
     kicks: int
 
 

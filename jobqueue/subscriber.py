@@ -8,13 +8,14 @@ trick of the library.
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from types import FrameType
 from typing import Any
 
 from jobqueue.errors import DuplicateTaskError
+from jobqueue.job import Around
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class Task:
     func: Callable[..., Any]
     broker_url: str | None  # of the queue that it belongs to; None: the default one
     max_kicks: int | None
+    time_limit: float | None  # seconds
+    around: Sequence[Around]  # the hooks of its queue, also those yet to come
     place: Place
 
 

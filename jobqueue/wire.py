@@ -1,7 +1,11 @@
 """The socket to beanstalkd, from which whole replies come, or errors."""
 
+import math
 import select
 import socket
+import struct
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
@@ -38,29 +42,35 @@ class Replies:
 
         Raises ``ConnectionError``.
         """
-        parts = [self._data[self._at : self._at + size]]
-        self._at += len(parts[0])
-        missing = size - len(parts[0])
-        while missing:
-            parts.append(self._recv(min(missing, 2**20)))
-            if not parts[-1]:
-                raise ConnectionError("the reply was cut short")
-            missing -= len(parts[-1])
-        chunk = b"".join(parts)
+        chunk = self._data[self._at : self._at + size]
+        self._at += len(chunk)
+        if len(chunk) < size:
+            chunk += self._receive_exactly(size - len(chunk))
         if not chunk.endswith(b"\r\n"):
             raise ConnectionError("the reply is longer than it says")
         return chunk
 
-    def wait_for_line(self, seconds: float) -> None:
-        """Wait for a line longer than the socket's own time-out.
+    def _receive_exactly(self, size: int) -> bytes:
+        parts = []
+        while size:
+            parts.append(self._recv(min(size, 2**20)))
+            if not parts[-1]:
+                raise ConnectionError("the reply was cut short")
+            size -= len(parts[-1])
+        return b"".join(parts)
+
+    def readline_within(self, seconds: float) -> bytes:
+        """Return the next line, waiting longer for it than the usual time-out.
 
         Raises ``TimeoutError`` and ``ConnectionError``.
         """
-        usual = self._socket.gettimeout()
-        self._socket.settimeout(seconds)
-        while not self.has_line():
-            self._receive()
-        self._socket.settimeout(usual)
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return self.readline()
+            except (BlockingIOError, TimeoutError):
+                if time.monotonic() >= deadline:
+                    raise TimeoutError from None
 
     def has_line(self) -> bool:
         """Tell whether a line can be read without waiting."""
@@ -75,7 +85,8 @@ class Replies:
         received = self._recv(_AT_ONCE)
         if not received:
             raise ConnectionError("it was closed")
-        self._data = self._data[self._at :] + received
+        rest = self._data[self._at :]
+        self._data = rest + received if rest else received
         self._at = 0
 
 
@@ -99,20 +110,44 @@ class BrokerSocket(socket.socket):
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         sock = cls(fileno=plain.detach())
-        sock.settimeout(address.timeout)
+        with _closed_on_error(sock):
+            sock.wait_in_kernel(address.timeout)
         sock.replies = Replies(sock)
         return sock
+
+    def wait_in_kernel(self, timeout: float) -> None:
+        """Have the system see to the time-out, not Python, which polls before a call.
+
+        That saves every second system call. What takes too long is a
+        ``BlockingIOError`` then, or on Windows a ``TimeoutError``.
+        """
+        self._timeout = timeout
+        if sys.platform == "win32":
+            value = struct.pack("=L", math.ceil(timeout * 1000))
+        else:
+            micros = max(1, round(timeout * 1_000_000))  # 0 would be for ever
+            value = struct.pack("@ll", *divmod(micros, 1_000_000))
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            self.setsockopt(socket.SOL_SOCKET, option, value)
+        self.settimeout(None)
+
+    @contextmanager
+    def sending_what_fits(self) -> Iterator[None]:
+        """Let ``send`` take what fits the buffer, and not wait until all does."""
+        self.settimeout(self._timeout)
+        yield
+        self.settimeout(None)
 
     def ready(self) -> tuple[bool, bool]:
         """Wait until something can be read or written, and return which of the two.
 
         Raises ``TimeoutError``.
         """
-        timeout = self.gettimeout()
+        timeout = self._timeout
         if hasattr(select, "poll"):
             poll = select.poll()  # select() takes no file descriptor from 1024 on
             poll.register(self, select.POLLIN | select.POLLOUT)
-            events = poll.poll(timeout and timeout * 1000)
+            events = poll.poll(timeout * 1000)
             event = events[0][1] if events else 0
             readable = bool(event & ~select.POLLOUT)  # at its end and in error, too
             writable = bool(event & select.POLLOUT)

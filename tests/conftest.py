@@ -1,13 +1,19 @@
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import hypothesis
 import pytest
 
 from jobqueue import JobQueue
 from jobqueue.subscriber import subscriber
+from jobqueue.worker.event_loop import EventLoop
+from jobqueue.worker.execute import Execution, Executor
+from jobqueue.worker.limits import TimeLimits
 
+from .running import Reserved, Run, Running
 from .support import Beanstalkd
 
 # Machines stall; no test asserts a time.
@@ -41,3 +47,29 @@ def broker(socket_folder: Path) -> Iterator[Beanstalkd]:
 def queue(broker: Beanstalkd) -> Iterator[JobQueue]:
     with JobQueue(broker.url) as queue:
         yield queue
+
+
+@pytest.fixture
+def running() -> Iterator[Running]:
+    running = Running()
+    yield running
+    assert running.stuck == []
+
+
+@pytest.fixture
+def executor(running: Running) -> Iterator[Executor]:
+    event_loop, limits = EventLoop(), TimeLimits(running.stuck.append)
+    yield Executor(subscriber.find, limits, event_loop)
+    limits.close()
+    event_loop.close()
+
+
+@pytest.fixture
+def run(executor: Executor) -> Run:
+    """Return a function that runs a job: ``run("func_name", **kwargs)``."""
+
+    def run(func_name: str, **kwargs: Any) -> Execution:
+        body = {"func_name": func_name, "tube": "t", "kwargs": kwargs}
+        return executor.execute(Reserved(json.dumps(body).encode()))
+
+    return run

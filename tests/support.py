@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self, TypeVar
@@ -126,11 +126,19 @@ def free_port() -> int:
 class WorkerProcess:
     """`python -m jobqueue.worker`, with its log in a file."""
 
-    def __init__(self, folder: Path, *arguments: str, **env: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        wrapped_in: Sequence[str] = (),
+        new_group: bool = False,
+        **env: str,
+    ) -> None:
         self._log = folder / f"worker-{time.monotonic_ns()}.log"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "jobqueue.worker", *arguments],
+                [*wrapped_in, sys.executable, "-m", "jobqueue.worker", *arguments],
+                process_group=0 if new_group else None,
                 cwd=folder,
                 env=os.environ | env,
                 stdout=log,
@@ -225,3 +233,17 @@ class FakeBroker:
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
         self._thread.join()
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether a process runs; a zombie does not."""
+    stat = Path(f"/proc/{pid}/stat")
+    if not Path("/proc/self/stat").exists():  # not Linux
+        with suppress(ProcessLookupError):
+            os.kill(pid, 0)
+            return True
+        return False
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -12,12 +12,9 @@ import pytest
 
 from jobqueue import BadJobError, JobQueue
 from jobqueue.subscriber import Task, subscriber
-from jobqueue.worker.execute import Execution, execute
+from jobqueue.worker.execute import Executor
 
-
-def run(func_name: str, **kwargs: Any) -> Execution:
-    body = {"func_name": func_name, "tube": "t", "kwargs": kwargs}
-    return execute(json.dumps(body).encode(), subscriber.find)
+from .running import Reserved, Run
 
 
 def define(func: Callable[..., Any]) -> Task:
@@ -27,7 +24,7 @@ def define(func: Callable[..., Any]) -> Task:
     return task
 
 
-def test_a_function_runs_with_its_arguments_and_defaults() -> None:
+def test_a_function_runs_with_its_arguments_and_defaults(run: Run) -> None:
     ran = []
 
     def work(a: int, b: int = 2, **more: int) -> None:
@@ -41,7 +38,7 @@ def test_a_function_runs_with_its_arguments_and_defaults() -> None:
     assert execution.seconds >= 0
 
 
-def test_an_async_function_runs_to_its_end() -> None:
+def test_an_async_function_runs_to_its_end(run: Run) -> None:
     ran = []
 
     async def work(a: int) -> None:
@@ -59,7 +56,9 @@ def test_an_async_function_runs_to_its_end() -> None:
     [ValueError(), SystemExit(0), KeyboardInterrupt(), GeneratorExit(), TypeError()],
 )
 @pytest.mark.parametrize("is_async", [False, True])
-def test_whatever_is_raised_is_a_failure(error: BaseException, is_async: bool) -> None:
+def test_whatever_is_raised_is_a_failure(
+    run: Run, error: BaseException, is_async: bool
+) -> None:
     def work() -> None:
         raise error
 
@@ -73,7 +72,9 @@ def test_whatever_is_raised_is_a_failure(error: BaseException, is_async: bool) -
 
 
 @pytest.mark.parametrize("kwargs", [{}, {"a": 1, "b": 2}, {"b": 1}])
-def test_arguments_that_do_not_fit_are_a_bad_job(kwargs: dict[str, int]) -> None:
+def test_arguments_that_do_not_fit_are_a_bad_job(
+    run: Run, kwargs: dict[str, int]
+) -> None:
     ran = []
 
     def work(a: int) -> None:
@@ -87,7 +88,7 @@ def test_arguments_that_do_not_fit_are_a_bad_job(kwargs: dict[str, int]) -> None
     assert ran == []
 
 
-def test_a_type_error_inside_of_the_function_is_its_own() -> None:
+def test_a_type_error_inside_of_the_function_is_its_own(run: Run) -> None:
     def work(a: Any) -> None:
         len(a)
 
@@ -96,14 +97,14 @@ def test_a_type_error_inside_of_the_function_is_its_own() -> None:
     assert type(run("work", a=1).error) is TypeError
 
 
-def test_a_type_error_of_a_builtin_is_its_own_too() -> None:
+def test_a_type_error_of_a_builtin_is_its_own_too(run: Run) -> None:
     JobQueue.task("t")(print)
 
     assert type(run("print", sep=5).error) is TypeError
     assert isinstance(run("print", nonsense=5).error, BadJobError | TypeError)
 
 
-def test_a_generator_that_would_not_run_is_a_failure() -> None:
+def test_a_generator_that_would_not_run_is_a_failure(run: Run) -> None:
     def work() -> object:
         return (n for n in range(3))
 
@@ -112,7 +113,7 @@ def test_a_generator_that_would_not_run_is_a_failure() -> None:
     assert "returned a generator" in str(run("work").error)
 
 
-def test_a_failed_jobs_objects_are_gone_at_once() -> None:
+def test_a_failed_jobs_objects_are_gone_at_once(run: Run) -> None:
     class Large:
         pass
 
@@ -132,7 +133,7 @@ def test_a_failed_jobs_objects_are_gone_at_once() -> None:
         gc.enable()
 
 
-def test_a_traceback_begins_in_the_tasks_own_code() -> None:
+def test_a_traceback_begins_in_the_tasks_own_code(run: Run) -> None:
     def work() -> None:
         raise ValueError
 
@@ -143,7 +144,7 @@ def test_a_traceback_begins_in_the_tasks_own_code() -> None:
     assert [f.name for f in traceback.extract_tb(error.__traceback__)] == ["work"]
 
 
-def test_a_body_calls_what_is_registered_and_nothing_else() -> None:
+def test_a_body_calls_what_is_registered_and_nothing_else(executor: Executor) -> None:
     def work() -> None: ...
 
     define(work)
@@ -156,7 +157,7 @@ def test_a_body_calls_what_is_registered_and_nothing_else() -> None:
         ("", "work"),
     ]:
         body = {"func_name": func_name, "tube": tube, "kwargs": {}}
-        execution = execute(json.dumps(body).encode(), subscriber.find)
+        execution = executor.execute(Reserved(json.dumps(body).encode()))
 
         assert execution.task is None
         assert isinstance(execution.error, BadJobError)

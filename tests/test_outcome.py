@@ -21,7 +21,7 @@ FAILURES = [ValueError("x"), SystemExit(1), KeyboardInterrupt(), MemoryError()]
 def test_a_failed_job_is_buried_with_its_priority_until_kicks_reach_max(
     error: BaseException, kicks: int, max_kicks: int | None, outcome: object
 ) -> None:
-    stats = JobStats(tube="t", priority=7, kicks=kicks)
+    stats = JobStats(tube="t", priority=7, ttr=60, reserves=1, kicks=kicks)
 
     assert outcome == decide(error, stats, max_kicks)
 
@@ -31,6 +31,6 @@ def test_a_failed_job_is_buried_with_its_priority_until_kicks_reach_max(
 def test_what_cannot_run_or_asks_for_it_is_buried_whatever_its_kicks(
     error: BaseException, max_kicks: int | None
 ) -> None:
-    stats = JobStats(tube="t", priority=7, kicks=1000)
+    stats = JobStats(tube="t", priority=7, ttr=60, reserves=1, kicks=1000)
 
     assert Buried(7) == decide(error, stats, max_kicks)

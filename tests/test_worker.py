@@ -326,7 +326,7 @@ def test_only_the_named_tubes_are_worked_off(
 BODY = b'{"func_name":"work","tube":"t","kwargs":{}}'
 CONNECTED = (b"OK 14\r\n---\n- default\n\r\n", b"WATCHING 2\r\n", b"WATCHING 1\r\n")
 RESERVED = b"RESERVED 9 %d\r\n%b\r\n" % (len(BODY), BODY)
-STATS = b"---\nid: 9\ntube: t\npri: 7\nkicks: 0\n"
+STATS = b"---\nid: 9\ntube: t\npri: 7\nttr: 60\nreserves: 1\nkicks: 0\n"
 STATS = b"OK %d\r\n%b\r\n" % (len(STATS), STATS)
 
 
@@ -491,6 +491,15 @@ def test_wrong_use_is_refused_before_anything_starts(queue: JobQueue) -> None:
     wrong: Any = "t"
     with pytest.raises(OptionError, match=r"\['t'\]"):
         Worker(wrong)
+    for name in ("threads", "max_jobs"):
+        for wrong in (0, -1, 1.5, "2", True):
+            with pytest.raises(OptionError, match=f"{name} has to be a whole number"):
+                Worker(["t"], **{name: wrong})
+    for wrong in (0, -1, "2", True, float("nan"), float("inf")):
+        with pytest.raises(OptionError, match="time_limit has to be"):
+            Worker(["t"], time_limit=wrong)
+        with pytest.raises(OptionError, match="time_limit has to be"):
+            queue.task("t", time_limit=wrong)
     wrong = [1]
     with pytest.raises(TubeNameError):
         Worker(wrong)

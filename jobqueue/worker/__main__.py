@@ -4,6 +4,8 @@ import argparse
 import importlib
 import logging
 import math
+import os
+import signal
 import sys
 import threading
 import time
@@ -12,60 +14,131 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from jobqueue import JobQueueError, Worker, __version__
-from jobqueue.worker import (
-    MAX_SHUTDOWN_TIMEOUT,
-    SHUTDOWN_TIMEOUT,
-    exit_now,
-    report,
-)
-from jobqueue.worker.signals import briefly
+from jobqueue import JobQueueError, JobStuckError, Worker, __version__
+from jobqueue.worker import report
+from jobqueue.worker.board import Board, SharedMemory
+from jobqueue.worker.crew import THREAD_NAME, Told
+from jobqueue.worker.leash import Leash
+from jobqueue.worker.settings import MAX_SHUTDOWN_TIMEOUT, SHUTDOWN_TIMEOUT
+from jobqueue.worker.signals import briefly, exit_now, noticed
+from jobqueue.worker.supervisor import Supervisor
+
+MODULE = "jobqueue.worker"
 
 EXAMPLE = """\
 example:
   python -m jobqueue.worker --tube emails --tube reports --import app.tasks
 
-SIGTERM and SIGINT (Ctrl-C) stop the worker when the running job is finished.
+SIGTERM and SIGINT (Ctrl-C) stop the worker when the running jobs are finished.
 Exit status: 0 when it was stopped, 2 when it could not start.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a worker as the command line says, and return the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     parser = _parser()
     options = parser.parse_args(arguments)
+    in_several = options.processes > 1 or options.supervised
     logging.basicConfig(
         level=options.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(message)s",
+        format="%(asctime)s %(levelname)s "
+        f"{'[%(process)d] ' if in_several else ''}%(message)s",
     )
-    for module in options.modules:
-        _import(module, parser)
+    if options.processes > 1 and not options.supervised:
+        return _supervise(options, arguments)
+    return _work(options, parser)
+
+
+def _supervise(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    """Run several processes of this very command."""
+    supervisor = Supervisor(
+        [*_python(), MODULE, *arguments, "--supervised"],
+        processes=options.processes,
+        threads=options.threads,
+        burst=options.burst,
+        shutdown_timeout=options.shutdown_timeout,
+    )
+    return supervisor.run()
+
+
+def _python() -> list[str]:
+    """Return how to run a module with this interpreter, and the options it has."""
+    given = sys.orig_argv[1:]
+    options = given[: given.index(MODULE)] if MODULE in given else ["-m"]
+    return [sys.executable, *options]
+
+
+def _work(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    """Work in this process."""
+    folder = Path.cwd()
+    leash = Leash(on_loss=exit_now) if options.supervised else None
+    with noticed(exit_now):  # which a process of pid 1 would ignore otherwise
+        _block_signals(block=False)
+        for module in options.modules:
+            _import(module, parser)
     # A module that configures logging may have switched off the loggers from before.
     logging.getLogger("jobqueue.worker").disabled = False
     try:
         worker = Worker(
             options.tubes,
             url=options.url,
+            threads=options.threads,
             burst=options.burst,
+            max_jobs=options.max_jobs,
+            time_limit=options.time_limit,
             shutdown_timeout=options.shutdown_timeout,
         )
     except JobQueueError as error:
         parser.error(str(error))
-    worker.run()
-    _end_threads(options.shutdown_timeout)
+    if leash is not None:
+        shared = SharedMemory.open(options.supervised, options.threads)
+        worker.crew.board = Board(options.threads, shared)
+        leash.on_loss = lambda: worker.crew.tell(Told.DRAIN)
+    is_stuck = False
+    try:
+        worker.run()
+    except JobStuckError as error:
+        is_stuck = True
+        report.stuck_worker_ends(str(error))
+    else:
+        _end_threads(options.shutdown_timeout)
+    if worker.crew.is_to_be_replaced and leash is None:
+        _start_anew(folder)
+    if is_stuck:
+        exit_now()
     return 0
+
+
+def _start_anew(folder: Path) -> NoReturn:
+    """Replace this process by a new one of the same command, and the same pid."""
+    for stream in (sys.stdout, sys.stderr):
+        briefly(stream.flush)
+    _block_signals(block=True)  # until it is ready for them
+    os.chdir(folder)
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+
+
+def _block_signals(*, block: bool) -> None:
+    """Let signals wait, or let them come."""
+    if sys.platform != "win32":
+        how = signal.SIG_BLOCK if block else signal.SIG_UNBLOCK
+        signal.pthread_sigmask(how, {signal.SIGTERM, signal.SIGINT})
 
 
 def _end_threads(patience: float) -> None:
     """Wait for threads that tasks have left, but for no longer than for a job."""
     deadline = time.monotonic() + patience
-    own = threading.current_thread()
-    left = [t for t in threading.enumerate() if not t.daemon and t is not own]
-    for thread in left:
+    current = threading.current_thread()
+    left = [t for t in threading.enumerate() if not t.daemon and t is not current]
+    # A slot may still wait for a connection, and for that nobody waits.
+    tasks_own = [t for t in left if t.name != THREAD_NAME]
+    for thread in tasks_own:
         thread.join(max(0, deadline - time.monotonic()))
-    names = [thread.name for thread in left if thread.is_alive()]
+    names = [thread.name for thread in tasks_own if thread.is_alive()]
     if names:
         briefly(report.threads_left, names)
+    if any(thread.is_alive() for thread in left):
         exit_now()
 
 
@@ -106,13 +179,40 @@ def _parser() -> argparse.ArgumentParser:
         help="the broker (default: that of the tasks' queue; $BEANSTALKD_URL "
         "or beanstalkd://127.0.0.1:11300 if it names none)",
     )
+    add(
+        "--processes",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="how many processes, for work that computes (default: 1)",
+    )
+    add(
+        "--threads",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="how many jobs at a time in each process, for work that waits "
+        "(default: 1)",
+    )
+    add(
+        "--time-limit",
+        type=_time_limit,
+        metavar="SECONDS",
+        help="for how long a job may run, if its task has no limit of its own",
+    )
+    add(
+        "--max-jobs",
+        type=_count,
+        metavar="N",
+        help="replace a process after it has run so many jobs",
+    )
     add("--burst", action="store_true", help="stop as soon as no job is ready")
     add(
         "--shutdown-timeout",
         type=_seconds,
         default=SHUTDOWN_TIMEOUT,
         metavar="SECONDS",
-        help="how long to wait for the running job when told to stop (default: 30)",
+        help="how long to wait for the running jobs when told to stop (default: 30)",
     )
     add(
         "--log-level",
@@ -122,6 +222,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="LEVEL",
         help="debug, info (the default), warning or error",
     )
+    add("--supervised", metavar="BOARD", help=argparse.SUPPRESS)
     add("--version", action="version", version=f"jobqueue {__version__}")
     return parser
 
@@ -136,6 +237,18 @@ def _seconds(text: str) -> float:
     raise argparse.ArgumentTypeError(
         f"{text!r} is not a number of seconds from 0 to {MAX_SHUTDOWN_TIMEOUT}"
     )
+
+
+def _count(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+
+
+def _time_limit(text: str) -> float:
+    if (seconds := _seconds(text)) > 0:
+        return seconds
+    raise argparse.ArgumentTypeError("a time limit has to be more than 0 seconds")
 
 
 def _import(module: str, parser: argparse.ArgumentParser) -> None:

@@ -2,18 +2,39 @@
 
 import inspect
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 from jobqueue.errors import BadJobError
+from jobqueue.job import Job, Reservation, running
 from jobqueue.message import Message, decode
 from jobqueue.subscriber import Task
+from jobqueue.worker.around import call_around
+from jobqueue.worker.event_loop import AwaitGuard, EventLoop
+from jobqueue.worker.limits import ThreadGuard, TimeLimits
 
 FindTask = Callable[[str, str], Task | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
+class ReservedBody(Reservation, Protocol):
+    """A job that is to be run."""
+
+    @property
+    def id(self) -> int:
+        """The job's id."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """The job's body."""
+        ...
+
+    def begins(self, task: Task, time_limit: float | None) -> None:
+        """Take note of what now runs, for so many seconds at most."""
+        ...
+
+
+class Execution(NamedTuple):
     """What came of running a job."""
 
     task: Task | None  # None: the body named none
@@ -21,52 +42,105 @@ class Execution:
     seconds: float
 
 
-def execute(body: bytes, find: FindTask) -> Execution:
-    """Decode a job's body, look its task up, and call it.
+class Executor:
+    """Runs the jobs of one process, in as many threads as call it.
 
-    Returns whatever happened, an exit or an interrupt raised by the task included: no
-    job may stop its worker. A body that can't be run is a
-    :class:`~jobqueue.errors.BadJobError`.
+    ``find`` looks up the task of a tube and function name. ``time_limit`` is for the
+    tasks that have none of their own, in seconds.
     """
-    started = time.monotonic()
-    task: Task | None = None
-    try:
-        job = decode(body)
-        task = _look_up(job, find)
-        _call(task, job)
-    except BaseException as caught:  # noqa: BLE001 - never success, whatever it is
-        # No variable here may keep the error: its traceback leads back to this frame,
-        # and a failed job's objects would live until the garbage collector comes round.
-        return Execution(task, _without_own_frames(caught), time.monotonic() - started)
-    return Execution(task, None, time.monotonic() - started)
+
+    def __init__(
+        self,
+        find: FindTask,
+        limits: TimeLimits,
+        event_loop: EventLoop,
+        time_limit: float | None = None,
+    ) -> None:
+        self._find = find
+        self._limits = limits
+        self._event_loop = event_loop
+        self._time_limit = time_limit
+
+    def execute(self, reserved: ReservedBody) -> Execution:
+        """Decode a job's body, look its task up, and call it.
+
+        Returns whatever happened, an exit or an interrupt raised by the task included:
+        no job may stop its worker. A body that can't be run is a
+        :class:`~jobqueue.errors.BadJobError`.
+        """
+        started = time.monotonic()
+        task: Task | None = None
+        try:
+            message = decode(reserved.body)
+            task = self._look_up(message)
+            self._run(task, message, reserved)
+        except BaseException as caught:  # noqa: BLE001 - never success, whatever it is
+            # No variable here may keep the error: its traceback leads back to this
+            # frame, and a failed job's objects would live until the garbage collector
+            # comes round.
+            return Execution(
+                task, _without_own_frames(caught), time.monotonic() - started
+            )
+        return Execution(task, None, time.monotonic() - started)
+
+    def _look_up(self, message: Message) -> Task:
+        task = self._find(message.tube, message.func_name)
+        if task is None:
+            raise BadJobError(
+                f"no task {message.func_name[:100]!r} in tube {message.tube[:200]!r} "
+                "is known to this worker: is its module imported, and does the worker "
+                "watch that tube?"
+            )
+        return task
+
+    def _run(self, task: Task, message: Message, reserved: ReservedBody) -> None:
+        job = Job(reserved.id, task.tube, task.func_name, message.kwargs, reserved)
+        before = running.set(job)
+        try:
+            if task.around:
+                call_around(task.around, job, lambda: self._call(task, job, reserved))
+            else:
+                self._call(task, job, reserved)
+        finally:
+            running.reset(before)
+
+    def _call(self, task: Task, job: Job, reserved: ReservedBody) -> None:
+        limit = self._time_limit if task.time_limit is None else task.time_limit
+        reserved.begins(task, limit)
+        if limit is None:
+            result = _start(task, job)
+            if result is not None and inspect.isawaitable(result):
+                self._event_loop.run(result)
+        else:
+            self._call_within(limit, task, job)
+
+    def _call_within(self, limit: float, task: Task, job: Job) -> None:
+        with self._limits.watching(limit, job.id, ThreadGuard()):
+            result = _start(task, job)
+        if inspect.isawaitable(result):
+            guard = AwaitGuard()
+            with self._limits.watching(limit, job.id, guard):
+                self._event_loop.run(guard.guarding(result))
 
 
-def _look_up(job: Message, find: FindTask) -> Task:
-    task = find(job.tube, job.func_name)
-    if task is None:
-        raise BadJobError(
-            f"no task {job.func_name[:100]!r} in tube {job.tube[:200]!r} is known to "
-            "this worker: is its module imported, and does the worker watch that tube?"
-        )
-    return task
-
-
-def _call(task: Task, job: Message) -> None:
+def _start(task: Task, job: Job) -> object:
+    """Call the function; what an async one returns is still to be awaited."""
     try:
         result = task.func(**job.kwargs)
     except TypeError as error:
         if not _fits(task, job):
             raise BadJobError(f"the arguments do not fit: {error}") from None
         raise
-    if inspect.isawaitable(result):
-        _run_to_its_end(result)
-    elif inspect.isgenerator(result) or inspect.isasyncgen(result):
+    if result is None:
+        return None
+    if inspect.isgenerator(result) or inspect.isasyncgen(result):
         raise TypeError(
             f"{task.func_name}() returned a generator, and nothing of that has run"
         )
+    return result
 
 
-def _fits(task: Task, job: Message) -> bool:
+def _fits(task: Task, job: Job) -> bool:
     """Tell whether the function takes a job's arguments, asked when a call failed."""
     signature = inspect.signature(task.func, follow_wrapped=False)
     try:
@@ -76,18 +150,9 @@ def _fits(task: Task, job: Message) -> bool:
     return True
 
 
-def _run_to_its_end(awaitable: Awaitable[object]) -> None:
-    import asyncio  # noqa: PLC0415 - slow to import, for workers without async tasks
-
-    async def main() -> None:
-        await awaitable
-
-    asyncio.run(main())
-
-
 def _without_own_frames(error: BaseException) -> BaseException:
     """Return the error with a traceback that begins in the task's own code."""
     frames = error.__traceback__
-    while frames and frames.tb_frame.f_code.co_filename == __file__:
+    while frames and frames.tb_frame.f_globals.get("__package__") == __package__:
         frames = frames.tb_next
     return error.with_traceback(frames)

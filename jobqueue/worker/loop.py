@@ -5,51 +5,87 @@ import random
 import sys
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from jobqueue.address import Address
-from jobqueue.connection import Connection, ReservedJob
+from jobqueue.connection import Connection
 from jobqueue.errors import BrokerError
 from jobqueue.outcome import DONE, Buried, Deleted, Outcome, decide
 from jobqueue.worker import report
-from jobqueue.worker.execute import Execution, FindTask, execute
+from jobqueue.worker.board import Cell
+from jobqueue.worker.execute import Execution, Executor
+from jobqueue.worker.reservation import Reservation
 
 RESERVE_TIMEOUT = 20  # seconds: so often an idle connection is heard of
 FIRST_PAUSE = 0.1  # seconds, before a lost broker is sought again
 LONGEST_PAUSE = 5.0  # seconds
 
 
+class Outage:
+    """Whether the broker is away, as the slots of a process have found.
+
+    It is said once in the log when the first slot notices, and once when the first is
+    connected again.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._lock = threading.Lock()
+        self._is_on = False
+
+    def begins(self, error: BrokerError) -> None:
+        """Take note that the broker is away."""
+        with self._lock:
+            if not self._is_on:
+                report.broker_is_away(error)
+            self._is_on = True
+
+    def ends(self) -> None:
+        """Take note that the broker is there."""
+        if self._is_on:
+            with self._lock:
+                if self._is_on:
+                    report.broker_is_back(self._address)
+                self._is_on = False
+
+
 class Slot:
     """A connection to the broker and a loop that runs one job at a time.
 
-    ``find`` looks up the task of a tube and function name. With ``burst`` the slot
-    stops as soon as no job is ready. A slot runs once.
+    ``cell`` is where its supervisor looks; ``on_job_end`` is called before a job is
+    settled. With ``burst`` the slot stops as soon as no job is ready. It runs once.
     """
 
     def __init__(
         self,
         address: Address,
         tubes: Sequence[str],
-        find: FindTask,
+        executor: Executor,
+        outage: Outage,
         *,
+        cell: Cell,
+        on_job_end: Callable[[], None],
         burst: bool = False,
     ) -> None:
-        self.running: ReservedJob | None = None
+        self.reservation: Reservation | None = None  # the job that runs
         self._address = address
         self._tubes = tubes
-        self._find = find
+        self._executor = executor
+        self._outage = outage
+        self._cell = cell
+        self._on_job_end = on_job_end
         self._reserve_timeout = 0 if burst else RESERVE_TIMEOUT
         self._burst = burst
         self._stopping = threading.Event()
         self._connection: Connection | None = None
         self._waiting = False  # for the broker, and for nothing that a job did
         self._pause = FIRST_PAUSE
-        self._broker_is_away = False
+        self._is_forked = False  # this is a copy, in a child process
 
     def run(self) -> None:
         """Work until :meth:`stop`; a lost broker is waited for, however long."""
-        _close_in_children(self)
+        _notify_in_children(self)
         while not self._stopping.is_set():
             try:
                 with Connection(self._address) as self._connection:
@@ -63,7 +99,8 @@ class Slot:
     def stop(self) -> None:
         """Let the job that runs finish, reserve no other, and end :meth:`run`.
 
-        Can be called from any other thread, at any time.
+        Can be called from any other thread, at any time. If no job runs afterwards,
+        none will.
         """
         # In this order: whoever misses the flag has its connection cut.
         self._stopping.set()
@@ -71,8 +108,13 @@ class Slot:
         if self._waiting and connection is not None:
             connection.interrupt()
 
-    def close_connection(self) -> None:
-        """Close the connection, whatever it is used for."""
+    def forked(self) -> None:
+        """Take note that this is a copy of the slot in a child that a task forked.
+
+        No child may keep the connection open: if the worker died, its job would stay
+        reserved for as long as the child lives.
+        """
+        self._is_forked = True
         if self._connection is not None:
             self._connection.close()
 
@@ -81,103 +123,105 @@ class Slot:
         if self._stopping.is_set():
             return
         connection.watch_only(self._tubes)
-        if self._broker_is_away:
-            report.broker_is_back(self._address)
-            self._broker_is_away = False
+        self._outage.ends()
         while not self._stopping.is_set():
-            job = self._wait_for_job(connection)
-            if job is not None:
-                self._handle(connection, job)
+            reservation = self._wait_for_job(connection)
+            if reservation is not None:
+                self._handle(reservation)
             elif self._burst:
                 return
 
-    def _wait_for_job(self, connection: Connection) -> ReservedJob | None:
+    def _wait_for_job(self, connection: Connection) -> Reservation | None:
         self._waiting = True
         if self._stopping.is_set():
             return None
         job = connection.reserve(self._reserve_timeout)
         self._waiting = False
         self._pause = FIRST_PAUSE  # only now: a broker may accept, and answer nothing
+        if job is None:
+            return None
+        reservation = Reservation(connection, job, self._cell)
         # stop() may have cut the connection just as the job came in. It is ready again
-        # then, so it must not run here.
-        return None if self._stopping.is_set() else job
+        # then, so it must not run here. In this order: whoever stops the slot and finds
+        # no reservation can be sure that no job begins to run.
+        self.reservation = reservation
+        if self._stopping.is_set():
+            self._end(reservation)
+            return None
+        return reservation
 
-    def _handle(self, connection: Connection, job: ReservedJob) -> None:
-        process = os.getpid()
-        self.running = job
-        execution = execute(job.body, self._find)
-        if os.getpid() != process:
-            _end_child(execution.error)
+    def _handle(self, reservation: Reservation) -> None:
+        try:
+            execution = self._executor.execute(reservation)
+            if self._is_forked:
+                _end_child(execution.error)
+            self._on_job_end()
+            self._tell_broker(reservation, execution)
+        finally:
+            self._end(reservation)
+
+    def _tell_broker(self, reservation: Reservation, execution: Execution) -> None:
         try:
             if execution.error is None:
-                self._settle_done(connection, job, execution)
+                self._settle_done(reservation, execution)
             else:
-                self._settle_failed(connection, job, execution, execution.error)
+                self._settle_failed(reservation, execution, execution.error)
         except BrokerError:
-            report.broker_not_told(job, execution)
+            report.broker_not_told(reservation, execution)
             raise
-        finally:
-            self.running = None
 
-    def _settle_done(
-        self, connection: Connection, job: ReservedJob, execution: Execution
-    ) -> None:
-        if self._settle(connection, job, DONE):
-            report.done(job, execution)
+    def _end(self, reservation: Reservation) -> None:
+        reservation.end()
+        self.reservation = None
+
+    def _settle_done(self, reservation: Reservation, execution: Execution) -> None:
+        if self._settle(reservation, DONE):
+            report.done(reservation, execution)
         else:
-            report.reservation_lost(job, execution)
+            report.reservation_lost(reservation, execution)
 
     def _settle_failed(
-        self,
-        connection: Connection,
-        job: ReservedJob,
-        execution: Execution,
-        error: BaseException,
+        self, reservation: Reservation, execution: Execution, error: BaseException
     ) -> None:
-        stats = connection.stats_job(job)
+        stats = reservation.stats()
         if stats is None:
-            report.reservation_lost(job, execution)
+            report.reservation_lost(reservation, execution)
             return
         max_kicks = execution.task.max_kicks if execution.task else None
         outcome = decide(error, stats, max_kicks)
-        if outcome == Deleted() and not report.deleting(job, execution, error, stats):
+        if outcome == Deleted() and not report.deleting(
+            reservation, execution, error, stats
+        ):
             # The log would have had the only copy of the body, and it doesn't.
             outcome = Buried(stats.priority)
-        if not self._settle(connection, job, outcome):
-            report.reservation_lost(job, execution)
+        if not self._settle(reservation, outcome):
+            report.reservation_lost(reservation, execution)
         elif outcome != Deleted():
-            report.buried(job, execution, error, stats)
+            report.buried(reservation, execution, error, stats)
 
-    def _settle(
-        self, connection: Connection, job: ReservedJob, outcome: Outcome
-    ) -> bool:
+    def _settle(self, reservation: Reservation, outcome: Outcome) -> bool:
         reserve = None if self._stopping.is_set() else self._reserve_timeout
-        return connection.settle(job, outcome, reserve=reserve)
+        return reservation.settle(outcome, reserve=reserve)
 
     def _wait_for_broker(self, error: BrokerError) -> None:
-        if not self._broker_is_away:
-            report.broker_is_away(error)
-            self._broker_is_away = True
+        self._outage.begins(error)
         # Jittered, so that a thousand workers don't come back in one instant.
         self._stopping.wait(self._pause * random.uniform(0.5, 1))  # noqa: S311
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
 
-def _close_in_children(slot: Slot) -> None:
-    """Let no child that a task forks keep the slot's connection open.
-
-    If the worker died, its job would stay reserved for as long as the child lives.
-    """
+def _notify_in_children(slot: Slot) -> None:
+    """Have ``forked`` called in each child that the process will fork."""
     if not hasattr(os, "register_at_fork"):  # Windows, where nothing forks
         return
     slot_or_none = weakref.ref(slot)
 
-    def close() -> None:
+    def notify() -> None:
         slot = slot_or_none()
         if slot is not None:
-            slot.close_connection()
+            slot.forked()
 
-    os.register_at_fork(after_in_child=close)
+    os.register_at_fork(after_in_child=notify)
 
 
 def _end_child(error: BaseException | None) -> None:

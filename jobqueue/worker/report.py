@@ -6,18 +6,22 @@ Every line about a job carries the keys ``job_id``, ``tube``, ``func_name`` and
 
 import functools
 import logging
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import ParamSpec
 
 from jobqueue.address import Address
-from jobqueue.connection import ReservedJob
 from jobqueue.errors import BadJobError, BrokerError
 from jobqueue.outcome import KICKS_REACH_MAX, JobStats
 from jobqueue.subscriber import Task
-from jobqueue.worker.execute import Execution
+from jobqueue.worker.execute import Execution, ReservedBody
+from jobqueue.worker.limits import GRACE
+from jobqueue.worker.reservation import Reservation
 
 P = ParamSpec("P")
+
+JOBS_SHOWN = 10  # in one line
 
 logger = logging.getLogger("jobqueue.worker")
 
@@ -38,7 +42,7 @@ def _unfailing(say: Callable[P, None]) -> Callable[P, None]:
                 logger.error(  # noqa: TRY400 - a traceback may be what can't be shown
                     "A line could not be logged (%s): %s",
                     type(error).__name__,
-                    [arg.id for arg in args if isinstance(arg, ReservedJob)],
+                    [getattr(arg, "id", None) for arg in args],
                 )
 
     return say_or_go_on
@@ -56,12 +60,13 @@ def started(tubes: Sequence[str], tasks: Sequence[Task], address: Address) -> No
 
 
 @_unfailing
-def stopping(running: ReservedJob | None) -> None:
-    """Say that the worker was told to stop, and what it waits for."""
-    if running is None:
-        logger.info("Stopping")
+def stopping(running: Sequence[int]) -> None:
+    """Say that the worker stops, and which jobs it waits for."""
+    if running:
+        verb = "is" if len(running) == 1 else "are"
+        logger.info("Stopping, as soon as %s %s finished", _jobs(running), verb)
     else:
-        logger.info("Stopping, as soon as job %d is finished", running.id)
+        logger.info("Stopping")
 
 
 @_unfailing
@@ -71,15 +76,60 @@ def stopped() -> None:
 
 
 @_unfailing
-def abandoned(running: ReservedJob | None) -> None:
-    """Say that the worker stops without waiting for its job any longer."""
-    if running is not None:
+def abandoned(running: Sequence[int]) -> None:
+    """Say that the worker stops without waiting for its jobs any longer."""
+    for job_id in running:
         logger.warning(
             "Stopping without waiting for job %d: the broker makes it ready again, "
             "for another worker",
-            running.id,
-            extra={"job_id": running.id},
+            job_id,
+            extra={"job_id": job_id},
         )
+
+
+@_unfailing
+def jobs_are_enough(count: int) -> None:
+    """Say that the worker has run as many jobs as it may."""
+    logger.info("%d jobs have run: stopping, to be replaced", count)
+
+
+@_unfailing
+def stuck(job: Reservation, stack: str, *, is_buried: bool) -> None:
+    """Say that a job has not stopped at its time limit, and where it is."""
+    logger.error(
+        "Job %d %s: %s did not stop within %g s of its time limit, and only the end "
+        "of its process stops it. It is here:\n%s",
+        job.id,
+        "buried" if is_buried else "could not be buried",
+        _name(job.task),
+        GRACE,
+        stack,
+        extra=_extra(job, job.task, time.monotonic() - job.began),
+    )
+
+
+@_unfailing
+def stuck_worker_ends(why: str) -> None:
+    """Say that a worker has stopped because a job does not."""
+    logger.warning("Worker stopped: %s", why)
+
+
+@_unfailing
+def slot_failed(error: BaseException) -> None:
+    """Say that a slot has failed, which is a fault of this library."""
+    logger.critical("A slot of the worker has failed", exc_info=error)
+
+
+@_unfailing
+def not_touched(job: Reservation, why: str) -> None:
+    """Say that the heartbeat could not extend a job's time to run."""
+    logger.warning(
+        "Job %d may run twice: its time to run could not be extended, as %s (%s)",
+        job.id,
+        why,
+        _name(job.task),
+        extra=_extra(job, job.task, time.monotonic() - job.began),
+    )
 
 
 @_unfailing
@@ -101,7 +151,7 @@ def broker_is_back(address: Address) -> None:
 
 
 @_unfailing
-def broker_not_told(job: ReservedJob, execution: Execution) -> None:
+def broker_not_told(job: ReservedBody, execution: Execution) -> None:
     """Say that a job ended while the broker was out of reach."""
     ended = "failed" if execution.error is not None else "was done"
     _warn(
@@ -110,28 +160,32 @@ def broker_not_told(job: ReservedJob, execution: Execution) -> None:
 
 
 @_unfailing
-def reservation_lost(job: ReservedJob, execution: Execution) -> None:
+def reservation_lost(job: ReservedBody, execution: Execution) -> None:
     """Say that a job ended after its time to run, when it was not this worker's."""
     ended = "failed" if execution.error is not None else "was done"
     _warn(job, execution, f"it {ended}, but was not reserved for this worker any more")
 
 
-@_unfailing
-def done(job: ReservedJob, execution: Execution) -> None:
+def done(job: ReservedBody, execution: Execution) -> None:
     """Say that a job is done."""
     if logger.isEnabledFor(logging.INFO):
-        logger.info(
-            "Job %d done: %s in %.3f s",
-            job.id,
-            _name(execution),
-            execution.seconds,
-            extra=_extra(job, execution),
-        )
+        _done(job, execution)
+
+
+@_unfailing
+def _done(job: ReservedBody, execution: Execution) -> None:
+    logger.info(
+        "Job %d done: %s in %.3f s",
+        job.id,
+        _name(execution.task),
+        execution.seconds,
+        extra=_extra(job, execution.task, execution.seconds),
+    )
 
 
 @_unfailing
 def buried(
-    job: ReservedJob, execution: Execution, error: BaseException, stats: JobStats
+    job: ReservedBody, execution: Execution, error: BaseException, stats: JobStats
 ) -> None:
     """Say that a job was buried, and why."""
     logger.error(
@@ -139,12 +193,12 @@ def buried(
         job.id,
         _why(execution, error, stats),
         exc_info=None if isinstance(error, BadJobError) else error,
-        extra=_extra(job, execution, stats),
+        extra=_extra(job, execution.task, execution.seconds, stats.tube),
     )
 
 
 def deleting(
-    job: ReservedJob, execution: Execution, error: BaseException, stats: JobStats
+    job: ReservedBody, execution: Execution, error: BaseException, stats: JobStats
 ) -> bool:
     """Say that a failed job is about to be deleted, with its body.
 
@@ -159,11 +213,74 @@ def deleting(
             _why(execution, error, stats),
             job.body.decode(errors="backslashreplace"),
             exc_info=error,
-            extra=_extra(job, execution, stats),
+            extra=_extra(job, execution.task, execution.seconds, stats.tube),
         )
     except Exception:  # noqa: BLE001 - see _unfailing
         return False
     return logger.isEnabledFor(logging.ERROR)
+
+
+@_unfailing
+def supervisor_started(processes: int, threads: int) -> None:
+    """Say how many worker processes are about to start."""
+    logger.info(
+        "Supervisor started: %d processes with %d %s each",
+        processes,
+        threads,
+        "thread" if threads == 1 else "threads",
+    )
+
+
+@_unfailing
+def supervisor_stopping(processes: int) -> None:
+    """Say that the supervisor was told to stop."""
+    logger.info("Stopping %d processes", processes)
+
+
+@_unfailing
+def supervisor_stopped() -> None:
+    """Say that all processes have ended."""
+    logger.info("Supervisor stopped")
+
+
+@_unfailing
+def process_died(
+    number: int, pid: int, how: str, job_ids: Sequence[int], pause: float
+) -> None:
+    """Say that a process has ended as it should not, and what it had been running."""
+    logger.error(
+        "Process %d (pid %d) %s while it ran %s; another takes its place %s",
+        number,
+        pid,
+        how,
+        _jobs(job_ids) or "no job",
+        f"in {pause:g} s" if pause else "now",
+        extra={"job_ids": list(job_ids)},
+    )
+
+
+@_unfailing
+def process_not_started(number: int, error: OSError, pause: float) -> None:
+    """Say that the system lets no process start."""
+    logger.error(
+        "Process %d can't be started (%s): the next try is %s",
+        number,
+        error,
+        f"in {pause:g} s" if pause else "now",
+    )
+
+
+@_unfailing
+def process_hung(number: int, pid: int, job_id: int) -> None:
+    """Say that a process is killed, since a job lets no other thread of it run."""
+    logger.error(
+        "Process %d (pid %d) is killed: job %d has not ended long after its time "
+        "limit, and nothing else in the process runs",
+        number,
+        pid,
+        job_id,
+        extra={"job_id": job_id},
+    )
 
 
 def one_line(error: BaseException) -> str:
@@ -176,36 +293,40 @@ def one_line(error: BaseException) -> str:
     return f"{name}: {text}" if text else name
 
 
-def _warn(job: ReservedJob, execution: Execution, what: str) -> None:
+def _jobs(ids: Sequence[int]) -> str:
+    shown = ", ".join(f"job {job_id}" for job_id in ids[:JOBS_SHOWN])
+    more = len(ids) - JOBS_SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _warn(job: ReservedBody, execution: Execution, what: str) -> None:
     logger.warning(
         "Job %d may run twice: %s (%s, after %.3f s)",
         job.id,
         what,
-        _name(execution),
+        _name(execution.task),
         execution.seconds,
         exc_info=execution.error,
-        extra=_extra(job, execution),
+        extra=_extra(job, execution.task, execution.seconds),
     )
 
 
 def _why(execution: Execution, error: BaseException, stats: JobStats) -> str:
     if isinstance(error, BadJobError):
         return f"it can't be run (tube {stats.tube}): {error}"
-    return f"{_name(execution)} after {execution.seconds:.3f} s: {one_line(error)}"
+    return f"{_name(execution.task)} after {execution.seconds:.3f} s: {one_line(error)}"
 
 
-def _name(execution: Execution) -> str:
-    task = execution.task
+def _name(task: Task | None) -> str:
     return f"{task.func_name} (tube {task.tube})" if task else "no known task"
 
 
 def _extra(
-    job: ReservedJob, execution: Execution, stats: JobStats | None = None
+    job: ReservedBody, task: Task | None, seconds: float, tube: str | None = None
 ) -> dict[str, object]:
-    task = execution.task
     return {
         "job_id": job.id,
-        "tube": task.tube if task else stats.tube if stats else None,
+        "tube": task.tube if task else tube,
         "func_name": task.func_name if task else None,
-        "seconds": execution.seconds,
+        "seconds": seconds,
     }

@@ -1,69 +1,49 @@
-"""SIGTERM and SIGINT: drain, and in the end don't wait."""
+"""SIGTERM and SIGINT, and stopping whatever else goes on."""
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from queue import Empty, SimpleQueue
 from types import FrameType
-from typing import ParamSpec
+from typing import NoReturn, ParamSpec
 
 P = ParamSpec("P")
 
 
 @contextmanager
-def draining_on_signals(
-    drain: Callable[[], None], abandon: Callable[[], None], patience: float
-) -> Iterator[None]:
-    """Call ``drain`` at the first SIGTERM or SIGINT, from a thread of its own.
+def noticed(note: Callable[[], object]) -> Iterator[None]:
+    """Call ``note`` at each SIGTERM and SIGINT; in the end all is as it was before.
 
-    ``abandon`` is called at the second one, or when ``patience`` seconds have passed.
-    At the end, the handlers that were there before are put back. Outside of the main
-    thread, where Python lets nobody handle signals, this does nothing.
+    It is called between any two bytecodes of the main thread, inside of a lock or a log
+    line too, so it has to be something that is safe there. Outside of the main thread,
+    where Python lets nobody handle signals, this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    # A handler may interrupt the main thread anywhere, inside of a lock or a log line
-    # too. So it does the one thing that is safe there; all else is the thread's.
-    received: SimpleQueue[int | None] = SimpleQueue()
-    worker_process = os.getpid()
+    process = os.getpid()
 
-    def note(signum: int, _frame: FrameType | None) -> None:
-        if os.getpid() == worker_process:
-            received.put(signum)
+    def handle(signum: int, _frame: FrameType | None) -> None:
+        if os.getpid() == process:
+            note()
         else:  # in a child that a task has forked, signals mean what they did before
             signal.signal(signum, handlers_before[signal.Signals(signum)])
             os.kill(os.getpid(), signum)
 
-    def watch() -> None:
-        if received.get() is None:
-            return
-        drain()
-        try:
-            if received.get(timeout=patience) is None:
-                return
-        except Empty:
-            pass
-        abandon()
-
-    watcher = threading.Thread(target=watch, name="jobqueue-signals", daemon=True)
-    watcher.start()
     handlers_before = {
         signum: signal.getsignal(signum) or signal.SIG_DFL
         for signum in (signal.SIGTERM, signal.SIGINT)
     }
     try:
         for signum in handlers_before:
-            signal.signal(signum, note)
+            signal.signal(signum, handle)
         yield
     finally:
         for signum, handler in handlers_before.items():
             signal.signal(signum, handler)
-        received.put(None)
-        watcher.join()
 
 
 def briefly(call: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
@@ -75,3 +55,14 @@ def briefly(call: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Non
     thread = threading.Thread(target=call, args=args, kwargs=kwargs, daemon=True)
     thread.start()
     thread.join(1)
+
+
+def exit_now() -> NoReturn:
+    """End the process with status 0, whatever its other threads do.
+
+    What tasks have printed is written out before. ``sys.exit`` would not do: it waits
+    for threads.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        briefly(stream.flush)
+    os._exit(0)

@@ -1,0 +1,122 @@
+"""What each slot of a process does, where its supervisor can see it.
+
+A process that crashes can't say which job it had been running. So its slots note that
+in memory that they share with the supervisor, which costs no system call.
+"""
+
+import enum
+import mmap
+import os
+import struct
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_STATE_SIZE = 8  # bytes
+_CELL = struct.Struct("=Qd")  # a job's id, and when its time limit is over
+_NONE = (0, 0.0)
+
+
+class State(enum.IntEnum):
+    """How far a process is."""
+
+    STARTING = 0
+    WORKING = 1
+    LEAVING = 2  # it takes no more jobs, and another may take its place
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A job that a slot runs, and when its time limit is over (0: never)."""
+
+    job_id: int
+    limit: float  # time.monotonic()
+
+
+class Cell:
+    """What one slot does."""
+
+    def __init__(self, memory: bytearray | mmap.mmap, offset: int) -> None:
+        self._memory = memory
+        self._offset = offset
+
+    def begin(self, job_id: int) -> None:
+        """Note that a job begins."""
+        _CELL.pack_into(self._memory, self._offset, job_id, 0.0)
+
+    def limit(self, at: float) -> None:
+        """Note when the job's time limit is over."""
+        job_id, _ = _CELL.unpack_from(self._memory, self._offset)
+        _CELL.pack_into(self._memory, self._offset, job_id, at)
+
+    def end(self) -> None:
+        """Note that no job runs."""
+        _CELL.pack_into(self._memory, self._offset, *_NONE)
+
+    def read(self) -> Running | None:
+        """Return what runs."""
+        found = _CELL.unpack_from(self._memory, self._offset)
+        return None if found == _NONE else Running(*found)
+
+
+class Board:
+    """A process's state and its slots' cells: in its own memory, unless shared."""
+
+    def __init__(self, slots: int, memory: bytearray | mmap.mmap | None = None) -> None:
+        self._memory = bytearray(_size(slots)) if memory is None else memory
+        self.cells = [
+            Cell(self._memory, _STATE_SIZE + n * _CELL.size) for n in range(slots)
+        ]
+
+    @property
+    def state(self) -> State:
+        """How far the process is."""
+        return State(self._memory[0])
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._memory[0] = state
+
+    def running(self) -> Iterator[Running]:
+        """Yield what the slots run."""
+        for cell in self.cells:
+            found = cell.read()
+            if found is not None:
+                yield found
+
+
+class SharedMemory:
+    """The memory of a board, made by the supervisor for one process."""
+
+    def __init__(self, slots: int) -> None:
+        if sys.platform == "win32":
+            self.handle = f"jobqueue-{os.getpid()}-{os.urandom(8).hex()}"
+            self.fds: tuple[int, ...] = ()
+            self.memory = mmap.mmap(-1, _size(slots), tagname=self.handle)
+        else:
+            with tempfile.TemporaryFile() as file:
+                file.truncate(_size(slots))
+                self.memory = mmap.mmap(file.fileno(), _size(slots))
+                self.fds = (os.dup(file.fileno()),)
+            self.handle = str(self.fds[0])
+
+    def passed_on(self) -> None:
+        """Close what only the start of the process needed."""
+        for fd in self.fds:
+            os.close(fd)
+
+    @staticmethod
+    def open(handle: str, slots: int) -> mmap.mmap:
+        """Return the memory, in the process that was given the handle."""
+        if sys.platform == "win32":
+            return mmap.mmap(-1, _size(slots), tagname=handle)
+        fd = int(handle)
+        try:
+            return mmap.mmap(fd, _size(slots))
+        finally:
+            os.close(fd)
+
+
+def _size(slots: int) -> int:
+    return _STATE_SIZE + slots * _CELL.size

@@ -1,0 +1,254 @@
+"""The slots of one process: started, watched over, and stopped together."""
+
+import enum
+import itertools
+import math
+import sys
+import threading
+import time
+import traceback
+from contextlib import ExitStack
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+from jobqueue.errors import BrokerError, JobStuckError
+from jobqueue.subscriber import Task, subscriber
+from jobqueue.worker import report
+from jobqueue.worker.board import Board, State
+from jobqueue.worker.event_loop import EventLoop
+from jobqueue.worker.execute import Executor
+from jobqueue.worker.heartbeat import Heartbeat
+from jobqueue.worker.limits import TimeLimits
+from jobqueue.worker.loop import Outage, Slot
+from jobqueue.worker.reservation import Reservation
+from jobqueue.worker.settings import Settings
+from jobqueue.worker.signals import briefly, exit_now, noticed
+
+# Windows does not wake a waiting main thread when Ctrl-C is pressed.
+LONGEST_WAIT = 0.5 if sys.platform == "win32" else threading.TIMEOUT_MAX  # seconds
+THREAD_NAME = "jobqueue-slot"
+LAST_STEPS = 0.2  # seconds, for a thread that has no job any more
+
+
+class Told(enum.Enum):
+    """What comes to a crew from outside."""
+
+    SIGNAL = enum.auto()
+    DRAIN = enum.auto()
+    STOP = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Stuck:
+    """A job has not stopped at its time limit."""
+
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class _SlotEnded:
+    """A slot's thread is about to end: as it should, or by an error."""
+
+    error: BaseException | None
+
+
+_Event = Told | _Stuck | _SlotEnded
+
+
+class Crew:
+    """Runs the slots, and what they share: heartbeat, time limits, event loop.
+
+    A slot is a thread. The thread that calls :meth:`run` takes no jobs, so that it can
+    see to signals and to whatever goes wrong, at any time.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.board = Board(settings.threads)
+        self._settings = settings
+        self._job_numbers = itertools.count(1)
+        self._events: SimpleQueue[_Event] = SimpleQueue()
+        self._slots: list[Slot] = []
+        self._threads: list[threading.Thread] = []  # of the slots, in their order
+        self._stuck: list[Reservation] = []
+        self._is_spent = False  # it has run max_jobs
+        self._is_draining = False
+        self._is_told = False  # to stop
+        self._has_signal = False
+        self._deadline = math.inf  # time.monotonic(), when running jobs are abandoned
+        self._failure: BaseException | None = None
+
+    def stop(self) -> None:
+        """Reserve no more jobs from now on. Can be called from any other thread."""
+        for slot in self._slots:
+            slot.stop()
+        self.tell(Told.STOP)
+
+    @property
+    def is_to_be_replaced(self) -> bool:
+        """Whether another process should go on: if this one only has to end itself."""
+        return not self._is_told and (self._is_spent or bool(self._stuck))
+
+    def tell(self, what: Told) -> None:
+        """Tell the crew something. Can be called from anywhere, signals included."""
+        self._events.put(what)
+
+    def run(self) -> None:
+        """Work until told to stop; see :meth:`Worker.run <jobqueue.Worker.run>`."""
+        event_loop = EventLoop()
+        limits = TimeLimits(lambda job_id: self._events.put(_Stuck(job_id)))
+        heartbeat = Heartbeat(self._reservations)
+        executor = Executor(self._find, limits, event_loop, self._settings.time_limit)
+        with ExitStack() as cleaning_up:
+            cleaning_up.callback(self._close, event_loop)
+            cleaning_up.callback(limits.close)
+            cleaning_up.enter_context(noticed(lambda: self.tell(Told.SIGNAL)))
+            heartbeat.start()
+            cleaning_up.callback(heartbeat.close)
+            self._slots = self._make_slots(executor)
+            self._threads = [self._start(slot) for slot in self._slots]
+            self.board.state = State.WORKING
+            self._attend()
+            self.board.state = State.LEAVING
+            self._join()
+        if self._failure is not None:
+            raise self._failure
+
+    def _close(self, event_loop: EventLoop) -> None:
+        if not self._stuck:  # it may be what is stuck
+            event_loop.close()
+
+    def _find(self, tube: str, func_name: str) -> Task | None:
+        watched = tube in self._settings.tubes
+        return subscriber.find(tube, func_name) if watched else None
+
+    def _make_slots(self, executor: Executor) -> list[Slot]:
+        settings = self._settings
+        outage = Outage(settings.address)
+        return [
+            Slot(
+                settings.address,
+                settings.tubes,
+                executor,
+                outage,
+                cell=cell,
+                on_job_end=self._job_has_run,
+                burst=settings.burst,
+            )
+            for cell in self.board.cells
+        ]
+
+    def _start(self, slot: Slot) -> threading.Thread:
+        def run() -> None:
+            try:
+                slot.run()
+            except BaseException as error:  # noqa: BLE001 - raised where run() was called
+                self._events.put(_SlotEnded(error))
+            else:
+                self._events.put(_SlotEnded(None))
+
+        # No daemon: the threads that a task starts would be daemons, too.
+        thread = threading.Thread(target=run, name=THREAD_NAME)
+        thread.start()
+        return thread
+
+    def _attend(self) -> None:
+        """Deal with what comes, until all slots have ended or hold no job."""
+        while self._running() if self._is_draining else self._any_alive():
+            wait = min(self._deadline - time.monotonic(), LONGEST_WAIT)
+            try:
+                self._deal_with(self._events.get(timeout=max(0, wait)))
+            except Empty:
+                if time.monotonic() >= self._deadline:
+                    self._abandon()
+                    return
+
+    def _deal_with(self, event: _Event) -> None:
+        match event:
+            case Told.STOP:
+                self._drain()
+            case Told.DRAIN:
+                self._is_told = True
+                self._drain_within_deadline()
+            case Told.SIGNAL:
+                if self._has_signal:
+                    self._deadline = 0  # a second one does not wait
+                self._is_told = self._has_signal = True
+                self._drain_within_deadline()
+            case _Stuck(job_id):
+                for reservation in self._reservations():
+                    if reservation.id == job_id:
+                        self._give_up(reservation)
+            case _SlotEnded(BaseException() as error):
+                report.slot_failed(error)
+                self._failure = error
+                self._drain()
+
+    def _job_has_run(self) -> None:
+        """Count a job. Called by its slot, before the broker is told of the outcome."""
+        jobs = next(self._job_numbers)
+        if jobs == self._settings.max_jobs:
+            self._is_spent = True
+            report.jobs_are_enough(jobs)
+            self.stop()  # now, so that no slot reserves a job to no purpose
+
+    def _give_up(self, stuck: Reservation) -> None:
+        """Bury a job that does not stop at its time limit, and leave its thread."""
+        try:
+            is_buried = stuck.bury()
+        except BrokerError:
+            is_buried = False
+        if stuck not in self._reservations():  # it has stopped at last
+            return
+        self._stuck.append(stuck)
+        report.stuck(stuck, self._where_is(stuck), is_buried=is_buried)
+        self._failure = JobStuckError(
+            f"job {stuck.id} does not stop: only the end of its process ends it"
+        )
+        self._drain_within_deadline()
+
+    def _drain_within_deadline(self) -> None:
+        deadline = time.monotonic() + self._settings.shutdown_timeout
+        self._deadline = min(self._deadline, deadline)
+        self._drain()
+
+    def _drain(self) -> None:
+        """Have no slot take another job."""
+        if self._is_draining:
+            return
+        self._is_draining = True
+        self.board.state = State.LEAVING
+        for slot in self._slots:
+            slot.stop()
+        briefly(report.stopping, self._running())
+
+    def _abandon(self) -> None:
+        """Wait for the running jobs no longer."""
+        briefly(report.abandoned, self._running())
+        if self._failure is None:
+            exit_now()
+
+    def _reservations(self) -> list[Reservation]:
+        held = [slot.reservation for slot in self._slots]
+        return [reservation for reservation in held if reservation is not None]
+
+    def _running(self) -> list[int]:
+        """Return the jobs that are waited for."""
+        return [r.id for r in self._reservations() if r not in self._stuck]
+
+    def _any_alive(self) -> bool:
+        return any(thread.is_alive() for thread in self._threads)
+
+    def _join(self) -> None:
+        """Let the slots that have no job take their last steps."""
+        deadline = time.monotonic() + LAST_STEPS
+        for thread in self._threads:
+            thread.join(max(0, deadline - time.monotonic()))
+
+    def _where_is(self, reservation: Reservation) -> str:
+        """Return the stack of the slot that runs a job."""
+        frames = sys._current_frames()  # noqa: SLF001 - it is documented
+        for slot, thread in zip(self._slots, self._threads, strict=True):
+            frame = frames.get(thread.ident or 0)
+            if slot.reservation is reservation and frame is not None:
+                return "".join(traceback.format_stack(frame)).rstrip()
+        return "  (it has ended)"

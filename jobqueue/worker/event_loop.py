@@ -1,0 +1,169 @@
+"""The event loop on which a worker process runs all of its async tasks."""
+
+from __future__ import annotations
+
+import threading
+import types
+from typing import TYPE_CHECKING
+
+from jobqueue.errors import TimeLimitExceeded
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Coroutine, Generator
+
+CLOSE_TIMEOUT = 5.0  # seconds
+
+
+class EventLoop:
+    """One event loop in a thread of its own, started when it is first needed.
+
+    The async tasks of all slots share it, so that what one has opened (a client, a
+    connection pool) serves the next.
+    """
+
+    def __init__(self) -> None:
+        self._starting = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._closing = False
+
+    def run(self, awaitable: Awaitable[object]) -> None:
+        """Wait, in the calling thread, until the loop has awaited it to its end.
+
+        Raises whatever it raises.
+        """
+        import asyncio  # noqa: PLC0415 - slow, for workers without async tasks
+
+        loop = self._loop or self._start()
+        future = asyncio.run_coroutine_threadsafe(_error_of(awaitable), loop)
+        error = future.result()
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error, future  # they would keep it, and it this frame
+
+    def close(self) -> None:
+        """Cancel what tasks have left on the loop, and end it."""
+        loop = self._loop
+        if loop is not None and self._thread is not None and not self._closing:
+            self._closing = True
+            loop.call_soon_threadsafe(loop.stop)
+            self._thread.join(CLOSE_TIMEOUT)
+
+    def _start(self) -> asyncio.AbstractEventLoop:
+        import asyncio  # noqa: PLC0415 - see above
+
+        with self._starting:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=self._serve,
+                    args=(self._loop,),
+                    name="jobqueue-event-loop",
+                    daemon=True,
+                )
+                self._thread.start()
+        return self._loop
+
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        import asyncio  # noqa: PLC0415 - see above
+
+        asyncio.set_event_loop(loop)
+        with asyncio.Runner(
+            loop_factory=lambda: loop
+        ) as runner:  # for its way to close
+            runner.get_loop()
+            while not self._closing:
+                try:
+                    loop.run_forever()
+                except BaseException as error:  # noqa: BLE001 - it must end no other task
+                    # asyncio lets SystemExit and KeyboardInterrupt through.
+                    text = "a task on the event loop has tried to end the process"
+                    loop.call_exception_handler({"message": text, "exception": error})
+
+
+class AwaitGuard:
+    """Something that is awaited on the loop, and can be interrupted from outside."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[object] | None = None
+        self._expired = False
+        self._ended = False
+
+    def interrupt(self) -> None:
+        """Have TimeLimitExceeded raised where it waits now."""
+        self._expired = True
+        if self._task is not None:
+            self._task.get_loop().call_soon_threadsafe(self._cancel)
+
+    def end(self) -> None:
+        """Interrupt it no more."""
+        self._ended = True
+
+    async def guarding(self, awaitable: Awaitable[object]) -> None:
+        """Await something that can be interrupted while it is waited for."""
+        import asyncio  # noqa: PLC0415 - see above
+
+        self._task = asyncio.current_task()
+        await self._translating(_coroutine(awaitable))
+
+    def _cancel(self) -> None:
+        if self._task is not None and not self._ended:
+            self._task.cancel()
+
+    @types.coroutine
+    def _translating(
+        self, inner: Coroutine[object, object, None]
+    ) -> Generator[object, object, None]:
+        """Await a coroutine; the cancellation reaches it as TimeLimitExceeded."""
+        answer: object = None
+        error: BaseException | None = None
+        if self._expired:  # before it began
+            error = TimeLimitExceeded()
+        while True:
+            try:
+                waits_for = _resume(inner, answer, error)
+            except StopIteration:
+                return
+            finally:
+                error = None  # it must not be kept by a frame of its own traceback
+            try:
+                answer = yield waits_for
+            except GeneratorExit:
+                inner.close()
+                raise
+            except BaseException as raised:  # noqa: BLE001 - the coroutine's to handle
+                error = self._translated(raised)
+
+    def _translated(self, error: BaseException) -> BaseException:
+        import asyncio  # noqa: PLC0415 - see above
+
+        is_ours = isinstance(error, asyncio.CancelledError) and self._expired
+        if not is_ours or self._ended or self._task is None:
+            return error
+        self._ended = True
+        self._task.uncancel()  # so that it can still await, to tidy up
+        return TimeLimitExceeded()
+
+
+def _resume(
+    coroutine: Coroutine[object, object, None],
+    answer: object,
+    error: BaseException | None,
+) -> object:
+    return coroutine.send(answer) if error is None else coroutine.throw(error)
+
+
+async def _coroutine(awaitable: Awaitable[object]) -> None:
+    await awaitable
+
+
+async def _error_of(awaitable: Awaitable[object]) -> BaseException | None:
+    """Await something, and return the error, so that it is not the loop's."""
+    try:
+        await awaitable
+    except BaseException as error:  # noqa: BLE001 - SystemExit would end the loop
+        return error
+    return None

@@ -1,0 +1,67 @@
+"""Touches the jobs that run, so that the broker hands them to nobody else."""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from jobqueue.errors import BrokerError
+from jobqueue.worker import report
+from jobqueue.worker.reservation import Reservation
+
+TICK = 0.25  # seconds: a ttr is 1 at least
+TOUCHES_PER_TTR = 3
+
+
+class Heartbeat:
+    """A thread that touches each running job three times in its time to run.
+
+    ``running`` returns what this process has reserved now. The broker is asked for the
+    time to run, but only if a tick finds the job already running for a while: one that
+    is quick costs nothing.
+    """
+
+    def __init__(self, running: Callable[[], Iterable[Reservation]]) -> None:
+        self._running = running
+        self._due: dict[Reservation, float] = {}  # time.monotonic() of the next touch
+        self._closed = threading.Event()
+        self._thread = threading.Thread(
+            target=self._beat, name="jobqueue-heartbeat", daemon=True
+        )
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closed.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        while not self._closed.wait(self._pause()):
+            known, self._due = self._due, {}
+            for reservation in self._running():
+                due = known.get(reservation, reservation.began + TICK / 2)
+                if due <= time.monotonic():
+                    due = time.monotonic() + _touch(reservation)
+                self._due[reservation] = due
+
+    def _pause(self) -> float:
+        next_due = min(self._due.values(), default=math.inf)
+        return max(0, min(TICK, next_due - time.monotonic()))
+
+
+def _touch(reservation: Reservation) -> float:
+    """Touch a job, and return for how many seconds that is enough."""
+    try:
+        if reservation.touch():
+            if reservation.ttr is None:
+                stats = reservation.stats()
+                reservation.ttr = stats.ttr if stats else None
+            return (reservation.ttr or 1) / TOUCHES_PER_TTR
+        if not reservation.is_settled:
+            report.not_touched(reservation, "it was not reserved for this worker")
+    except BrokerError as error:
+        report.not_touched(reservation, str(error))
+    return math.inf

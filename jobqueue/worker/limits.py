@@ -1,0 +1,141 @@
+"""Time limits: raising an error inside of what runs for too long."""
+
+import ctypes
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from jobqueue.errors import TimeLimitExceeded
+
+GRACE = 5.0  # seconds, between the error and giving up
+
+
+class Guard(Protocol):
+    """Something that runs, and can be interrupted."""
+
+    def interrupt(self) -> None:
+        """Raise TimeLimitExceeded inside of it, if it still runs."""
+        ...
+
+    def end(self) -> None:
+        """Interrupt it no more. Called by itself, when it has ended."""
+        ...
+
+
+class ThreadGuard:
+    """Code that runs in the thread that makes this."""
+
+    def __init__(self) -> None:
+        self._thread = threading.get_ident()
+        # Who pops it first, wins: the end, or the interrupt. A lock would not do, as
+        # the error may be raised inside of its holder.
+        self._runs = [True]
+        self._interrupted = threading.Event()
+
+    def interrupt(self) -> None:
+        """Have TimeLimitExceeded raised before the thread's next bytecode."""
+        try:
+            self._runs.pop()
+        except IndexError:
+            return
+        _raise_in(self._thread, TimeLimitExceeded)
+        self._interrupted.set()
+
+    def end(self) -> None:
+        """Take the error back if it has not been raised yet."""
+        try:
+            self._runs.pop()
+        except IndexError:
+            self._interrupted.wait()
+            _raise_in(self._thread, None)
+
+
+def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error)
+    )
+
+
+@dataclass(slots=True)
+class _Watched:
+    due: float  # time.monotonic()
+    job_id: int
+    interrupted: bool = False
+
+
+class TimeLimits:
+    """Watches what has a time limit, from a thread of its own.
+
+    What was interrupted and still runs after a grace of 5 seconds is reported to
+    ``on_stuck``, with its job's id.
+    """
+
+    def __init__(self, on_stuck: Callable[[int], None]) -> None:
+        self._on_stuck = on_stuck
+        self._changed = threading.Condition()
+        self._watched: dict[Guard, _Watched] = {}
+        self._looks_at = math.inf  # when the thread looks next
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    @contextmanager
+    def watching(self, seconds: float, job_id: int, guard: Guard) -> Iterator[None]:
+        """Interrupt what runs inside when it does so for longer than these seconds."""
+        # The error may be raised at any point until guard.end() returns. So nothing
+        # that has to be done for certain stands before that.
+        try:
+            try:
+                self._watch(guard, _Watched(time.monotonic() + seconds, job_id))
+                yield
+            finally:
+                guard.end()
+        except TimeLimitExceeded as error:
+            error.args = error.args or (f"it ran for longer than {seconds:g} s",)
+            raise
+        finally:
+            with self._changed:
+                self._watched.pop(guard, None)
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _watch(self, guard: Guard, watched: _Watched) -> None:
+        with self._changed:
+            self._watched[guard] = watched
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._look, name="jobqueue-time-limits", daemon=True
+                )
+                self._thread.start()
+            if watched.due < self._looks_at:  # rarely: the limits are much the same
+                self._changed.notify()
+
+    def _look(self) -> None:
+        with self._changed:
+            while not self._closed:
+                now = time.monotonic()
+                for guard, watched in list(self._watched.items()):
+                    if watched.due <= now:
+                        self._act(guard, watched, now)
+                dues = (watched.due for watched in self._watched.values())
+                self._looks_at = min(dues, default=math.inf)
+                wait = self._looks_at - now
+                self._changed.wait(None if wait == math.inf else min(wait, 3600))
+
+    def _act(self, guard: Guard, watched: _Watched, now: float) -> None:
+        if watched.interrupted:
+            del self._watched[guard]
+            self._on_stuck(watched.job_id)
+        else:
+            watched.interrupted = True
+            watched.due = now + GRACE
+            guard.interrupt()

@@ -1,0 +1,74 @@
+"""A reserved job, of which several threads may talk to the broker."""
+
+import threading
+import time
+
+from jobqueue.connection import Connection, ReservedJob
+from jobqueue.outcome import Buried, JobStats, Outcome
+from jobqueue.subscriber import Task
+from jobqueue.worker.board import Cell
+
+
+class Reservation:
+    """The slot settles the job, the heartbeat touches it, and so may the task.
+
+    They take turns on the connection. When the job is settled, or its connection was
+    lost, it is not this worker's any more: nothing more is said of it to the broker.
+
+    The methods may raise :class:`~jobqueue.errors.BrokerError`.
+    """
+
+    def __init__(self, connection: Connection, job: ReservedJob, cell: Cell) -> None:
+        self.id = job.id
+        self.body = job.body
+        self.task: Task | None = None
+        self.began = time.monotonic()
+        self.ttr: int | None = None  # seconds; what the heartbeat has learnt of it
+        self._connection = connection
+        self._job = job
+        self._cell = cell
+        self._turn = threading.Lock()
+        self.is_settled = False  # or given up: no more is said of it
+        cell.begin(job.id)
+
+    def begins(self, task: Task, time_limit: float | None) -> None:
+        """Take note of what runs, and let the supervisor know when it should end."""
+        self.task = task
+        if time_limit is not None:
+            self._cell.limit(time.monotonic() + time_limit)
+
+    def touch(self) -> bool:
+        """Start the job's time to run anew; False if the reservation was lost."""
+        with self._turn:
+            return not self.is_settled and self._connection.touch(self._job)
+
+    def stats(self) -> JobStats | None:
+        """Return what the broker counts; None if the reservation was lost."""
+        with self._turn:
+            return None if self.is_settled else self._connection.stats_job(self._job)
+
+    def settle(self, outcome: Outcome, *, reserve: int | None) -> bool:
+        """Tell the broker what becomes of the job, as :meth:`Connection.settle` does.
+
+        Returns False if the reservation was lost.
+        """
+        with self._turn:
+            if self.is_settled:
+                return False
+            self.is_settled = True
+            return self._connection.settle(self._job, outcome, reserve=reserve)
+
+    def bury(self) -> bool:
+        """Bury the job while it still runs; False if the reservation was lost."""
+        with self._turn:
+            if self.is_settled:
+                return False
+            stats = self._connection.stats_job(self._job)
+            self.is_settled = True
+            return stats is not None and self._connection.settle(
+                self._job, Buried(stats.priority)
+            )
+
+    def end(self) -> None:
+        """Let the supervisor know that the slot is done with the job."""
+        self._cell.end()

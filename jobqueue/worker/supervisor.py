@@ -1,0 +1,283 @@
+"""Several worker processes: started, replaced when they end, and stopped together."""
+
+import math
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+from jobqueue.worker import report
+from jobqueue.worker.board import Board, Running, SharedMemory, State
+from jobqueue.worker.limits import GRACE
+from jobqueue.worker.signals import noticed
+
+CANNOT_START = 2  # exit status
+STARTING_POLL = 0.05  # seconds, until the first process works
+POLL = 0.5  # seconds, between looks at what the processes do
+MARGIN = 1.0  # seconds, for a process to do by itself what it is told
+STEADY = 60.0  # seconds: a process that lived so long has not died of its start
+FIRST_PAUSE = 0.5  # seconds, before the third process in a row that dies young
+LONGEST_PAUSE = 30.0  # seconds
+
+
+class Process:
+    """One worker process.
+
+    It holds the reading end of a pipe as its standard input. When that is at its end,
+    the process stops as at a signal: so none outlives the supervisor, however that
+    ended.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        command: Sequence[str],
+        slots: int,
+        ended: SimpleQueue[object],
+    ) -> None:
+        shared = SharedMemory(slots)
+        self.number = number
+        self.board = Board(slots, shared.memory)
+        self.began = time.monotonic()
+        try:
+            self._popen = subprocess.Popen(  # noqa: S603 - it is our own command
+                [*command, shared.handle],
+                stdin=subprocess.PIPE,
+                pass_fds=shared.fds,
+            )
+        finally:
+            shared.passed_on()
+        self.pid = self._popen.pid
+        threading.Thread(target=self._wait, args=(ended,), daemon=True).start()
+
+    @property
+    def status(self) -> int | None:
+        """The exit status, negative for a signal; None while the process runs."""
+        return self._popen.returncode
+
+    def stop(self) -> None:
+        """Let the process finish its jobs, and end."""
+        if self._popen.stdin is not None:
+            self._popen.stdin.close()
+
+    def abandon(self) -> None:
+        """Let the process end without waiting for its jobs: two signals mean that."""
+        if sys.platform == "win32":
+            self.kill()
+        else:
+            for signum in (signal.SIGTERM, signal.SIGINT):
+                self._popen.send_signal(signum)
+
+    def kill(self) -> None:
+        """End the process, whatever it does."""
+        self._popen.kill()
+
+    def is_hung(self, shutdown_timeout: float) -> Running | None:
+        """Return a job that holds up all threads of the process, beyond its limit.
+
+        The process itself would have buried it otherwise, 5 seconds after the limit.
+        """
+        patience = 2 * GRACE
+        if self.board.state is State.LEAVING:  # it has, and waits for other jobs
+            patience += shutdown_timeout
+        now = time.monotonic()
+        for running in self.board.running():
+            if 0 < running.limit < now - patience:
+                return running
+        return None
+
+    def _wait(self, ended: SimpleQueue[object]) -> None:
+        self._popen.wait()
+        self.stop()  # closes the pipe
+        ended.put(self)
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where one process works, and then the next."""
+
+    number: int
+    process: Process | None = None
+    starts_at: float = -math.inf  # time.monotonic()
+    deaths: int = 0  # in a row, of processes that died young
+    is_done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Signal:
+    pass
+
+
+class Supervisor:
+    """Keeps a number of worker processes running.
+
+    ``command`` starts one, given the handle of its board as a last argument. The first
+    is started alone: if it can't, nor could the others.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        processes: int,
+        threads: int,
+        burst: bool,
+        shutdown_timeout: float,
+    ) -> None:
+        self._command = command
+        self._threads = threads
+        self._burst = burst
+        self._shutdown_timeout = shutdown_timeout
+        self._places = [_Place(n) for n in range(1, processes + 1)]
+        self._leaving: list[Process] = []  # others have taken their places
+        self._events: SimpleQueue[object] = SimpleQueue()
+        self._has_worked = False
+        self._is_stopping = False
+        self._deadline = math.inf  # time.monotonic()
+        self._is_abandoning = False
+        self._signals = 0
+        self._status = 0
+
+    def run(self) -> int:
+        """Work until a signal comes, and return the exit status."""
+        report.supervisor_started(len(self._places), self._threads)
+        with noticed(lambda: self._events.put(_Signal())):
+            while self._goes_on():
+                self._start_what_is_due()
+                self._deal_with_events()
+                self._look_at_processes()
+        report.supervisor_stopped()
+        return self._status
+
+    def _goes_on(self) -> bool:
+        if self._processes():
+            return True
+        return not self._is_stopping and not all(p.is_done for p in self._places)
+
+    def _processes(self) -> list[Process]:
+        current = [place.process for place in self._places]
+        return [p for p in [*current, *self._leaving] if p is not None]
+
+    def _start_what_is_due(self) -> None:
+        if self._is_stopping:
+            return
+        for place in self._places if self._has_worked else self._places[:1]:
+            due = place.starts_at <= time.monotonic() and not place.is_done
+            if due and place.process is None:
+                self._start(place)
+
+    def _start(self, place: _Place) -> None:
+        try:
+            place.process = Process(
+                place.number, self._command, self._threads, self._events
+            )
+        except OSError as error:  # no memory, or too many processes or files
+            pause = self._pause_after_death(place)
+            report.process_not_started(place.number, error, pause)
+
+    def _deal_with_events(self) -> None:
+        wait = POLL if self._has_worked else STARTING_POLL
+        with suppress(Empty):
+            event = self._events.get(timeout=wait)
+            while True:
+                if isinstance(event, Process):
+                    self._has_ended(event)
+                else:
+                    self._signals += 1
+                    self._stop()
+                event = self._events.get_nowait()
+
+    def _has_ended(self, process: Process) -> None:
+        if process in self._leaving:
+            self._leaving.remove(process)
+            return
+        place = self._places[process.number - 1]
+        place.process = None
+        place.is_done = self._burst and process.status == 0
+        has_left = process.board.state is State.LEAVING and process.status == 0
+        if self._is_stopping or place.is_done or has_left:
+            return
+        if process.status == CANNOT_START and not self._has_worked:
+            self._status = CANNOT_START  # and it has said why
+            self._stop()
+            return
+        if time.monotonic() - process.began >= STEADY:
+            place.deaths = 0
+        pause = self._pause_after_death(place)
+        ids = [running.job_id for running in process.board.running()]
+        how = _how(process.status)
+        report.process_died(process.number, process.pid, how, ids, pause)
+
+    def _pause_after_death(self, place: _Place) -> float:
+        place.deaths += 1
+        pause = _pause(place.deaths)
+        place.starts_at = time.monotonic() + pause
+        return pause
+
+    def _look_at_processes(self) -> None:
+        for place in self._places:
+            if place.process is not None:
+                self._look_at(place, place.process)
+        for process in self._leaving:
+            self._end_if_hung(process)
+        if time.monotonic() >= self._deadline:
+            self._abandon()
+
+    def _look_at(self, place: _Place, process: Process) -> None:
+        state = process.board.state
+        if state is not State.STARTING:
+            self._has_worked = True
+        if state is State.LEAVING and not (self._is_stopping or self._burst):
+            self._leaving.append(process)
+            place.process = None
+            place.deaths = 0
+        self._end_if_hung(process)
+
+    def _end_if_hung(self, process: Process) -> None:
+        job = process.is_hung(self._shutdown_timeout)
+        if job is not None:
+            report.process_hung(process.number, process.pid, job.job_id)
+            process.kill()
+
+    def _stop(self) -> None:
+        """Let all processes finish their jobs; at a second signal, wait no longer."""
+        if not self._is_stopping:
+            self._is_stopping = True
+            self._deadline = time.monotonic() + self._shutdown_timeout + MARGIN
+            report.supervisor_stopping(len(self._processes()))
+            for process in self._processes():
+                process.stop()
+        if self._signals > 1:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """Wait for the jobs no longer; and the next time, not for the processes."""
+        for process in self._processes():
+            if self._is_abandoning:
+                process.kill()
+            else:
+                process.abandon()
+        self._is_abandoning = True
+        self._deadline = time.monotonic() + MARGIN
+
+
+def _pause(deaths: int) -> float:
+    """Return how long to wait before another process takes the place: first, not."""
+    if deaths <= 1:
+        return 0
+    return min(FIRST_PAUSE * 2.0 ** min(deaths - 2, 10), LONGEST_PAUSE)
+
+
+def _how(status: int | None) -> str:
+    if status is None or status >= 0:
+        return f"has exited with status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    return f"was killed by {name}"

@@ -1,0 +1,456 @@
+"""A worker in one thread, in several, and in several processes: real signals."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .support import (
+    Beanstalkd,
+    WorkerProcess,
+    eventually,
+    eventually_true,
+    is_running,
+    write_module,
+)
+
+TASKS = """
+import asyncio, ctypes, os, signal, sys, time
+from jobqueue import JobQueue
+
+queue = JobQueue()
+
+def say(*words):
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())  # whole, from any thread
+
+@queue.task("t")
+def work(seconds=0, n=0):
+    say("begins", n, "in", os.getpid())
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        time.sleep(0.01)
+    say("ends", n)
+
+@queue.task("t")
+def die(how):
+    say("dies in", os.getpid())
+    os.kill(os.getpid(), how)
+    time.sleep(60)
+
+@queue.task("limited", time_limit=0.5)
+def spin():
+    while True:
+        pass
+
+@queue.task("limited", time_limit=0.5)
+def sleep():
+    time.sleep(600)
+
+@queue.task("limited", time_limit=0.5)
+async def asleep():
+    await asyncio.sleep(600)
+
+@queue.task("limited", time_limit=0.5)
+def swallow():
+    while True:
+        try:
+            time.sleep(0.01)
+        except BaseException:
+            pass
+
+@queue.task("limited", time_limit=0.5)
+async def swallow_async():
+    while True:
+        try:
+            await asyncio.sleep(0.01)
+        except BaseException:
+            pass
+
+@queue.task("limited", time_limit=0.5)
+async def block_the_loop():
+    time.sleep(600)
+
+@queue.task("limited", time_limit=0.5)
+def in_c():
+    ctypes.CDLL(None).sleep(600)
+
+@queue.task("limited", time_limit=0.5)
+def hold_the_interpreter():
+    say("holds")
+    ctypes.PyDLL(None).sleep(600)
+"""
+
+OPTIONS = {
+    "1x1": (),
+    "1x8": ("--threads=8",),
+    "2x1": ("--processes=2",),
+    "2x4": ("--processes=2", "--threads=4"),
+}
+SHAPES = ["1x1", "1x8", "2x4"]
+SLOTS = {"1x1": 1, "1x8": 8, "2x4": 8}
+
+Start = Callable[..., WorkerProcess]
+
+
+@pytest.fixture(params=SHAPES)
+def shape(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def app(tmp_path: Path, broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BEANSTALKD_URL", broker.url)
+    write_module(tmp_path, "tasks", TASKS)
+    return tmp_path
+
+
+def start(app: Path, shape: str, *arguments: str) -> WorkerProcess:
+    return WorkerProcess(
+        app, "--import", "tasks", "--tube", "t", *OPTIONS[shape], *arguments
+    )
+
+
+def put(app: Path, *calls: str) -> None:
+    script = "import tasks\n" + "\n".join(f"tasks.{call}" for call in calls)
+    subprocess.run([sys.executable, "-c", script], cwd=app, check=True)
+
+
+def pids(process: WorkerProcess) -> list[int]:
+    """Return the processes that have worked, as their log lines tell."""
+    found = re.findall(r"INFO \[(\d+)\] Worker started", process.log)
+    return [int(pid) for pid in found] or [process.process.pid]
+
+
+def is_working(broker: Beanstalkd, shape: str, tube: str = "t") -> None:
+    eventually(lambda: broker.waiting(tube), SLOTS[shape])
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_an_idle_worker_stops_at_once(
+    app: Path, broker: Beanstalkd, shape: str, signum: signal.Signals
+) -> None:
+    with start(app, shape) as process:
+        is_working(broker, shape)
+        process.signal(signum)
+
+        assert process.exit_code() == 0
+    assert broker.connections() == 0
+    assert not any(is_running(pid) for pid in pids(process))
+    assert "Traceback" not in process.log
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_busy_worker_finishes_its_jobs_at_a_signal_and_takes_no_other(
+    app: Path, broker: Beanstalkd, shape: str, signum: signal.Signals
+) -> None:
+    slots = SLOTS[shape]
+    put(app, f"work.put_many([dict(seconds=1, n=n) for n in range({slots + 3})])")
+    with start(app, shape) as process:
+        eventually(lambda: process.log.count("begins"), slots)
+        process.signal(signum)
+
+        assert process.exit_code() == 0
+    assert process.log.count("ends") == slots
+    assert broker.counts("t") == {"ready": 3}
+    assert not any(is_running(pid) for pid in pids(process))
+
+
+def test_a_group_that_gets_the_signal_as_a_whole_drains_too(
+    app: Path, broker: Beanstalkd, shape: str
+) -> None:
+    """As Ctrl-C in a terminal does it, and a service manager."""
+    put(app, "work.put(seconds=1)")
+    with WorkerProcess(
+        app, "--import", "tasks", *OPTIONS[shape], new_group=True
+    ) as process:
+        process.says("begins")
+        os.killpg(process.process.pid, signal.SIGINT)
+
+        assert process.exit_code() == 0
+    assert process.log.count("ends") == 1
+    assert broker.counts("t") == {}
+
+
+def test_a_second_signal_does_not_wait(
+    app: Path, broker: Beanstalkd, shape: str
+) -> None:
+    put(app, "work.put(seconds=600)")
+    with start(app, shape) as process:
+        process.says("begins")
+        process.signal(signal.SIGTERM)
+        process.says("Stopping, as soon as job 1 is finished")
+        process.signal(signal.SIGINT)
+
+        assert process.exit_code() == 0
+    eventually(lambda: broker.counts("t"), {"ready": 1})
+    assert not any(is_running(pid) for pid in pids(process))
+
+
+def test_what_does_not_end_within_the_shutdown_timeout_is_left_to_the_broker(
+    app: Path, broker: Beanstalkd, shape: str
+) -> None:
+    put(app, "work.put(seconds=600)")
+    with start(app, shape, "--shutdown-timeout", "0.2") as process:
+        process.says("begins")
+        process.signal(signal.SIGTERM)
+
+        assert process.exit_code() == 0
+    assert "Stopping without waiting for job 1" in process.log
+    eventually(lambda: broker.counts("t"), {"ready": 1})
+    assert not any(is_running(pid) for pid in pids(process))
+
+
+def test_a_killed_worker_loses_no_job_and_leaves_no_orphan(
+    app: Path, broker: Beanstalkd, shape: str
+) -> None:
+    """The processes of a killed supervisor finish what they do, and end."""
+    put(app, "work.put(seconds=1)")
+    with start(app, shape) as process:
+        process.says("begins")
+        is_working_but_one = SLOTS[shape] - 1
+        eventually(lambda: broker.waiting("t"), is_working_but_one)
+        process.signal(signal.SIGKILL)
+        process.exit_code()
+
+        eventually_true(lambda: not any(is_running(pid) for pid in pids(process)))
+        eventually(broker.connections, 0)
+    done = SLOTS[shape] > 1 and len(pids(process)) > 1
+    assert broker.counts("t") == ({} if done else {"ready": 1})
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
+def test_a_process_that_dies_is_replaced_and_takes_no_other_down(
+    app: Path, broker: Beanstalkd, how: signal.Signals
+) -> None:
+    put(app, "work.put(seconds=3, n=1)")
+    with start(app, "2x4") as process:
+        process.says("begins 1")
+        is_working_but_one = SLOTS["2x4"] - 1
+        eventually(lambda: broker.waiting("t"), is_working_but_one)
+        first = set(pids(process))
+        (busy,) = map(int, re.findall(r"begins 1 in (\d+)", process.log))
+        (idle,) = first - {busy}
+        os.kill(idle, how)
+        eventually(lambda: len(pids(process)), 3)
+        eventually(lambda: broker.waiting("t"), is_working_but_one)
+        process.says("ends 1")
+        process.signal(signal.SIGTERM)
+        assert process.exit_code() == 0
+
+    assert process.log.count("begins 1 ") == 1
+    assert broker.counts("t") == {}
+    if how != signal.SIGTERM:
+        died = (
+            rf"Process \d \(pid {idle}\) was killed by {how.name} while it ran no job"
+        )
+        assert re.search(died, process.log)
+
+
+def test_a_process_that_dies_is_said_to_have_run_its_jobs(
+    app: Path, broker: Beanstalkd
+) -> None:
+    put(app, "die.options(priority=0).put(how=9)")
+    with start(app, "2x4") as process:
+        process.says(
+            "was killed by SIGKILL while it ran job 1; another takes its place"
+        )
+        eventually(lambda: process.log.count("dies in") > 3, expected=True)
+        process.says("another takes its place in ")  # growing pauses
+        process.signal(signal.SIGTERM)
+        process.signal(signal.SIGINT)
+
+        assert process.exit_code() == 0
+    eventually(lambda: broker.counts("t"), {"ready": 1})
+
+
+@pytest.mark.parametrize("arguments", [(), ("--burst",)])
+def test_processes_that_cannot_start_end_the_worker_with_one_message(
+    app: Path, arguments: tuple[str, ...]
+) -> None:
+    write_module(app, "broken", "raise RuntimeError('the cause')")
+    worker = [sys.executable, "-m", "jobqueue.worker", "--processes=4"]
+    done = subprocess.run(
+        [*worker, "--import", "broken", "--log-level", "error", *arguments],
+        cwd=app,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "can't import broken: RuntimeError: the cause" in done.stderr
+
+
+def test_burst_works_the_tubes_off_and_ends(
+    app: Path, broker: Beanstalkd, shape: str
+) -> None:
+    put(app, "work.put_many([{}] * 100)")
+    with start(app, shape, "--burst") as process:
+        assert process.exit_code() == 0
+
+    assert process.log.count("ends") == 100
+    assert broker.counts("t") == {}
+
+
+def test_a_process_is_replaced_after_max_jobs(
+    app: Path, broker: Beanstalkd, shape: str
+) -> None:
+    put(app, "work.put_many([{}] * 100)")
+    with start(app, shape, "--max-jobs", "10") as process:
+        eventually(lambda: process.log.count("ends"), 100)
+        is_working(broker, shape)
+        process.signal(signal.SIGTERM)
+        assert process.exit_code() == 0
+
+    ran_in = re.findall(r"begins 0 in (\d+)", process.log)
+    assert process.log.count("Worker started") >= 7  # 10 to 14 jobs each
+    if shape == "2x4":
+        assert len(set(ran_in)) >= 7
+    else:
+        assert set(ran_in) == {str(process.process.pid)}
+    assert broker.counts("t") == {}
+    assert "ERROR" not in process.log
+
+
+STOPS_AT_ITS_LIMIT = ["spin", "asleep"]
+IS_STUCK = ["sleep", "swallow", "swallow_async", "block_the_loop", "in_c"]
+
+
+def history(broker: Beanstalkd, job_id: int) -> tuple[str, int]:
+    stats = broker.stats_job(job_id)
+    return stats["state"], stats["reserves"]
+
+
+@pytest.mark.parametrize("task", STOPS_AT_ITS_LIMIT + IS_STUCK)
+@pytest.mark.parametrize("shape", ["1x1", "2x4"])
+def test_a_job_past_its_time_limit_is_buried_and_the_worker_works_on(
+    app: Path, broker: Beanstalkd, shape: str, task: str
+) -> None:
+    put(app, f"{task}.put()")
+    with start(app, shape, "--tube", "limited") as process:
+        eventually(lambda: history(broker, 1), ("buried", 1))
+        put(app, "work.put()")
+        process.says("ends")
+        process.signal(signal.SIGTERM)
+        assert process.exit_code() == 0
+
+    if task in STOPS_AT_ITS_LIMIT:
+        buried = f"Job 1 buried: {task} (tube limited) after "
+        why = "TimeLimitExceeded: it ran for longer than 0.5 s"
+        assert re.search(re.escape(buried) + r"0.\d+ s: " + why, process.log)
+    else:
+        assert f"Job 1 buried: {task} (tube limited) did not stop within 5 s" in (
+            process.log
+        )
+        assert "It is here:" in process.log
+    assert broker.connections() == 0
+
+
+def test_a_job_that_holds_the_interpreter_is_ended_by_the_supervisor(
+    app: Path,
+) -> None:
+    """No thread of its process can bury it. So it is as if the process had crashed."""
+    put(app, "hold_the_interpreter.put()")
+    with start(app, "2x1", "--tube", "limited") as process:
+        process.says("is killed: job 1 has not ended long after its time limit")
+        process.says("was killed by SIGKILL while it ran job 1")
+        put(app, "work.put()")
+        process.says("ends")
+        process.signal(signal.SIGTERM)
+        process.signal(signal.SIGINT)
+        process.exit_code()
+        eventually_true(lambda: not any(is_running(pid) for pid in pids(process)))
+
+
+def test_a_time_limit_for_all_is_for_the_tasks_that_have_none(
+    app: Path, broker: Beanstalkd
+) -> None:
+    put(app, "work.put(seconds=600)")
+    with start(app, "1x1", "--time-limit", "0.3") as process:
+        process.says("TimeLimitExceeded: it ran for longer than 0.3 s")
+    assert history(broker, 1) == ("buried", 1)
+
+
+def test_a_long_job_of_a_short_ttr_runs_once_beside_an_idle_worker(
+    app: Path, broker: Beanstalkd, shape: str
+) -> None:
+    seconds = 10 if shape == "1x1" else 3
+    put(app, f"work.options(ttr=1).put(seconds={seconds})")
+    with start(app, shape) as busy:
+        busy.says("begins")
+        with start(app, "1x1") as idle:
+            eventually(lambda: broker.waiting("t"), SLOTS[shape])
+            busy.says("ends")
+            eventually(lambda: broker.counts("t"), {})
+            assert "begins" not in idle.log
+    assert busy.log.count("begins") == 1
+    assert "may run twice" not in busy.log
+
+
+def test_a_job_is_kept_alive_while_its_worker_drains(
+    app: Path, broker: Beanstalkd, shape: str
+) -> None:
+    put(app, "work.options(ttr=1).put(seconds=3)")
+    with start(app, shape) as draining:
+        draining.says("begins")
+        draining.signal(signal.SIGTERM)
+        with start(app, "1x1") as other:
+            assert draining.exit_code() == 0
+            eventually(lambda: broker.counts("t"), {})
+            assert "begins" not in other.log
+    assert draining.log.count("ends") == 1
+    assert "may run twice" not in draining.log
+
+
+def test_the_job_of_a_killed_worker_is_anothers_at_once(
+    app: Path, broker: Beanstalkd
+) -> None:
+    put(app, "work.options(ttr=3600).put(seconds=600)")
+    with start(app, "1x1") as killed:
+        killed.says("begins")
+        with start(app, "1x1") as other:
+            eventually(lambda: broker.waiting("t"), 1)
+            killed.signal(signal.SIGKILL)
+            other.says("begins")
+            assert broker.stats_job(1)["reserves"] == 2
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare, of Linux")
+@pytest.mark.parametrize("when", ["importing", "idle", "busy"])
+def test_as_the_first_process_of_a_container_it_stops_as_well(
+    app: Path, broker: Beanstalkd, shape: str, when: str
+) -> None:
+    write_module(
+        app,
+        "slow",
+        "import time\nprint('importing', flush=True)\ntime.sleep(600)",
+    )
+    if when == "busy":
+        put(app, "work.put(seconds=1)")
+    container = ["unshare", "--user", "--map-root-user", "--pid", "--fork"]
+    module = "slow" if when == "importing" else "tasks"
+    with WorkerProcess(
+        app, "--import", module, *OPTIONS[shape], wrapped_in=container
+    ) as process:
+        if when == "idle":
+            eventually(lambda: broker.waiting("t"), SLOTS[shape])
+        else:
+            process.says("importing" if when == "importing" else "begins")
+        pid = only_child(process.process.pid)
+        os.kill(pid, signal.SIGTERM)
+
+        assert process.exit_code() == 0
+    assert broker.counts("t") == {}
+    eventually(broker.connections, 0)
+
+
+def only_child(pid: int) -> int:
+    (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(child)
