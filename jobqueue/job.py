@@ -26,8 +26,8 @@ class Job:
     """One call of a task, on its way through a worker."""
 
     id: int
-    tube: str
     func_name: str
+    tube: str
     kwargs: dict[str, object]
     reservation: Reservation = field(repr=False, compare=False)
 

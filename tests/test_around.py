@@ -244,7 +244,7 @@ def test_the_job_says_when_it_is_not_the_workers_any_more() -> None:
         def stats(self) -> JobStats | None:
             return None
 
-    job = Job(7, "t", "work", {}, Lost(b""))
+    job = Job(7, "work", "t", {}, Lost(b""))
 
     with pytest.raises(ReservationLostError, match="job 7 is not reserved"):
         job.touch()

@@ -73,7 +73,12 @@ class Executor:
         try:
             message = decode(reserved.body)
             task = self._look_up(message)
-            self._run(task, message, reserved)
+            job = Job(reserved.id, *message, reserved)
+            before = running.set(job)
+            try:
+                self._run(task, job, reserved)
+            finally:
+                running.reset(before)
         except BaseException as caught:  # noqa: BLE001 - never success, whatever it is
             # No variable here may keep the error: its traceback leads back to this
             # frame, and a failed job's objects would live until the garbage collector
@@ -93,20 +98,15 @@ class Executor:
             )
         return task
 
-    def _run(self, task: Task, message: Message, reserved: ReservedBody) -> None:
-        job = Job(reserved.id, task.tube, task.func_name, message.kwargs, reserved)
-        before = running.set(job)
-        try:
-            if task.around:
-                call_around(task.around, job, lambda: self._call(task, job, reserved))
-            else:
-                self._call(task, job, reserved)
-        finally:
-            running.reset(before)
-
-    def _call(self, task: Task, job: Job, reserved: ReservedBody) -> None:
+    def _run(self, task: Task, job: Job, reserved: ReservedBody) -> None:
         limit = self._time_limit if task.time_limit is None else task.time_limit
         reserved.begins(task, limit)
+        if task.around:
+            call_around(task.around, job, lambda: self._call(task, job, limit))
+        else:
+            self._call(task, job, limit)
+
+    def _call(self, task: Task, job: Job, limit: float | None) -> None:
         if limit is None:
             result = _start(task, job)
             if result is not None and inspect.isawaitable(result):

@@ -1,0 +1,208 @@
+"""How fast a worker works jobs off, beside what the protocol allows.
+
+    python tests/benchmarks/worker.py [--jobs N] [--rounds N] [--seconds S]
+
+Starts a beanstalkd of its own, and real workers. Contenders take turns in every round,
+so that a slow moment of the machine hits them alike; what counts are the ratios. The
+workers log warnings only, as a line for each job would cost more than the job.
+"""
+
+import argparse
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from jobqueue import JobQueue, Worker
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.support import Beanstalkd, eventually, free_port, write_module
+
+TASKS = """
+import asyncio, time
+from jobqueue import JobQueue
+
+queue = JobQueue()
+
+@queue.task("noop")
+def noop(): ...
+
+@queue.task("computes")
+def compute():
+    until = time.thread_time() + 0.002
+    while time.thread_time() < until:
+        pass
+
+@queue.task("waits")
+def wait():
+    time.sleep(0.1)
+
+@queue.task("waits")
+async def wait_async():
+    await asyncio.sleep(0.1)
+"""
+
+
+def main() -> None:
+    """Measure, and print rates and ratios."""
+    parser = argparse.ArgumentParser(description="How fast are jobs worked off?")
+    parser.add_argument("--jobs", type=int, default=2000, help="each, in each round")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=60, help="of idling")
+    options = parser.parse_args()
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder, Beanstalkd(port) as broker:
+        bench = Bench(broker, port, Path(folder), options.jobs)
+        bench.one_slot(options.rounds)
+        bench.processes(max(1, options.rounds // 4))
+        bench.waiting()
+        bench.idle(options.seconds)
+
+
+class Bench:
+    """The measurements, on one broker."""
+
+    def __init__(self, broker: Beanstalkd, port: int, folder: Path, jobs: int) -> None:
+        self.broker = broker
+        self.port = port
+        self.folder = folder
+        self.jobs = jobs
+        self.queue = JobQueue(broker.url)
+        write_module(folder, "tasks", TASKS)
+
+    def put(self, tube: str, func_name: str, count: int) -> None:
+        """Put jobs for a task of the workers' module."""
+
+        def function() -> None: ...
+
+        function.__name__ = func_name
+        with JobQueue(self.broker.url) as queue:
+            queue.task(tube)(function).put_many({} for _ in range(count))
+
+    def one_slot(self, rounds: int) -> None:
+        """Compare one slot in one process with a loop on a bare socket."""
+
+        @self.queue.task("here")
+        def noop() -> None: ...
+
+        def worker() -> None:
+            Worker(["here"], burst=True).run()
+
+        rates: dict[str, list[float]] = {"worker, 1 x 1": [], "bare socket": []}
+        contenders = dict(zip(rates, (worker, self.bare_loop), strict=True))
+        for number in range(rounds + 1):
+            for name, contender in contenders.items():
+                noop.put_many({} for _ in range(self.jobs))
+                started = time.perf_counter()
+                contender()
+                if number:  # the first one only warms up
+                    seconds = time.perf_counter() - started
+                    rates[name].append(self.jobs / seconds)
+        self.queue.close()
+        show("no-op", rates)
+
+    def bare_loop(self) -> None:
+        """Work jobs off with as little as the protocol needs."""
+        with socket.create_connection(("127.0.0.1", self.port)) as sock:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            replies = sock.makefile("rb")
+            sock.sendall(b"watch here\r\nreserve-with-timeout 0\r\n")
+            replies.readline()
+            while (line := replies.readline()).startswith(b"RESERVED"):
+                _, job_id, size = line.split()
+                json.loads(replies.read(int(size) + 2)[:-2])
+                sock.sendall(b"delete %b\r\nreserve-with-timeout 0\r\n" % job_id)
+                replies.readline()
+            replies.close()
+
+    def processes(self, rounds: int) -> None:
+        """Compare two processes with one, for jobs that compute, and for no-ops."""
+        for tube, func_name, count, remark in (
+            ("computes", "compute", self.jobs // 4, "2 ms of CPU"),
+            ("noop", "noop", self.jobs * 5, "no-op; the broker has a core's work, too"),
+        ):
+            rates: dict[str, list[float]] = {"2 processes": [], "1 process": []}
+            for _ in range(rounds):
+                for number, name in ((2, "2 processes"), (1, "1 process")):
+                    with self.worker(tube, number, "--processes", str(number)):
+                        rate = self.rate(tube, func_name, count)
+                    rates[name].append(rate)
+            show(remark, rates)
+
+    def waiting(self) -> None:
+        """Measure slots whose jobs wait for 100 ms each."""
+        for threads, func_name in ((10, "wait"), (200, "wait_async")):
+            with self.worker("waits", threads, "--threads", str(threads)) as pid:
+                rate = self.rate("waits", func_name, max(self.jobs // 2, threads))
+                peak = memory(pid)
+            print(
+                f"100 ms of waiting, {func_name}, {threads} slots: {rate:.1f} jobs/s "
+                f"({rate / threads / 10:.0%} of the possible), {peak:.0f} MB at most"
+            )
+
+    def idle(self, seconds: float) -> None:
+        """Measure what a worker costs that has nothing to do."""
+        with self.worker("noop", 10, "--threads", "10") as pid:
+            before = cpu(pid)
+            time.sleep(seconds)
+            used = cpu(pid) - before
+        print(f"idle, 10 slots: {used:.2f} s of CPU in {seconds:g} s")
+
+    def rate(self, tube: str, func_name: str, count: int) -> float:
+        """Return how many jobs a second the workers work off, which wait for them."""
+        started = time.perf_counter()
+        self.put(tube, func_name, count)
+        with self.broker.client() as client:
+            while (stats := client.stats_tube(tube))["current-jobs-ready"] or stats[
+                "current-jobs-reserved"
+            ]:
+                time.sleep(0.005)
+        return count / (time.perf_counter() - started)
+
+    @contextmanager
+    def worker(self, tube: str, slots: int, *arguments: str) -> Iterator[int]:
+        """Start a worker, and yield its pid when all its slots wait for jobs."""
+        worker = [sys.executable, "-m", "jobqueue.worker", "--import", "tasks"]
+        with subprocess.Popen(
+            [*worker, "--tube", tube, "--log-level", "warning", *arguments],
+            cwd=self.folder,
+            env=os.environ | {"BEANSTALKD_URL": self.broker.url},
+        ) as process:
+            eventually(lambda: self.broker.waiting(tube), slots)
+            yield process.pid
+            process.terminate()
+
+
+def memory(pid: int) -> float:
+    """Return the most memory that a process has had, in megabytes."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1000
+
+
+def cpu(pid: int) -> float:
+    """Return for how many seconds a process has used a CPU."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def show(what: str, rates: dict[str, list[float]]) -> None:
+    """Print two rates, and how the first relates to the second, round by round."""
+    (name, first), (base, second) = rates.items()
+    for label, found in rates.items():
+        print(f"{what}, {label}: {statistics.median(found):,.0f} jobs/s")
+    ratios = [a / b for a, b in zip(first, second, strict=True)]
+    print(
+        f"{name} / {base}: {statistics.median(ratios):.2f} "
+        f"({min(ratios):.2f} to {max(ratios):.2f})"
+    )
+
+
+if __name__ == "__main__":
+    main()
