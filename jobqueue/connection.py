@@ -4,6 +4,7 @@ This is the only file that knows greenstalk. Other rooms see the errors of
 :mod:`jobqueue.errors`, and nothing of a reply.
 """
 
+import functools
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -175,10 +176,10 @@ class Connection:
             self._reserve_is_sent = False
             line = self._replies.readline_within(timeout + self.address.timeout)
             try:
-                job_id, size = map(int, _values(line, b"RESERVED"))
+                job_id, size = _values(line, b"RESERVED")
             except (greenstalk.TimedOutError, greenstalk.DeadlineSoonError):
                 return None
-            return ReservedJob(job_id, self._chunk(size))
+            return ReservedJob(int(job_id), self._chunk(int(size)))
 
     def settle(
         self, job: ReservedJob, outcome: Outcome, *, reserve: int | None = None
@@ -367,7 +368,8 @@ def _put(numbers: bytes, body: bytes) -> bytes:
 
 def _values(line: bytes, expected: bytes) -> list[bytes]:
     """Return the values of a reply; raise greenstalk's error for an unexpected one."""
-    status, *values = line.split()
+    values = line.split()
+    status = values.pop(0)
     if status == expected:
         return values
     if status in greenstalk.ERROR_RESPONSES:
@@ -381,6 +383,7 @@ def _parse_stats(chunk: bytes) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in lines if line != "---")
 
 
+@functools.lru_cache(maxsize=8, typed=True)  # it is part of each job's settling
 def _reserve(timeout: int) -> bytes:
     return b"reserve-with-timeout %d\r\n" % whole_number("timeout", timeout)
 

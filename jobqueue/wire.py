@@ -31,10 +31,10 @@ class Replies:
 
     def readline(self) -> bytes:
         """Return the next line, with its end. Raises ``ConnectionError``."""
-        while (end := self._data.find(b"\r\n", self._at)) < 0:
+        while (end := self._data.find(b"\r\n", self._at) + 2) < 2:  # noqa: PLR2004
             self._receive()
-        line = self._data[self._at : end + 2]
-        self._at = end + 2
+        line = self._data[self._at : end]
+        self._at = end
         return line
 
     def read(self, size: int) -> bytes:
@@ -42,11 +42,13 @@ class Replies:
 
         Raises ``ConnectionError``.
         """
-        chunk = self._data[self._at : self._at + size]
-        self._at += len(chunk)
+        end = self._at + size
+        chunk = self._data[self._at : end]
+        self._at = end
         if len(chunk) < size:
+            self._at = len(self._data)
             chunk += self._receive_exactly(size - len(chunk))
-        if not chunk.endswith(b"\r\n"):
+        if chunk[-2:] != b"\r\n":
             raise ConnectionError("the reply is longer than it says")
         return chunk
 

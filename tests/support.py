@@ -65,6 +65,10 @@ class Beanstalkd:
         with socket.socket(family) as probe:
             return probe.connect_ex(self.target) == 0
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def signal(self, signum: signal.Signals) -> None:
         self._process.send_signal(signum)
 

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -307,3 +309,22 @@ def test_a_deleted_job_of_a_lost_connection_is_warned_of(
         eventually_true(lambda: "before it could be told" in caplog.text)
     with broker.client("t") as client, pytest.raises(greenstalk.NotFoundError):
         client.peek_ready()
+
+
+def test_the_benchmark_of_the_worker_runs() -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            Path(__file__).parent / "benchmarks/worker.py",
+            *("--jobs", "20", "--rounds", "2", "--seconds", "0.1"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stderr == ""
+    assert done.stdout.count("worker, 1 x 1 / bare socket: ") == 2
+    assert done.stdout.count("2 processes / 1 process: ") == 2
+    assert done.stdout.count("% of the possible") == 2
+    assert "s of CPU in 0.1 s" in done.stdout

@@ -45,9 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s "
         f"{'[%(process)d] ' if in_several else ''}%(message)s",
     )
-    if options.processes > 1 and not options.supervised:
-        return _supervise(options, arguments)
-    return _work(options, parser)
+    # For the time before and after the worker's own handlers: a process of pid 1 would
+    # ignore signals.
+    with noticed(exit_now):
+        _block_signals(block=False)
+        if options.processes > 1 and not options.supervised:
+            return _supervise(options, arguments)
+        return _work(options, parser)
 
 
 def _supervise(options: argparse.Namespace, arguments: Sequence[str]) -> int:
@@ -73,10 +77,8 @@ def _work(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     """Work in this process."""
     folder = Path.cwd()
     leash = Leash(on_loss=exit_now) if options.supervised else None
-    with noticed(exit_now):  # which a process of pid 1 would ignore otherwise
-        _block_signals(block=False)
-        for module in options.modules:
-            _import(module, parser)
+    for module in options.modules:
+        _import(module, parser)
     # A module that configures logging may have switched off the loggers from before.
     logging.getLogger("jobqueue.worker").disabled = False
     try:

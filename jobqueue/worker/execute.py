@@ -3,7 +3,7 @@
 import inspect
 import time
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, NoReturn, Protocol
 
 from jobqueue.errors import BadJobError
 from jobqueue.job import Job, Reservation, running
@@ -72,7 +72,7 @@ class Executor:
         task: Task | None = None
         try:
             message = decode(reserved.body)
-            task = self._look_up(message)
+            task = self._find(message.tube, message.func_name) or _unknown(message)
             job = Job(reserved.id, *message, reserved)
             before = running.set(job)
             try:
@@ -87,16 +87,6 @@ class Executor:
                 task, _without_own_frames(caught), time.monotonic() - started
             )
         return Execution(task, None, time.monotonic() - started)
-
-    def _look_up(self, message: Message) -> Task:
-        task = self._find(message.tube, message.func_name)
-        if task is None:
-            raise BadJobError(
-                f"no task {message.func_name[:100]!r} in tube {message.tube[:200]!r} "
-                "is known to this worker: is its module imported, and does the worker "
-                "watch that tube?"
-            )
-        return task
 
     def _run(self, task: Task, job: Job, reserved: ReservedBody) -> None:
         limit = self._time_limit if task.time_limit is None else task.time_limit
@@ -121,6 +111,13 @@ class Executor:
             guard = AwaitGuard()
             with self._limits.watching(limit, job.id, guard):
                 self._event_loop.run(guard.guarding(result))
+
+
+def _unknown(message: Message) -> NoReturn:
+    raise BadJobError(
+        f"no task {message.func_name[:100]!r} in tube {message.tube[:200]!r} is known "
+        "to this worker: is its module imported, and does the worker watch that tube?"
+    )
 
 
 def _start(task: Task, job: Job) -> object:

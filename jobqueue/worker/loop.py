@@ -124,11 +124,11 @@ class Slot:
             return
         connection.watch_only(self._tubes)
         self._outage.ends()
-        while not self._stopping.is_set():
+        while True:
             reservation = self._wait_for_job(connection)
             if reservation is not None:
                 self._handle(reservation)
-            elif self._burst:
+            elif self._burst or self._stopping.is_set():
                 return
 
     def _wait_for_job(self, connection: Connection) -> Reservation | None:
@@ -162,10 +162,12 @@ class Slot:
 
     def _tell_broker(self, reservation: Reservation, execution: Execution) -> None:
         try:
-            if execution.error is None:
-                self._settle_done(reservation, execution)
-            else:
+            if execution.error is not None:
                 self._settle_failed(reservation, execution, execution.error)
+            elif self._settle(reservation, DONE):
+                report.done(reservation, execution)
+            else:
+                report.reservation_lost(reservation, execution)
         except BrokerError:
             report.broker_not_told(reservation, execution)
             raise
@@ -173,12 +175,6 @@ class Slot:
     def _end(self, reservation: Reservation) -> None:
         reservation.end()
         self.reservation = None
-
-    def _settle_done(self, reservation: Reservation, execution: Execution) -> None:
-        if self._settle(reservation, DONE):
-            report.done(reservation, execution)
-        else:
-            report.reservation_lost(reservation, execution)
 
     def _settle_failed(
         self, reservation: Reservation, execution: Execution, error: BaseException

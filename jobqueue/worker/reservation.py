@@ -18,9 +18,21 @@ class Reservation:
     The methods may raise :class:`~jobqueue.errors.BrokerError`.
     """
 
+    __slots__ = (
+        "_cell",
+        "_connection",
+        "_job",
+        "_turn",
+        "began",
+        "body",
+        "id",
+        "is_settled",
+        "task",
+        "ttr",
+    )
+
     def __init__(self, connection: Connection, job: ReservedJob, cell: Cell) -> None:
-        self.id = job.id
-        self.body = job.body
+        self.id, self.body = job
         self.task: Task | None = None
         self.began = time.monotonic()
         self.ttr: int | None = None  # seconds; what the heartbeat has learnt of it

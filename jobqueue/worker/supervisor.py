@@ -196,6 +196,7 @@ class Supervisor:
         if process in self._leaving:
             self._leaving.remove(process)
             return
+        self._has_worked |= process.board.state is not State.STARTING
         place = self._places[process.number - 1]
         place.process = None
         place.is_done = self._burst and process.status == 0
@@ -230,8 +231,7 @@ class Supervisor:
 
     def _look_at(self, place: _Place, process: Process) -> None:
         state = process.board.state
-        if state is not State.STARTING:
-            self._has_worked = True
+        self._has_worked |= state is not State.STARTING
         if state is State.LEAVING and not (self._is_stopping or self._burst):
             self._leaving.append(process)
             place.process = None

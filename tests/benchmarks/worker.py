@@ -60,7 +60,9 @@ def main() -> None:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder, Beanstalkd(port) as broker:
         bench = Bench(broker, port, Path(folder), options.jobs)
-        bench.one_slot(options.rounds)
+        bench.one_slot(options.rounds, "no-op")
+        with on_one_core(broker):
+            bench.one_slot(options.rounds, "no-op, all on one core")
         bench.processes(max(1, options.rounds // 4))
         bench.waiting()
         bench.idle(options.seconds)
@@ -86,11 +88,9 @@ class Bench:
         with JobQueue(self.broker.url) as queue:
             queue.task(tube)(function).put_many({} for _ in range(count))
 
-    def one_slot(self, rounds: int) -> None:
+    def one_slot(self, rounds: int, what: str) -> None:
         """Compare one slot in one process with a loop on a bare socket."""
-
-        @self.queue.task("here")
-        def noop() -> None: ...
+        noop = self.queue.task("here")(no_op)
 
         def worker() -> None:
             Worker(["here"], burst=True).run()
@@ -106,7 +106,7 @@ class Bench:
                     seconds = time.perf_counter() - started
                     rates[name].append(self.jobs / seconds)
         self.queue.close()
-        show("no-op", rates)
+        show(what, rates)
 
     def bare_loop(self) -> None:
         """Work jobs off with as little as the protocol needs."""
@@ -178,6 +178,25 @@ class Bench:
             eventually(lambda: self.broker.waiting(tube), slots)
             yield process.pid
             process.terminate()
+
+
+def no_op() -> None:
+    """Do nothing."""
+
+
+@contextmanager
+def on_one_core(broker: Beanstalkd) -> Iterator[None]:
+    """Keep this process and the broker on one core.
+
+    On two cores each waits for the other to wake up, for much longer than it works, and
+    for how long depends on the machine's ways to sleep. On one core, time is work.
+    """
+    cores = os.sched_getaffinity(0)
+    for pid in (0, broker.pid):
+        os.sched_setaffinity(pid, {min(cores)})
+    yield
+    for pid in (0, broker.pid):
+        os.sched_setaffinity(pid, cores)
 
 
 def memory(pid: int) -> float:
