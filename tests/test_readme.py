@@ -37,6 +37,12 @@ def blocks(heading: str) -> list[tuple[str, str]]:
     return re.findall(r"^```(\w+)\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
 
 
+def write_printed(block: str, folder: Path) -> None:
+    """Write a Python block into the file that its first line names."""
+    path = block.partition("\n")[0].removeprefix("# ")
+    write_module(folder, path.removesuffix(".py").replace("/", "."), block)
+
+
 def commands(block: str) -> list[tuple[str, str]]:
     """Return the commands of a console block, each with the output that it shows."""
     parts = re.split(r"^\$ (.*)\n", block, flags=re.MULTILINE)
@@ -74,8 +80,7 @@ def test_the_tour_does_what_it_shows(
     ran = 0
     for language, block in blocks("A tour in 60 seconds"):
         if language == "python":
-            path = block.partition("\n")[0].removeprefix("# ")
-            write_module(tmp_path, path.removesuffix(".py").replace("/", "."), block)
+            write_printed(block, tmp_path)
         for command, expected in commands(block) if language == "console" else []:
             output = run(command, expected, tmp_path)
             assert settled(expected.replace("^C\n", "")) == settled(output)
