@@ -16,6 +16,7 @@ from jobqueue import (
     BrokerURLError,
     Bury,
     JobQueue,
+    JobQueueError,
     OptionError,
     TubeNameError,
     UnknownTubeError,
@@ -456,6 +457,17 @@ def test_no_job_is_lost_or_run_twice_however_often_workers_are_stopped(
 
     assert sorted(ran) == list(range(total))
     assert broker.counts("t") == {}
+
+
+def test_a_worker_runs_once(queue: JobQueue) -> None:
+    @queue.task("t")
+    def work() -> None: ...
+
+    worker = Worker(burst=True)
+    worker.run()
+
+    with pytest.raises(JobQueueError, match="runs once"):
+        worker.run()
 
 
 def test_a_worker_finds_the_broker_of_its_tasks_queue(

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
-from jobqueue.errors import BrokerError, JobStuckError
+from jobqueue.errors import BrokerError, JobQueueError, JobStuckError
 from jobqueue.subscriber import Task, subscriber
 from jobqueue.worker import report
 from jobqueue.worker.board import Board, State
@@ -94,6 +94,8 @@ class Crew:
 
     def run(self) -> None:
         """Work until told to stop; see :meth:`Worker.run <jobqueue.Worker.run>`."""
+        if self._slots:
+            raise JobQueueError("a worker runs once: make another")
         event_loop = EventLoop()
         limits = TimeLimits(lambda job_id: self._events.put(_Stuck(job_id)))
         heartbeat = Heartbeat(self._reservations)
@@ -179,7 +181,7 @@ class Crew:
                     if reservation.id == job_id:
                         self._give_up(reservation)
             case _SlotEnded(BaseException() as error):
-                report.slot_failed(error)
+                briefly(report.slot_failed, error)
                 self._failure = error
                 self._drain()
 
@@ -200,7 +202,7 @@ class Crew:
         if stuck not in self._reservations():  # it has stopped at last
             return
         self._stuck.append(stuck)
-        report.stuck(stuck, self._where_is(stuck), is_buried=is_buried)
+        briefly(report.stuck, stuck, self._where_is(stuck), is_buried=is_buried)
         self._failure = JobStuckError(
             f"job {stuck.id} does not stop: only the end of its process ends it"
         )

@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from jobqueue.worker import report
 from jobqueue.worker.board import Board, Running, SharedMemory, State
 from jobqueue.worker.limits import GRACE
-from jobqueue.worker.signals import noticed
+from jobqueue.worker.signals import briefly, noticed
 
 CANNOT_START = 2  # exit status
 STARTING_POLL = 0.05  # seconds, until the first process works
@@ -178,7 +178,7 @@ class Supervisor:
             )
         except OSError as error:  # no memory, or too many processes or files
             pause = self._pause_after_death(place)
-            report.process_not_started(place.number, error, pause)
+            briefly(report.process_not_started, place.number, error, pause)
 
     def _deal_with_events(self) -> None:
         wait = POLL if self._has_worked else STARTING_POLL
@@ -212,7 +212,7 @@ class Supervisor:
         pause = self._pause_after_death(place)
         ids = [running.job_id for running in process.board.running()]
         how = _how(process.status)
-        report.process_died(process.number, process.pid, how, ids, pause)
+        briefly(report.process_died, process.number, process.pid, how, ids, pause)
 
     def _pause_after_death(self, place: _Place) -> float:
         place.deaths += 1
@@ -241,17 +241,18 @@ class Supervisor:
     def _end_if_hung(self, process: Process) -> None:
         job = process.is_hung(self._shutdown_timeout)
         if job is not None:
-            report.process_hung(process.number, process.pid, job.job_id)
             process.kill()
+            briefly(report.process_hung, process.number, process.pid, job.job_id)
 
     def _stop(self) -> None:
         """Let all processes finish their jobs; at a second signal, wait no longer."""
         if not self._is_stopping:
             self._is_stopping = True
             self._deadline = time.monotonic() + self._shutdown_timeout + MARGIN
-            report.supervisor_stopping(len(self._processes()))
-            for process in self._processes():
+            processes = self._processes()
+            for process in processes:
                 process.stop()
+            briefly(report.supervisor_stopping, len(processes))
         if self._signals > 1:
             self._abandon()
 
