@@ -69,6 +69,7 @@ class Crew:
         self._events: SimpleQueue[_Event] = SimpleQueue()
         self._slots: list[Slot] = []
         self._threads: list[threading.Thread] = []  # of the slots, in their order
+        self._slots_at_work = 0  # as far as events have told
         self._stuck: list[Reservation] = []
         self._is_spent = False  # it has run max_jobs
         self._is_draining = False
@@ -107,6 +108,7 @@ class Crew:
             heartbeat.start()
             cleaning_up.callback(heartbeat.close)
             self._slots = self._make_slots(executor)
+            self._slots_at_work = len(self._slots)
             self._threads = [self._start(slot) for slot in self._slots]
             self.board.state = State.WORKING
             self._attend()
@@ -155,7 +157,7 @@ class Crew:
 
     def _attend(self) -> None:
         """Deal with what comes, until all slots have ended or hold no job."""
-        while self._running() if self._is_draining else self._any_alive():
+        while self._running() if self._is_draining else self._slots_at_work:
             wait = min(self._deadline - time.monotonic(), LONGEST_WAIT)
             try:
                 self._deal_with(self._events.get(timeout=max(0, wait)))
@@ -180,10 +182,12 @@ class Crew:
                 for reservation in self._reservations():
                     if reservation.id == job_id:
                         self._give_up(reservation)
-            case _SlotEnded(BaseException() as error):
-                briefly(report.slot_failed, error)
-                self._failure = error
-                self._drain()
+            case _SlotEnded(error):
+                self._slots_at_work -= 1
+                if error is not None:
+                    briefly(report.slot_failed, error)
+                    self._failure = error
+                    self._drain()
 
     def _job_has_run(self) -> None:
         """Count a job. Called by its slot, before the broker is told of the outcome."""
@@ -236,9 +240,6 @@ class Crew:
     def _running(self) -> list[int]:
         """Return the jobs that are waited for."""
         return [r.id for r in self._reservations() if r not in self._stuck]
-
-    def _any_alive(self) -> bool:
-        return any(thread.is_alive() for thread in self._threads)
 
     def _join(self) -> None:
         """Let the slots that have no job take their last steps."""

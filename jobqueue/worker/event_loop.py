@@ -71,9 +71,8 @@ class EventLoop:
         import asyncio  # noqa: PLC0415 - see above
 
         asyncio.set_event_loop(loop)
-        with asyncio.Runner(
-            loop_factory=lambda: loop
-        ) as runner:  # for its way to close
+        # A Runner knows all that has to be done to close a loop.
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
             runner.get_loop()
             while not self._closing:
                 try:
