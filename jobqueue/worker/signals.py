@@ -11,6 +11,21 @@ from typing import NoReturn, ParamSpec
 
 P = ParamSpec("P")
 
+_AnyHandler = Callable[[int, FrameType | None], object] | int
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class _Handler:
+    """Notes a signal, and knows what was done with it before."""
+
+    def __init__(self, note: Callable[[], object]) -> None:
+        self.note = note
+        self.before = {signum: _handler_of(signum) for signum in SIGNALS}
+
+    def __call__(self, _signum: int, _frame: FrameType | None) -> None:
+        self.note()
+
 
 @contextmanager
 def noticed(note: Callable[[], object]) -> Iterator[None]:
@@ -19,31 +34,40 @@ def noticed(note: Callable[[], object]) -> Iterator[None]:
     It is called between any two bytecodes of the main thread, inside of a lock or a log
     line too, so it has to be something that is safe there. Outside of the main thread,
     where Python lets nobody handle signals, this does nothing.
+
+    A child that a task forks has the handlers that were there before.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    process = os.getpid()
-
-    def handle(signum: int, _frame: FrameType | None) -> None:
-        if os.getpid() == process:
-            note()
-        else:  # in a child that a task has forked, signals mean what they did before
-            signal.signal(signum, handlers_before[signal.Signals(signum)])
-            os.kill(os.getpid(), signum)
-
-    handlers_before = {
-        signum: signal.getsignal(signum) or signal.SIG_DFL
-        for signum in (signal.SIGTERM, signal.SIGINT)
-    }
+    handler = _Handler(note)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_put_back)
     try:
-        for signum in handlers_before:
-            signal.signal(signum, handle)
+        for signum in SIGNALS:
+            signal.signal(signum, handler)
         yield
     finally:
-        for signum, handler in handlers_before.items():
-            signal.signal(signum, handler)
+        for signum in SIGNALS:
+            signal.signal(signum, handler.before[signum])
+
+
+def _put_back() -> None:
+    """Put back, in a forked child, what was there before any of our handlers.
+
+    At once and not when a signal comes: a child that another than the main thread has
+    forked notices one late, in Python 3.13.
+    """
+    for signum in SIGNALS:
+        handler = _handler_of(signum)
+        while isinstance(handler, _Handler):
+            handler = handler.before[signum]
+        signal.signal(signum, handler)
+
+
+def _handler_of(signum: signal.Signals) -> _AnyHandler:
+    return signal.getsignal(signum) or signal.SIG_DFL  # None: it is not Python's
 
 
 def briefly(call: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
