@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from .support import (
+    DEADLINE,
     Beanstalkd,
     WorkerProcess,
     eventually,
@@ -222,6 +224,29 @@ def test_a_killed_worker_loses_no_job_and_leaves_no_orphan(
         eventually(broker.connections, 0)
     done = SLOTS[shape] > 1 and len(pids(process)) > 1
     assert broker.counts("t") == ({} if done else {"ready": 1})
+
+
+@pytest.mark.parametrize("signums", [[signal.SIGTERM], [signal.SIGTERM, signal.SIGINT]])
+def test_a_log_that_nobody_reads_keeps_no_worker_from_stopping(
+    app: Path, broker: Beanstalkd, shape: str, signums: list[signal.Signals]
+) -> None:
+    put(app, "work.put_many([{}] * 3000)")
+    reading, writing = os.pipe()
+    command = [sys.executable, "-m", "jobqueue.worker", "--import", "tasks"]
+    with subprocess.Popen(
+        [*command, "--shutdown-timeout", "1", *OPTIONS[shape]],
+        cwd=app,
+        stderr=writing,
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        eventually(lambda: select.select([], [writing], [], 0)[1], [])  # it is full
+        for signum in signums:
+            process.send_signal(signum)
+
+        assert process.wait(DEADLINE) == 0
+        eventually(broker.connections, 0)
+    os.close(reading)
+    os.close(writing)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])

@@ -15,6 +15,7 @@ from jobqueue.worker.settings import (
     check_tubes,
     common_broker,
 )
+from jobqueue.worker.signals import briefly
 
 __all__ = ["Worker"]
 
@@ -84,7 +85,7 @@ class Worker:
         """
         report.started(self.tubes, self._tasks, self.address)
         self.crew.run()
-        report.stopped()
+        briefly(report.stopped)
 
     def stop(self) -> None:
         """Reserve no more jobs, finish those that run, and return from :meth:`run`.

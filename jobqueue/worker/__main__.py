@@ -20,7 +20,7 @@ from jobqueue.worker.board import Board, SharedMemory
 from jobqueue.worker.crew import THREAD_NAME, Told
 from jobqueue.worker.leash import Leash
 from jobqueue.worker.settings import MAX_SHUTDOWN_TIMEOUT, SHUTDOWN_TIMEOUT
-from jobqueue.worker.signals import briefly, exit_now, noticed
+from jobqueue.worker.signals import briefly, exit_now, is_blocked, noticed
 from jobqueue.worker.supervisor import Supervisor
 
 MODULE = "jobqueue.worker"
@@ -50,11 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with noticed(exit_now):
         _block_signals(block=False)
         if options.processes > 1 and not options.supervised:
-            return _supervise(options, arguments)
+            _supervise(options, arguments)
         return _work(options, parser)
 
 
-def _supervise(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+def _supervise(options: argparse.Namespace, arguments: Sequence[str]) -> NoReturn:
     """Run several processes of this very command."""
     supervisor = Supervisor(
         [*_python(), MODULE, *arguments, "--supervised"],
@@ -63,7 +63,7 @@ def _supervise(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         burst=options.burst,
         shutdown_timeout=options.shutdown_timeout,
     )
-    return supervisor.run()
+    exit_now(supervisor.run())  # nothing of the app's is in this process
 
 
 def _python() -> list[str]:
@@ -102,7 +102,7 @@ def _work(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         worker.run()
     except JobStuckError as error:
         is_stuck = True
-        report.stuck_worker_ends(str(error))
+        briefly(report.stuck_worker_ends, str(error))
     else:
         _end_threads(options.shutdown_timeout)
     if worker.crew.is_to_be_replaced and leash is None:
@@ -140,7 +140,7 @@ def _end_threads(patience: float) -> None:
     names = [thread.name for thread in tasks_own if thread.is_alive()]
     if names:
         briefly(report.threads_left, names)
-    if any(thread.is_alive() for thread in left):
+    if is_blocked() or any(thread.is_alive() for thread in left):
         exit_now()
 
 

@@ -24,8 +24,9 @@ from jobqueue.worker.reservation import Reservation
 from jobqueue.worker.settings import Settings
 from jobqueue.worker.signals import briefly, exit_now, noticed
 
-# Windows does not wake a waiting main thread when Ctrl-C is pressed.
-LONGEST_WAIT = 0.5 if sys.platform == "win32" else threading.TIMEOUT_MAX  # seconds
+# The system may hand a signal to another thread. Python's handler then runs when the
+# main thread, which alone can run it, wakes up by itself.
+LONGEST_WAIT = 0.2  # seconds
 THREAD_NAME = "jobqueue-slot"
 LAST_STEPS = 0.2  # seconds, for a thread that has no job any more
 

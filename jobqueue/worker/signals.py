@@ -13,6 +13,7 @@ P = ParamSpec("P")
 
 _AnyHandler = Callable[[int, FrameType | None], object] | int
 
+BRIEFLY = "jobqueue-briefly"
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -76,17 +77,24 @@ def briefly(call: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Non
     A log line blocks while nobody reads the pipe that it goes to, and while a task
     holds the log's lock. Stopping must not depend on that.
     """
-    thread = threading.Thread(target=call, args=args, kwargs=kwargs, daemon=True)
+    thread = threading.Thread(
+        target=call, args=args, kwargs=kwargs, name=BRIEFLY, daemon=True
+    )
     thread.start()
     thread.join(1)
 
 
-def exit_now() -> NoReturn:
-    """End the process with status 0, whatever its other threads do.
+def is_blocked() -> bool:
+    """Tell whether something that was called briefly still blocks."""
+    return any(thread.name == BRIEFLY for thread in threading.enumerate())
+
+
+def exit_now(status: int = 0) -> NoReturn:
+    """End the process, whatever its other threads do.
 
     What tasks have printed is written out before. ``sys.exit`` would not do: it waits
     for threads.
     """
     for stream in (sys.stdout, sys.stderr):
         briefly(stream.flush)
-    os._exit(0)
+    os._exit(status)

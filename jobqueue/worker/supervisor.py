@@ -145,13 +145,13 @@ class Supervisor:
 
     def run(self) -> int:
         """Work until a signal comes, and return the exit status."""
-        report.supervisor_started(len(self._places), self._threads)
+        briefly(report.supervisor_started, len(self._places), self._threads)
         with noticed(lambda: self._events.put(_Signal())):
             while self._goes_on():
                 self._start_what_is_due()
                 self._deal_with_events()
                 self._look_at_processes()
-        report.supervisor_stopped()
+        briefly(report.supervisor_stopped)
         return self._status
 
     def _goes_on(self) -> bool:
