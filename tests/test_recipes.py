@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 
-from jobqueue import BrokerError
+from jobqueue import ArgumentError, BrokerError
 
 from .support import (
     DEADLINE,
@@ -106,7 +106,7 @@ settings.configure(
 django.setup()
 from django.db import connection, transaction
 from django.test import TestCase
-from jobqueue import BrokerError
+from jobqueue import ArgumentError, BrokerError
 from shop.models import Order
 from shop.orders import place_order
 from shop.tasks import send_receipt
@@ -228,6 +228,26 @@ else:
 assert Order.objects.count() == 1
 """
     run_django(shop, broker, script, BEANSTALKD_URL="unix:///nowhere/b.sock")
+
+
+def test_with_django_a_job_that_cannot_be_put_takes_those_after_it_along(
+    shop: Shop, broker: Beanstalkd
+) -> None:
+    script = """
+try:
+    with transaction.atomic():
+        place_order("ada")
+        transaction.on_commit(partial(send_receipt.put, order="a mistake"))
+        place_order("bob")
+except ArgumentError:
+    pass
+else:
+    raise AssertionError
+assert Order.objects.count() == 2
+"""
+    run_django(shop, broker, script)
+
+    assert list(take(broker).values()) == [1]
 
 
 class Base(DeclarativeBase):
@@ -450,6 +470,20 @@ def test_with_sqlalchemy_a_broker_that_is_away_is_an_error_after_the_commit(
     session.rollback()
     assert orders.stored() == [1, 2]
     session.close()
+
+
+def test_with_sqlalchemy_a_job_that_cannot_be_put_takes_those_after_it_along(
+    orders: Orders, broker: Beanstalkd
+) -> None:
+    with orders.session() as session:
+        orders.place(session)
+        orders.recipe.put_after_commit(session, orders.task, order="a mistake")
+        orders.place(session)
+        with pytest.raises(ArgumentError):
+            session.commit()
+
+    assert list(take(broker).values()) == [1]
+    assert orders.stored() == [1, 2]
 
 
 @pytest.fixture
