@@ -11,8 +11,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 from jobqueue.errors import OptionError, TaskDefinitionError
 from jobqueue.job import Around
 from jobqueue.message import check_tube
-from jobqueue.options import Delay, PutOptions
-from jobqueue.options import time_limit as check_time_limit
+from jobqueue.options import Delay, PutOptions, check_time_limit
 from jobqueue.pool import ConnectionPool
 from jobqueue.putter import Putter
 from jobqueue.subscriber import Place, Task, subscriber

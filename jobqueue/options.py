@@ -24,7 +24,7 @@ def whole_number(name: str, value: object, *, least: int = 0) -> int:
     )
 
 
-def time_limit(value: object) -> float | None:
+def check_time_limit(value: object) -> float | None:
     """Return a time limit in seconds, or None for none, if it is one.
 
     Raises :class:`~jobqueue.errors.OptionError`.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from jobqueue.address import Address
-from jobqueue.options import time_limit as check_time_limit
+from jobqueue.options import check_time_limit
 from jobqueue.subscriber import subscriber
 from jobqueue.worker import report
 from jobqueue.worker.crew import Crew

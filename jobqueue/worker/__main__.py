@@ -20,7 +20,14 @@ from jobqueue.worker.board import Board, SharedMemory
 from jobqueue.worker.crew import THREAD_NAME, Told
 from jobqueue.worker.leash import Leash
 from jobqueue.worker.settings import MAX_SHUTDOWN_TIMEOUT, SHUTDOWN_TIMEOUT
-from jobqueue.worker.signals import briefly, exit_now, is_blocked, noticed
+from jobqueue.worker.signals import (
+    SIGNALS,
+    briefly,
+    exit_now,
+    flush_output,
+    is_blocked,
+    noticed,
+)
 from jobqueue.worker.supervisor import Supervisor
 
 MODULE = "jobqueue.worker"
@@ -114,8 +121,7 @@ def _work(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
 
 def _start_anew(folder: Path) -> NoReturn:
     """Replace this process by a new one of the same command, and the same pid."""
-    for stream in (sys.stdout, sys.stderr):
-        briefly(stream.flush)
+    flush_output()
     _block_signals(block=True)  # until it is ready for them
     os.chdir(folder)
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
@@ -125,7 +131,7 @@ def _block_signals(*, block: bool) -> None:
     """Let signals wait, or let them come."""
     if sys.platform != "win32":
         how = signal.SIG_BLOCK if block else signal.SIG_UNBLOCK
-        signal.pthread_sigmask(how, {signal.SIGTERM, signal.SIGINT})
+        signal.pthread_sigmask(how, SIGNALS)
 
 
 def _end_threads(patience: float) -> None:

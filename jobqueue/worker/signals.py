@@ -89,12 +89,17 @@ def is_blocked() -> bool:
     return any(thread.name == BRIEFLY for thread in threading.enumerate())
 
 
+def flush_output() -> None:
+    """Write out what was printed, unless that blocks."""
+    for stream in (sys.stdout, sys.stderr):
+        briefly(stream.flush)
+
+
 def exit_now(status: int = 0) -> NoReturn:
     """End the process, whatever its other threads do.
 
     What tasks have printed is written out before. ``sys.exit`` would not do: it waits
     for threads.
     """
-    for stream in (sys.stdout, sys.stderr):
-        briefly(stream.flush)
+    flush_output()
     os._exit(status)
