@@ -5,6 +5,7 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -15,7 +16,7 @@ from jobqueue.worker import limits
 from jobqueue.worker.execute import Executor
 
 from .running import Run, Running
-from .support import eventually
+from .support import DEADLINE, eventually
 
 
 def spin() -> None:
@@ -46,6 +47,43 @@ def test_what_runs_too_long_gets_an_error_raised_inside(
 
     assert isinstance(error, TimeLimitExceeded)
     assert str(error) == "it ran for longer than 0.1 s"
+
+
+def test_a_lock_that_the_task_is_taking_is_not_left_held(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = threading.Condition()  # like that of a log handler: taken by Python code
+    looked = threading.Event()
+    takes_lock = limits._takes_lock
+
+    def look(thread: int) -> bool:
+        looked.set()
+        return takes_lock(thread)
+
+    monkeypatch.setattr(limits, "_takes_lock", look)
+
+    @JobQueue.task("t", time_limit=0.05)
+    def work() -> None:
+        with lock:
+            spin()
+
+    with ThreadPoolExecutor() as pool:
+        with lock:
+            execution = pool.submit(run, "work")
+            assert looked.wait(DEADLINE)  # so the limit is over
+        assert isinstance(execution.result().error, TimeLimitExceeded)
+    assert lock.acquire(timeout=DEADLINE)
+
+
+def test_code_that_waits_for_locks_all_the_time_is_interrupted_too(run: Run) -> None:
+    never = threading.Event()
+
+    @JobQueue.task("t", time_limit=0.05)
+    def work() -> None:
+        while not never.wait(0.01):
+            pass
+
+    assert isinstance(run("work").error, TimeLimitExceeded)
 
 
 def test_a_task_may_tidy_up(run: Run) -> None:

@@ -91,11 +91,12 @@ class AwaitGuard:
         self._expired = False
         self._ended = False
 
-    def interrupt(self) -> None:
+    def interrupt(self, *, at_once: bool) -> bool:  # noqa: ARG002 - any moment is good
         """Have TimeLimitExceeded raised where it waits now."""
         self._expired = True
         if self._task is not None:
             self._task.get_loop().call_soon_threadsafe(self._cancel)
+        return True
 
     def end(self) -> None:
         """Interrupt it no more."""

@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,12 +14,21 @@ from jobqueue.errors import TimeLimitExceeded
 
 GRACE = 5.0  # seconds, between the error and giving up
 
+# Between two lines of theirs a lock is held that nothing would let go of. After an
+# error raised there the next line to be logged, or next import, would wait for ever.
+_TAKE_LOCKS = frozenset({"logging", "threading", "importlib._bootstrap"})
+_LONGEST_DEFERRAL = 1.0  # seconds: code may wait in threading over and over
+_DEFERRAL = 0.001  # seconds
+
 
 class Guard(Protocol):
     """Something that runs, and can be interrupted."""
 
-    def interrupt(self) -> None:
-        """Raise TimeLimitExceeded inside of it, if it still runs."""
+    def interrupt(self, *, at_once: bool) -> bool:
+        """Raise TimeLimitExceeded inside of it, if it still runs.
+
+        Returns False if this is no good moment for it, unless it has to be at once.
+        """
         ...
 
     def end(self) -> None:
@@ -36,14 +46,20 @@ class ThreadGuard:
         self._runs = [True]
         self._interrupted = threading.Event()
 
-    def interrupt(self) -> None:
-        """Have TimeLimitExceeded raised before the thread's next bytecode."""
+    def interrupt(self, *, at_once: bool) -> bool:
+        """Have TimeLimitExceeded raised before the thread's next bytecode.
+
+        Returns False if the thread may be taking a lock.
+        """
+        if not at_once and _takes_lock(self._thread):
+            return False
         try:
             self._runs.pop()
         except IndexError:
-            return
+            return True
         _raise_in(self._thread, TimeLimitExceeded)
         self._interrupted.set()
+        return True
 
     def end(self) -> None:
         """Take the error back if it has not been raised yet."""
@@ -52,6 +68,12 @@ class ThreadGuard:
         except IndexError:
             self._interrupted.wait()
             _raise_in(self._thread, None)
+
+
+def _takes_lock(thread: int) -> bool:
+    """Tell whether a thread is in code that takes locks, or lets go of them."""
+    frame = sys._current_frames().get(thread)  # noqa: SLF001 - it is documented
+    return frame is not None and frame.f_globals.get("__name__") in _TAKE_LOCKS
 
 
 def _raise_in(thread: int, error: type[BaseException] | None) -> None:
@@ -128,14 +150,13 @@ class TimeLimits:
                         self._act(guard, watched, now)
                 dues = (watched.due for watched in self._watched.values())
                 self._looks_at = min(dues, default=math.inf)
-                wait = self._looks_at - now
+                wait = max(self._looks_at - now, _DEFERRAL)
                 self._changed.wait(None if wait == math.inf else min(wait, 3600))
 
     def _act(self, guard: Guard, watched: _Watched, now: float) -> None:
         if watched.interrupted:
             del self._watched[guard]
             self._on_stuck(watched.job_id)
-        else:
+        elif guard.interrupt(at_once=now >= watched.due + _LONGEST_DEFERRAL):
             watched.interrupted = True
             watched.due = now + GRACE
-            guard.interrupt()
