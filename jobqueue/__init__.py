@@ -19,8 +19,8 @@ from jobqueue.errors import (
     BrokerTimeoutError,
     BrokerUnreachableError,
     BrokerURLError,
-    Bury,
     ConnectionLostError,
+    CrashLoopError,
     DuplicateTaskError,
     JobQueueError,
     JobStuckError,
@@ -36,6 +36,7 @@ from jobqueue.errors import (
 )
 from jobqueue.job import Job, current_job
 from jobqueue.job_queue import JobQueue
+from jobqueue.outcome import Bury, Retry
 from jobqueue.putter import Putter
 from jobqueue.worker import Worker
 
@@ -52,6 +53,7 @@ __all__ = [
     "BrokerUnreachableError",
     "Bury",
     "ConnectionLostError",
+    "CrashLoopError",
     "DuplicateTaskError",
     "Job",
     "JobQueue",
@@ -63,6 +65,7 @@ __all__ = [
     "PutManyError",
     "Putter",
     "ReservationLostError",
+    "Retry",
     "TaskDefinitionError",
     "TimeLimitExceeded",
     "TubeNameError",

@@ -27,7 +27,7 @@ from jobqueue.errors import (
 )
 from jobqueue.message import check_tube
 from jobqueue.options import PutOptions, whole_number
-from jobqueue.outcome import Buried, Deleted, JobStats, Outcome
+from jobqueue.outcome import Buried, Deleted, JobStats, Outcome, Released
 from jobqueue.wire import BrokerSocket
 
 T = TypeVar("T")
@@ -195,6 +195,9 @@ class Connection:
         match outcome:
             case Deleted():
                 command, expected = b"delete %d\r\n" % job.id, b"DELETED"
+            case Released(priority, delay):
+                command = b"release %d %d %d\r\n" % (job.id, priority, delay)
+                expected = b"RELEASED"
             case Buried(priority):
                 command, expected = b"bury %d %d\r\n" % (job.id, priority), b"BURIED"
         if reserve is not None:
@@ -226,8 +229,11 @@ class Connection:
             return JobStats(
                 tube=stats["tube"],
                 priority=int(stats["pri"]),
+                age=int(stats["age"]),
                 ttr=int(stats["ttr"]),
                 reserves=int(stats["reserves"]),
+                releases=int(stats["releases"]),
+                buries=int(stats["buries"]),
                 kicks=int(stats["kicks"]),
             )
 

@@ -1,4 +1,4 @@
-"""Every error that jobqueue raises, and what a task raises to decide about its job."""
+"""Every error that jobqueue raises."""
 
 
 class JobQueueError(Exception):
@@ -57,7 +57,14 @@ class PutManyError(JobQueueError):
 
 
 class BadJobError(JobQueueError, ValueError):
-    """A job's body is not one that this worker can run."""
+    """A job is not one that this worker can run."""
+
+
+class CrashLoopError(BadJobError):
+    """A job was lost too often, as each worker that ran it crashed or froze.
+
+    It is not run again, but buried with this as the reason.
+    """
 
 
 class BrokerError(JobQueueError, ConnectionError):
@@ -104,12 +111,4 @@ class TimeLimitExceeded(BaseException):
 
     Not an :class:`Exception`, so that no ``except Exception`` swallows it by mistake. A
     task may catch it to tidy up, and has 5 seconds for that.
-    """
-
-
-class Bury(Exception):  # noqa: N818 - a task says `raise Bury("why")`
-    """Raised by a task: bury this job at once, and log the reason.
-
-    Not a :class:`JobQueueError`, so that a task that catches those (around a put,
-    say) does not swallow its own verdict.
     """

@@ -8,12 +8,15 @@ from datetime import datetime
 from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
-from jobqueue.errors import OptionError, TaskDefinitionError
+from jobqueue.backoff import Backoff
+from jobqueue.errors import TaskDefinitionError
 from jobqueue.job import Around
 from jobqueue.message import check_tube
-from jobqueue.options import Delay, PutOptions, check_time_limit
+from jobqueue.options import PutOptions, check_time_limit
+from jobqueue.outcome import Given, RetryOn, RetryPolicy
 from jobqueue.pool import ConnectionPool
 from jobqueue.putter import Putter
+from jobqueue.seconds import Delay
 from jobqueue.subscriber import Place, Task, subscriber
 
 P = ParamSpec("P")
@@ -45,19 +48,45 @@ class JobQueue:
     Safe to share between threads, and to use after a fork. Connections stay open
     between puts; :meth:`close`, or the end of a ``with`` block, closes them.
 
-    Raises :class:`~jobqueue.errors.BrokerURLError` for a malformed ``url``.
+    The options are those of :meth:`task`, for all tasks of the queue that don't say
+    otherwise.
 
-    >>> queue = JobQueue()
+    Raises :class:`~jobqueue.errors.BrokerURLError` for a malformed ``url``, and
+    :class:`~jobqueue.errors.OptionError`.
+
+    >>> queue = JobQueue(retries=3)
     >>> @queue.task("emails")
     ... def send(to, subject): ...
     >>> send.put(to="ada@example.org", subject="Hello")
     1
     """
 
-    def __init__(self, url: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        delay: Delay | None = None,
+        priority: int | None = None,
+        ttr: int | None = None,
+        retries: int | None = None,
+        retry_on: RetryOn | None = None,
+        backoff: Backoff | None = None,
+        max_kicks: int | Given | None = Given.NOT,
+        max_lost: int | Given | None = Given.NOT,
+        time_limit: float | None = None,
+    ) -> None:
         self._url = url
         self._pool = ConnectionPool(url)
         self._around: list[Around] = []
+        self._options = PutOptions().but(delay, None, priority, ttr)
+        self._policy = RetryPolicy().but(
+            retries=retries,
+            retry_on=retry_on,
+            backoff=backoff,
+            max_kicks=max_kicks,
+            max_lost=max_lost,
+        )
+        self._time_limit = check_time_limit(time_limit)
 
     @classmethod
     @functools.cache
@@ -74,8 +103,12 @@ class JobQueue:
         at: datetime | None = None,
         priority: int | None = None,
         ttr: int | None = None,
-        max_kicks: int | None = 3,
-        time_limit: float | None = None,
+        retries: int | None = None,
+        retry_on: RetryOn | None = None,
+        backoff: Backoff | None = None,
+        max_kicks: int | Given | None = Given.NOT,
+        max_lost: int | Given | None = Given.NOT,
+        time_limit: float | Given | None = Given.NOT,
     ) -> Callable[[Callable[P, R]], Putter[P, R]]:
         """Make a function a task, whose jobs go through this tube.
 
@@ -84,13 +117,24 @@ class JobQueue:
         ``delay``, ``at``, ``priority`` and ``ttr`` are what its jobs are put with,
         unless :meth:`Putter.options <jobqueue.Putter.options>` says otherwise.
 
-        A job that fails is buried, and an operator may kick it. One that fails again
-        after ``max_kicks`` kicks is deleted, and its body logged; None buries it each
-        time.
+        A job that fails is tried again up to ``retries`` times (0), if its error is of
+        one of the classes ``retry_on`` (any). Before a retry it waits for as long as
+        ``backoff`` says: a number of seconds or a timedelta, a sequence of these, of
+        which the last holds for all further retries, or a function of the retry's
+        number, from 1. By default it is up to 1 s, 2 s, 4 s, and so on up to an hour,
+        of which chance takes a part.
+
+        Then it is buried, and an operator may kick it, which grants the limits anew.
+        One that fails again after ``max_kicks`` kicks (3) is deleted, and its body
+        logged; None buries it each time. One whose worker crashed, froze or was killed
+        while it ran, ``max_lost`` times (3), is buried before it runs again; None runs
+        it however often.
 
         A job that runs for more than ``time_limit`` seconds fails with
         :class:`~jobqueue.errors.TimeLimitExceeded`, raised inside of it. None: it may
         run for as long as it likes, unless the worker has a limit for all.
+
+        What is not given here is as the queue has it.
 
         Raises :class:`~jobqueue.errors.TubeNameError`,
         :class:`~jobqueue.errors.OptionError`, and when the function is decorated
@@ -102,13 +146,19 @@ class JobQueue:
                 'task needs the name of a tube, as in @queue.task("emails")'
             )
         check_tube(tube)
-        if max_kicks is not None and (type(max_kicks) is not int or max_kicks < 0):
-            raise OptionError(
-                f"max_kicks has to be None or a whole number from 0, not {max_kicks!r}"
-            )
-
-        check_time_limit(time_limit)
-        options = PutOptions().but(delay, at, priority, ttr)
+        options = self._options.but(delay, at, priority, ttr)
+        policy = self._policy.but(
+            retries=retries,
+            retry_on=retry_on,
+            backoff=backoff,
+            max_kicks=max_kicks,
+            max_lost=max_lost,
+        )
+        limit = (
+            self._time_limit
+            if time_limit is Given.NOT
+            else check_time_limit(time_limit)
+        )
 
         def decorate(func: Callable[P, R]) -> Putter[P, R]:
             task = Task(
@@ -116,8 +166,8 @@ class JobQueue:
                 func_name=_name_of(func),
                 func=func,
                 broker_url=self._url,
-                max_kicks=max_kicks,
-                time_limit=time_limit,
+                policy=policy,
+                time_limit=limit,
                 around=self._around,
                 # Where the decorator is as well as where the function is from: careless
                 # wrappers give all functions one origin, and helpers one decorator.

@@ -2,13 +2,10 @@
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from jobqueue.errors import OptionError
-
-MAX_NUMBER = 2**32 - 1  # the largest priority, delay and ttr (protocol.txt, "put")
-
-Delay = float | timedelta  # float stands for int as well
+from jobqueue.seconds import MAX_NUMBER, Delay, whole_seconds
 
 
 def whole_number(name: str, value: object, *, least: int = 0) -> int:
@@ -74,7 +71,7 @@ class PutOptions:
             raise OptionError("give either delay or at, not both")
         kept_at = self.at if delay is None else None
         return PutOptions(
-            delay=self.delay if delay is None else _whole_seconds(delay),
+            delay=self.delay if delay is None else whole_seconds("delay", delay),
             at=kept_at if at is None else at,
             priority=self.priority if priority is None else priority,
             ttr=self.ttr if ttr is None else ttr,
@@ -83,20 +80,6 @@ class PutOptions:
     def delay_now(self) -> int:
         """Return for how many seconds a job that is put now has to wait."""
         return self.delay if self.at is None else _seconds_until(self.at)
-
-
-def _whole_seconds(delay: object) -> int:
-    """Return a delay in whole seconds, which is all that beanstalkd has, rounded up."""
-    seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
-    if (
-        isinstance(seconds, int | float)
-        and not isinstance(seconds, bool)
-        and 0 <= seconds <= MAX_NUMBER
-    ):
-        return math.ceil(seconds)
-    raise OptionError(
-        f"delay has to be from 0 to {MAX_NUMBER} seconds, or a timedelta, not {delay!r}"
-    )
 
 
 def _seconds_until(at: object) -> int:

@@ -1,10 +1,41 @@
 """What becomes of a job, as values, and the one rule that decides it."""
 
-from dataclasses import dataclass
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from jobqueue.errors import BadJobError, Bury
+from jobqueue.backoff import Backoff, check_backoff, exponential, pause
+from jobqueue.errors import BadJobError, CrashLoopError, OptionError
+from jobqueue.seconds import Delay, whole_seconds
 
 KICKS_REACH_MAX = "Kicks reach max"
+
+RetryOn = type[BaseException] | Iterable[type[BaseException]]
+
+
+class Retry(Exception):  # noqa: N818 - a task says `raise Retry(delay=60)`
+    """Raised by a task: try this job again, if any of its retries are left.
+
+    ``delay`` is in how many seconds; without one, the task's backoff says it. Raises
+    :class:`~jobqueue.errors.OptionError` for a delay that is none.
+
+    >>> raise Retry("too many requests", delay=60)
+    """
+
+    def __init__(self, reason: str = "", /, *, delay: Delay | None = None) -> None:
+        super().__init__(reason)
+        self.delay = None if delay is None else whole_seconds("delay", delay)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Bury(Exception):  # noqa: N818 - a task says `raise Bury("why")`
+    """Raised by a task: bury this job at once, and log the reason.
+
+    Neither this nor :class:`Retry` is a :class:`~jobqueue.errors.JobQueueError`, so
+    that a task that catches those (around a put, say) does not swallow its own verdict.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,14 +44,108 @@ class JobStats:
 
     tube: str
     priority: int
+    age: int  # seconds since it was put
     ttr: int  # seconds
     reserves: int
+    releases: int
+    buries: int
     kicks: int
+
+    @property
+    def allowances(self) -> int:
+        """How many times the job has its limits: once, and once more for each kick."""
+        return self.kicks + 1
+
+    @property
+    def failures(self) -> int:
+        """How many times the job has run to a failure."""
+        return self.releases + self.buries
+
+    @property
+    def lost(self) -> int:
+        """How many reservations have ended without a verdict, while there is one now.
+
+        The worker was killed, or crashed, or froze, or lost its connection.
+        """
+        return self.reserves - 1 - self.failures
+
+
+class Given(enum.Enum):
+    """What stands for an option that was not given, where None is a value."""
+
+    NOT = "not given"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When a job that failed is tried again, and when to give it up.
+
+    Raises :class:`~jobqueue.errors.OptionError` for a number that can't be.
+    """
+
+    retries: int = 0
+    retry_on: tuple[type[BaseException], ...] = (BaseException,)
+    backoff: Backoff = exponential
+    max_kicks: int | None = 3  # None: any number
+    max_lost: int | None = 3  # None: any number
+
+    def __post_init__(self) -> None:
+        _check_count("retries", self.retries)
+        kinds: tuple[object, ...] = self.retry_on  # whatever the types promise
+        for kind in kinds:
+            if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+                raise OptionError(f"retry_on takes exception classes, not {kind!r}")
+        check_backoff(self.backoff)
+        _check_count("max_kicks", self.max_kicks, or_none=True)
+        _check_count("max_lost", self.max_lost, or_none=True, least=1)
+
+    def but(
+        self,
+        *,
+        retries: int | None = None,
+        retry_on: RetryOn | None = None,
+        backoff: Backoff | None = None,
+        max_kicks: int | Given | None = Given.NOT,
+        max_lost: int | Given | None = Given.NOT,
+    ) -> "RetryPolicy":
+        """Return this policy with what is given instead."""
+        policy = self
+        if retries is not None:
+            policy = replace(policy, retries=retries)
+        if retry_on is not None:
+            policy = replace(policy, retry_on=_classes(retry_on))
+        if backoff is not None:
+            policy = replace(policy, backoff=backoff)
+        if max_kicks is not Given.NOT:
+            policy = replace(policy, max_kicks=max_kicks)
+        if max_lost is not Given.NOT:
+            policy = replace(policy, max_lost=max_lost)
+        return policy
+
+    def retries_left(self, stats: JobStats) -> int:
+        """Return how many more times a job may be tried."""
+        return max(0, self.retries * stats.allowances - stats.releases)
+
+    def check_lost(self, stats: JobStats) -> None:
+        """Raise CrashLoopError for a job that was lost too often to be run again."""
+        if self.max_lost is not None and stats.lost >= self.max_lost * stats.allowances:
+            raise CrashLoopError(
+                f"its worker was lost {stats.lost} times while it ran: killed, "
+                "crashed, frozen, or cut off from the broker"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
     """The job is gone: it is done, or it failed once too often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The job is to be tried again, with the priority it had, after so many seconds."""
+
+    priority: int
+    delay: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +155,53 @@ class Buried:
     priority: int
 
 
-Outcome = Deleted | Buried
+Outcome = Deleted | Released | Buried
 
 DONE = Deleted()
 
 
-def decide(error: BaseException, stats: JobStats, max_kicks: int | None) -> Outcome:
+def decide(error: BaseException, stats: JobStats, policy: RetryPolicy) -> Outcome:
     """Decide what becomes of a job that failed.
 
-    A job that can't be run, or whose task raised :class:`~jobqueue.errors.Bury`, is
-    buried whatever its history. Any other failure buries it too, until operators have
-    kicked it ``max_kicks`` times in vain (None: for ever); then it is deleted.
+    A job that can't be run, or whose task raised :class:`Bury`, is buried whatever its
+    history. Any other failure is retried while retries are left, if it is one that is
+    to be retried; :class:`Retry` always is. Then it buries the job, until operators
+    have kicked it ``max_kicks`` times in vain; then the job is deleted.
+
+    Each kick grants the limits anew. Raises what a ``backoff`` function raises.
     """
-    if isinstance(error, BadJobError | Bury):
+    kind = type(error)  # not isinstance(), which runs code of a task's own error
+    if issubclass(kind, BadJobError | Bury):
         return Buried(stats.priority)
-    if max_kicks is not None and stats.kicks >= max_kicks:
+    retried = issubclass(kind, (Retry, *policy.retry_on))
+    if retried and policy.retries_left(stats):
+        return Released(stats.priority, _delay(error, stats, policy))
+    if policy.max_kicks is not None and stats.kicks >= policy.max_kicks:
         return Deleted()
     return Buried(stats.priority)
+
+
+def _delay(error: BaseException, stats: JobStats, policy: RetryPolicy) -> int:
+    if isinstance(error, Retry) and error.delay is not None:
+        return error.delay
+    used_before_kick = policy.retries * stats.kicks  # or fewer, if it was kicked early
+    return pause(policy.backoff, max(0, stats.releases - used_before_kick) + 1)
+
+
+def _classes(given: RetryOn) -> tuple[type[BaseException], ...]:
+    if isinstance(given, type):
+        return (given,)
+    if isinstance(given, Iterable):
+        return tuple(given)
+    raise OptionError(f"retry_on takes exception classes, not {given!r}")
+
+
+def _check_count(
+    name: str, value: object, *, or_none: bool = False, least: int = 0
+) -> None:
+    if (or_none and value is None) or (type(value) is int and value >= least):
+        return
+    raise OptionError(
+        f"{name} has to be {'None or ' if or_none else ''}a whole number "
+        f"from {least}, not {value!r}"
+    )

@@ -8,8 +8,9 @@ from typing import Generic, ParamSpec, Self, TypeVar
 
 from jobqueue.errors import ArgumentError, TaskDefinitionError
 from jobqueue.message import Encoder
-from jobqueue.options import Delay, PutOptions
+from jobqueue.options import PutOptions
 from jobqueue.pool import ConnectionPool
+from jobqueue.seconds import Delay
 from jobqueue.subscriber import Task
 
 P = ParamSpec("P")

@@ -16,6 +16,7 @@ from typing import Any
 
 from jobqueue.errors import DuplicateTaskError
 from jobqueue.job import Around
+from jobqueue.outcome import RetryPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Task:
     func_name: str
     func: Callable[..., Any]
     broker_url: str | None  # of the queue that it belongs to; None: the default one
-    max_kicks: int | None
+    policy: RetryPolicy
     time_limit: float | None  # seconds
     around: Sequence[Around]  # the hooks of its queue, also those yet to come
     place: Place

@@ -10,7 +10,7 @@ import pytest
 from jobqueue import JobQueue
 from jobqueue.subscriber import subscriber
 from jobqueue.worker.event_loop import EventLoop
-from jobqueue.worker.execute import Execution, Executor
+from jobqueue.worker.execute import Execution, Executor, ReservedBody
 from jobqueue.worker.limits import TimeLimits
 
 from .running import Reserved, Run, Running
@@ -58,7 +58,8 @@ def running() -> Iterator[Running]:
 
 @pytest.fixture
 def executor(running: Running) -> Iterator[Executor]:
-    event_loop, limits = EventLoop(), TimeLimits(running.stuck.append)
+    event_loop = EventLoop()
+    limits: TimeLimits[ReservedBody] = TimeLimits(running.stuck.append)
     yield Executor(subscriber.find, limits, event_loop)
     limits.close()
     event_loop.close()

@@ -4,7 +4,15 @@ from collections.abc import Callable
 
 from jobqueue.outcome import JobStats
 from jobqueue.subscriber import Task
-from jobqueue.worker.execute import Execution
+from jobqueue.worker.execute import Execution, ReservedBody
+
+
+def stats(**counts: int) -> JobStats:
+    """Return what the broker may count of a reserved job of tube "t"."""
+    some = {"priority": 7, "age": 1, "ttr": 60, "releases": 0, "buries": 0, "kicks": 0}
+    at_least = 1 + counts.get("releases", 0) + counts.get("buries", 0)
+    return JobStats(tube="t", **some | {"reserves": at_least} | counts)
+
 
 Run = Callable[..., Execution]
 
@@ -21,13 +29,15 @@ class Reserved:
         return True
 
     def stats(self) -> JobStats | None:
-        return JobStats(tube="t", priority=0, ttr=60, reserves=3, kicks=0)
+        return stats(reserves=3)
 
-    def begins(self, task: Task, time_limit: float | None) -> None: ...
+    def begins(self, task: Task) -> None: ...
+
+    def limit(self, seconds: float | None) -> None: ...
 
 
 class Running:
     """What was said of the jobs that ran."""
 
     def __init__(self) -> None:
-        self.stuck: list[int] = []
+        self.stuck: list[ReservedBody] = []

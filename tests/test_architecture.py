@@ -14,6 +14,8 @@ PACKAGE = Path(jobqueue.__file__).parent
 
 FLOORS = [
     {"errors"},
+    {"seconds"},
+    {"backoff"},
     {"address", "bulk", "message", "options", "outcome"},
     {"job", "wire"},
     {"connection", "subscriber"},
@@ -28,6 +30,7 @@ FLOORS = [
         "worker.limits",
         "worker.settings",
         "worker.signals",
+        "worker.suspicion",
     },
     {"worker.execute", "worker.reservation"},
     {"worker.report"},

@@ -2,20 +2,21 @@
 
 import asyncio
 import contextvars
+import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from jobqueue import JobQueue, TimeLimitExceeded
+from jobqueue import Job, JobQueue, TimeLimitExceeded
 from jobqueue.worker import limits
 from jobqueue.worker.execute import Executor
 
-from .running import Run, Running
+from .running import Reserved, Run, Running
 from .support import DEADLINE, eventually
 
 
@@ -181,7 +182,7 @@ def test_what_swallows_the_error_is_reported_after_a_grace(
     JobQueue.task("t", time_limit=0.1)(func)
     thread = threading.Thread(target=run, args=(func.__name__,))
     thread.start()
-    eventually(lambda: running.stuck, [7])
+    eventually(lambda: [job.id for job in running.stuck], [7])
     stop.set()
     thread.join()
 
@@ -286,3 +287,29 @@ def test_what_tasks_left_on_the_loop_is_cancelled_at_its_end(
     executor._event_loop.close()
 
     assert ended == ["forever"]
+
+
+def test_a_limit_is_for_the_call_and_neither_for_hooks_nor_for_the_log(
+    executor: Executor,
+) -> None:
+    """The supervisor would kill the process of a job that is beyond it for long."""
+    queue = JobQueue()
+    seen: list[object] = []
+
+    class Noting(Reserved):
+        def limit(self, seconds: float | None) -> None:
+            seen.append(seconds)
+
+    @queue.around
+    def hook(_job: Job) -> Iterator[None]:
+        seen.append("before")
+        yield
+        seen.append("after")
+
+    @queue.task("t", time_limit=9)
+    def work() -> None:
+        seen.append("work")
+
+    body = json.dumps({"func_name": "work", "tube": "t", "kwargs": {}})
+    assert executor.execute(Noting(body.encode())).error is None
+    assert seen == ["before", 9, "work", None, "after"]

@@ -75,7 +75,8 @@ def test_tasks_of_the_class_share_the_default_queue() -> None:
 
 
 def test_help_shows_the_signature_of_the_decorator() -> None:
-    expected = ["tube", "delay", "at", "priority", "ttr", "max_kicks", "time_limit"]
+    expected = ["tube", "delay", "at", "priority", "ttr", "retries", "retry_on"]
+    expected += ["backoff", "max_kicks", "max_lost", "time_limit"]
 
     assert expected == list(inspect.signature(JobQueue.task).parameters)
     assert expected == list(inspect.signature(JobQueue().task).parameters)

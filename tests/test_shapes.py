@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ from .support import (
 
 TASKS = """
 import asyncio, ctypes, os, signal, sys, time
+from concurrent.futures import ThreadPoolExecutor
 from jobqueue import JobQueue
 
 queue = JobQueue()
@@ -39,11 +40,23 @@ def work(seconds=0, n=0):
         time.sleep(0.01)
     say("ends", n)
 
-@queue.task("t")
+@queue.task("t", max_lost=None)
 def die(how):
     say("dies in", os.getpid())
     os.kill(os.getpid(), how)
     time.sleep(60)
+
+@queue.task("t", max_lost=None)
+def die_later():
+    say("dies soon")
+    time.sleep(1)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+pool = ThreadPoolExecutor(2)
+
+@queue.task("t")
+def use_pool():
+    pool.submit(say, "in the pool").result()
 
 @queue.task("limited", time_limit=0.5)
 def spin():
@@ -112,9 +125,13 @@ def app(tmp_path: Path, broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch) -> 
     return tmp_path
 
 
-def start(app: Path, shape: str, *arguments: str) -> WorkerProcess:
+def start(
+    app: Path, shape: str, *arguments: str, wrapped_in: Sequence[str] = ()
+) -> WorkerProcess:
     return WorkerProcess(
-        app, "--import", "tasks", "--tube", "t", *OPTIONS[shape], *arguments
+        app,
+        *("--import", "tasks", "--tube", "t", *OPTIONS[shape], *arguments),
+        wrapped_in=wrapped_in,
     )
 
 
@@ -367,7 +384,7 @@ def test_a_job_past_its_time_limit_is_buried_and_the_worker_works_on(
         assert process.exit_code() == 0
 
     if task in STOPS_AT_ITS_LIMIT:
-        buried = f"Job 1 buried: {task} (tube limited) after "
+        buried = f"Job 1 buried after attempt 1 of 1: {task} (tube limited) after "
         why = "TimeLimitExceeded: it ran for longer than 0.5 s"
         assert re.search(re.escape(buried) + r"0.\d+ s: " + why, process.log)
     else:
@@ -479,3 +496,78 @@ def test_as_the_first_process_of_a_container_it_stops_as_well(
 def only_child(pid: int) -> int:
     (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return int(child)
+
+
+def in_shell(first: str) -> tuple[str, ...]:
+    """Return what makes a command one that a shell runs, after something else."""
+    return "sh", "-c", f'{first} exec "$@"', "sh"
+
+
+def test_a_burst_of_several_processes_goes_on_after_max_jobs(
+    app: Path, broker: Beanstalkd
+) -> None:
+    put(app, "work.put_many({'n': n} for n in range(30))")
+    with start(app, "2x4", "--burst", "--max-jobs=5") as process:
+        assert process.exit_code() == 0
+        assert sorted(re.findall(r"ends (\d+)", process.log), key=int) == [
+            str(n) for n in range(30)
+        ]
+    assert broker.counts("t") == {}
+
+
+@pytest.mark.parametrize("shape", ["1x1", "2x4"])
+def test_a_thread_pool_that_a_task_has_left_is_nothing_to_wait_for(
+    app: Path, broker: Beanstalkd, shape: str
+) -> None:
+    put(app, "use_pool.put_many([{}] * 9)")
+    options = ("--max-jobs=2", "--shutdown-timeout=600")
+    with start(app, shape, *options) as process:
+        eventually(lambda: broker.counts("t"), {})
+        is_working(broker, shape)
+        process.signal(signal.SIGTERM)
+        assert process.exit_code() == 0
+        assert process.log.count("in the pool") == 9
+
+
+def test_what_is_printed_to_nowhere_is_no_trouble(
+    app: Path, broker: Beanstalkd
+) -> None:
+    put(app, "work.put_many([{}] * 3)", "work.options(priority=9**6).put(60)")
+    closed = in_shell("exec >&-;")
+    with start(app, "1x1", "--max-jobs=2", wrapped_in=closed) as process:
+        eventually(lambda: broker.counts("t"), {"reserved": 1})
+        process.signal(signal.SIGTERM)
+        process.says("Stopping, as soon as job 4")
+        process.signal(signal.SIGINT)
+        assert process.exit_code() == 0
+        assert "Error" not in process.log.replace("OSError: [Errno 9]", "")
+
+
+def test_threads_that_cannot_be_started_are_said_at_the_start(app: Path) -> None:
+    no_room = in_shell("ulimit -s 65536; ulimit -v 1000000;")
+    with start(app, "1x1", "--threads=400", wrapped_in=no_room) as process:
+        assert process.exit_code() == 2
+        assert re.search(r"only \d+ of 400 threads could be started", process.log)
+        assert "Traceback" not in process.log
+
+
+def test_a_supervisor_without_threads_goes_on_with_the_processes_it_has(
+    app: Path,
+) -> None:
+    no_room = in_shell("ulimit -s 65536; ulimit -v 600000;")
+    with start(app, "1x1", "--processes=12", wrapped_in=no_room) as process:
+        process.says("can't be started (can't start new thread)")
+        put(app, "work.put(n=1)")
+        process.says("ends 1")
+        process.signal(signal.SIGTERM)
+        assert process.exit_code() == 0
+        assert "Traceback" not in process.log
+
+
+def test_a_process_that_crashes_while_it_leaves_is_said_to_have(app: Path) -> None:
+    put(app, "die_later.put()", "work.put()")
+    with start(app, "2x4", "--max-jobs=1") as process:
+        process.says("was killed by SIGKILL while it ran job 1")
+        process.signal(signal.SIGTERM)
+        process.signal(signal.SIGINT)
+        assert process.exit_code() == 0

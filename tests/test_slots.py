@@ -13,10 +13,11 @@ import pytest
 
 from jobqueue import Job, JobQueue, JobStuckError, Worker, current_job
 from jobqueue.worker import limits, loop
+from jobqueue.worker.crew import Told
 from jobqueue.worker.execute import Executor
 
 from .support import Beanstalkd, FakeBroker, eventually, eventually_true
-from .test_worker import CONNECTED, RESERVED, records, working
+from .test_worker import CONNECTED, RESERVED, STATS, records, working
 
 
 @pytest.fixture(autouse=True)
@@ -147,7 +148,7 @@ def test_a_broker_that_freezes_is_noticed_and_waited_for(
 def test_a_touch_that_is_answered_not_found_is_logged_and_the_last(
     socket_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    answers = *CONNECTED, RESERVED, b"NOT_FOUND\r\n", b"NOT_FOUND\r\n"
+    answers = *CONNECTED, RESERVED, STATS, b"NOT_FOUND\r\n", b"NOT_FOUND\r\n"
     finish = threading.Event()
     with FakeBroker(socket_folder / "s", *answers) as fake:
 
@@ -165,8 +166,9 @@ def test_a_touch_that_is_answered_not_found_is_logged_and_the_last(
     assert "its time to run could not be extended" in touch.getMessage()
     assert "(work (tube t))" in touch.getMessage()
     assert "not reserved for this worker any more" in settled.getMessage()
-    assert [c.split()[0] for c in fake.received[3:6]] == [
+    assert [c.split()[0] for c in fake.received[3:7]] == [
         b"reserve-with-timeout",
+        b"stats-job",
         b"touch",
         b"delete",
     ]
@@ -194,15 +196,42 @@ def test_a_job_is_touched_three_times_in_its_time_to_run(
 def test_a_quick_job_is_neither_touched_nor_asked_after(
     broker: Beanstalkd, queue: JobQueue
 ) -> None:
+    """But for those that are older than the worker: it can't know how they fared."""
+
     @queue.task("t")
     def work() -> None: ...
 
-    work.put_many([{}] * 100)
-    Worker(burst=True).run()
+    def asked() -> tuple[int, int]:
+        with broker.client() as client:
+            stats = client.stats()
+        return stats["cmd-touch"], stats["cmd-stats-job"]
 
-    with broker.client() as client:
-        stats = client.stats()
-    assert (stats["cmd-touch"], stats["cmd-stats-job"]) == (0, 0)
+    def is_asked_about_a_new_job() -> bool:
+        before = asked()
+        work.put()
+        eventually(lambda: broker.counts("t"), {})
+        return asked() != before
+
+    with working(Worker()):
+        eventually(is_asked_about_a_new_job, expected=False)
+        before = asked()
+        work.put_many([{}] * 100)
+        eventually(lambda: broker.counts("t"), {})
+        assert asked() == before
+
+
+def test_a_signal_is_not_missed_that_comes_when_all_is_done(
+    queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @queue.task("t")
+    def work() -> None: ...
+
+    work.put()
+    worker = Worker(max_jobs=1)
+    monkeypatch.setattr(worker.crew, "_join", lambda: worker.crew.tell(Told.SIGNAL))
+    worker.run()
+
+    assert not worker.crew.is_to_be_replaced
 
 
 def test_a_stuck_job_ends_the_run_when_the_others_are_done(

@@ -327,7 +327,8 @@ def test_only_the_named_tubes_are_worked_off(
 BODY = b'{"func_name":"work","tube":"t","kwargs":{}}'
 CONNECTED = (b"OK 14\r\n---\n- default\n\r\n", b"WATCHING 2\r\n", b"WATCHING 1\r\n")
 RESERVED = b"RESERVED 9 %d\r\n%b\r\n" % (len(BODY), BODY)
-STATS = b"---\nid: 9\ntube: t\npri: 7\nttr: 60\nreserves: 1\nkicks: 0\n"
+COUNTS = "pri: 7\nage: 0\nttr: 60\nreserves: 1\nreleases: 0\nburies: 0\nkicks: 0\n"
+STATS = b"---\nid: 9\ntube: t\n" + COUNTS.encode()
 STATS = b"OK %d\r\n%b\r\n" % (len(STATS), STATS)
 
 
@@ -346,7 +347,7 @@ def test_a_job_that_outlived_its_reservation_is_warned_of(
     answers: list[bytes],
 ) -> None:
     """By a script: beanstalkd 1.12 does not always notice that a time to run is up."""
-    with FakeBroker(socket_folder / "s", *CONNECTED, RESERVED, *answers) as fake:
+    with FakeBroker(socket_folder / "s", *CONNECTED, RESERVED, STATS, *answers) as fake:
 
         @JobQueue(fake.url).task("t")
         def work() -> None:
@@ -366,7 +367,7 @@ def test_a_job_that_outlived_its_reservation_is_warned_of(
 def test_a_verdict_that_cannot_be_told_is_warned_of_with_the_failure(
     socket_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with FakeBroker(socket_folder / "s", *CONNECTED, RESERVED) as fake:
+    with FakeBroker(socket_folder / "s", *CONNECTED, RESERVED, STATS) as fake:
 
         @JobQueue(fake.url).task("t")
         def work() -> None:
@@ -518,3 +519,61 @@ def test_wrong_use_is_refused_before_anything_starts(queue: JobQueue) -> None:
     for wrong in (-1, 1e10, float("nan"), "30"):
         with pytest.raises(OptionError, match="shutdown_timeout"):
             Worker(["t"], shutdown_timeout=wrong)
+
+
+class BadTracebackError(Exception):
+    def with_traceback(self, tb: object) -> Any:
+        raise RuntimeError(tb)
+
+
+class BadClassError(Exception):
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        raise RuntimeError
+
+
+class BadAttributesError(Exception):
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError
+
+
+class ExitsWhenShownError(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+
+class InterruptsWhenShownError(BaseException):
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        BadTracebackError,
+        BadClassError,
+        BadAttributesError,
+        ExitsWhenShownError,
+        InterruptsWhenShownError,
+    ],
+)
+def test_an_error_that_misbehaves_ends_no_worker(
+    broker: Beanstalkd, queue: JobQueue, kind: type[BaseException]
+) -> None:
+    ran = []
+
+    @queue.task("t", max_kicks=0 if kind is ExitsWhenShownError else None)
+    def work() -> None:
+        raise kind
+
+    @queue.task("t")
+    def other() -> None:
+        ran.append(1)
+
+    work.put()
+    other.put()
+    Worker(burst=True).run()
+
+    assert ran == [1]
+    expected = {} if kind is ExitsWhenShownError else {"buried": 1}
+    assert broker.counts("t") == expected

@@ -1,6 +1,7 @@
 """The command line: ``python -m jobqueue.worker``."""
 
 import argparse
+import atexit
 import importlib
 import logging
 import math
@@ -26,11 +27,12 @@ from jobqueue.worker.signals import (
     exit_now,
     flush_output,
     is_blocked,
-    noticed,
+    notice,
 )
 from jobqueue.worker.supervisor import Supervisor
 
 MODULE = "jobqueue.worker"
+STDERR = 2  # the file descriptor
 
 EXAMPLE = """\
 example:
@@ -43,6 +45,7 @@ Exit status: 0 when it was stopped, 2 when it could not start.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a worker as the command line says, and return the exit status."""
+    _open_standard_files()
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -52,13 +55,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s "
         f"{'[%(process)d] ' if in_several else ''}%(message)s",
     )
+    ending = _Ending()
     # For the time before and after the worker's own handlers: a process of pid 1 would
     # ignore signals.
-    with noticed(exit_now):
-        _block_signals(block=False)
-        if options.processes > 1 and not options.supervised:
-            _supervise(options, arguments)
-        return _work(options, parser)
+    notice(exit_now)
+    _block_signals(block=False)
+    if options.processes > 1 and not options.supervised:
+        _supervise(options, arguments)
+    return _work(options, parser, ending)
 
 
 def _supervise(options: argparse.Namespace, arguments: Sequence[str]) -> NoReturn:
@@ -67,7 +71,6 @@ def _supervise(options: argparse.Namespace, arguments: Sequence[str]) -> NoRetur
         [*_python(), MODULE, *arguments, "--supervised"],
         processes=options.processes,
         threads=options.threads,
-        burst=options.burst,
         shutdown_timeout=options.shutdown_timeout,
     )
     exit_now(supervisor.run())  # nothing of the app's is in this process
@@ -80,9 +83,41 @@ def _python() -> list[str]:
     return [sys.executable, *options]
 
 
-def _work(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+def _open_standard_files() -> None:
+    """Have files in the places of those that were closed when the process began.
+
+    Else the connection to the broker may be number 1, and what is printed, commands.
+    """
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+        os.set_inheritable(fd, True)  # noqa: FBT003 - positional only
+    os.close(fd)
+
+
+class _Ending:
+    """How this process ends: for good, or so that another goes on under its pid."""
+
+    def __init__(self) -> None:
+        self.is_for_good = True
+        self._folder = Path.cwd()
+        atexit.register(self._go_on)  # what is registered first is called last
+
+    def now(self) -> NoReturn:
+        """End, whatever the threads do."""
+        self._go_on()
+        exit_now()
+
+    def _go_on(self) -> None:
+        if not self.is_for_good:
+            flush_output()
+            _block_signals(block=True)  # until the new one is ready for them
+            os.chdir(self._folder)
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+
+
+def _work(
+    options: argparse.Namespace, parser: argparse.ArgumentParser, ending: _Ending
+) -> int:
     """Work in this process."""
-    folder = Path.cwd()
     leash = Leash(on_loss=exit_now) if options.supervised else None
     for module in options.modules:
         _import(module, parser)
@@ -104,27 +139,19 @@ def _work(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         shared = SharedMemory.open(options.supervised, options.threads)
         worker.crew.board = Board(options.threads, shared)
         leash.on_loss = lambda: worker.crew.tell(Told.DRAIN)
-    is_stuck = False
+    failure: JobQueueError | None = None
     try:
         worker.run()
-    except JobStuckError as error:
-        is_stuck = True
-        briefly(report.stuck_worker_ends, str(error))
-    else:
-        _end_threads(options.shutdown_timeout)
-    if worker.crew.is_to_be_replaced and leash is None:
-        _start_anew(folder)
-    if is_stuck:
-        exit_now()
+    except JobQueueError as error:
+        failure = error
+    ending.is_for_good = leash is not None or not worker.crew.is_to_be_replaced
+    if isinstance(failure, JobStuckError):
+        briefly(report.stuck_worker_ends, str(failure))
+        ending.now()
+    if failure is not None:
+        parser.error(str(failure))
+    _end_threads(ending, options.shutdown_timeout)
     return 0
-
-
-def _start_anew(folder: Path) -> NoReturn:
-    """Replace this process by a new one of the same command, and the same pid."""
-    flush_output()
-    _block_signals(block=True)  # until it is ready for them
-    os.chdir(folder)
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
 
 def _block_signals(*, block: bool) -> None:
@@ -134,20 +161,27 @@ def _block_signals(*, block: bool) -> None:
         signal.pthread_sigmask(how, SIGNALS)
 
 
-def _end_threads(patience: float) -> None:
-    """Wait for threads that tasks have left, but for no longer than for a job."""
-    deadline = time.monotonic() + patience
+def _end_threads(ending: _Ending, patience: float) -> None:
+    """See to it that threads which tasks have left don't keep the process for ever.
+
+    It is the interpreter that waits for them, for it knows how: it wakes thread pools,
+    which would wait for work otherwise. But it waits for no longer than for a job.
+    """
     current = threading.current_thread()
     left = [t for t in threading.enumerate() if not t.daemon and t is not current]
     # A slot may still wait for a connection, and for that nobody waits.
     tasks_own = [t for t in left if t.name != THREAD_NAME]
-    for thread in tasks_own:
-        thread.join(max(0, deadline - time.monotonic()))
-    names = [thread.name for thread in tasks_own if thread.is_alive()]
-    if names:
+
+    def end_at_last() -> None:
+        time.sleep(patience)
+        names = [thread.name for thread in tasks_own if thread.is_alive()]
         briefly(report.threads_left, names)
-    if is_blocked() or any(thread.is_alive() for thread in left):
-        exit_now()
+        ending.now()
+
+    if tasks_own:
+        threading.Thread(target=end_at_last, daemon=True).start()
+    elif left or is_blocked():
+        ending.now()
 
 
 class _Parser(argparse.ArgumentParser):

@@ -24,6 +24,7 @@ class State(enum.IntEnum):
     STARTING = 0
     WORKING = 1
     LEAVING = 2  # it takes no more jobs, and another may take its place
+    DONE = 3  # no job is ready, and that is all that it was to wait for
 
 
 @dataclass(frozen=True, slots=True)

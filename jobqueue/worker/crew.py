@@ -16,13 +16,14 @@ from jobqueue.subscriber import Task, subscriber
 from jobqueue.worker import report
 from jobqueue.worker.board import Board, State
 from jobqueue.worker.event_loop import EventLoop
-from jobqueue.worker.execute import Executor
+from jobqueue.worker.execute import Executor, ReservedBody
 from jobqueue.worker.heartbeat import Heartbeat
 from jobqueue.worker.limits import TimeLimits
 from jobqueue.worker.loop import Outage, Slot
 from jobqueue.worker.reservation import Reservation
 from jobqueue.worker.settings import Settings
 from jobqueue.worker.signals import briefly, exit_now, noticed
+from jobqueue.worker.suspicion import Suspicion
 
 # The system may hand a signal to another thread. Python's handler then runs when the
 # main thread, which alone can run it, wakes up by itself.
@@ -43,7 +44,7 @@ class Told(enum.Enum):
 class _Stuck:
     """A job has not stopped at its time limit."""
 
-    job_id: int
+    job: ReservedBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,9 @@ class Crew:
         if self._slots:
             raise JobQueueError("a worker runs once: make another")
         event_loop = EventLoop()
-        limits = TimeLimits(lambda job_id: self._events.put(_Stuck(job_id)))
+        limits: TimeLimits[ReservedBody] = TimeLimits(
+            lambda job: self._events.put(_Stuck(job))
+        )
         heartbeat = Heartbeat(self._reservations)
         executor = Executor(self._find, limits, event_loop, self._settings.time_limit)
         with ExitStack() as cleaning_up:
@@ -109,12 +112,13 @@ class Crew:
             heartbeat.start()
             cleaning_up.callback(heartbeat.close)
             self._slots = self._make_slots(executor)
-            self._slots_at_work = len(self._slots)
-            self._threads = [self._start(slot) for slot in self._slots]
             self.board.state = State.WORKING
+            self._start_all()
             self._attend()
-            self.board.state = State.LEAVING
+            is_done = not (self._is_draining or self._is_spent)
+            self.board.state = State.DONE if is_done else State.LEAVING
             self._join()
+        self._note_last_signal()
         if self._failure is not None:
             raise self._failure
 
@@ -129,18 +133,39 @@ class Crew:
     def _make_slots(self, executor: Executor) -> list[Slot]:
         settings = self._settings
         outage = Outage(settings.address)
+        suspicion = Suspicion()
         return [
             Slot(
                 settings.address,
                 settings.tubes,
                 executor,
                 outage,
+                suspicion,
                 cell=cell,
                 on_job_end=self._job_has_run,
                 burst=settings.burst,
             )
             for cell in self.board.cells
         ]
+
+    def _start_all(self) -> None:
+        """Start the slots; if the system has not enough threads, stop them again."""
+        try:
+            for slot in self._slots:
+                self._threads.append(self._start(slot))
+                self._slots_at_work += 1
+        except RuntimeError as error:
+            self._failure = JobQueueError(
+                f"only {self._slots_at_work} of {len(self._slots)} threads could be "
+                f"started ({error}): start fewer, or raise the system's limit"
+            )
+            self._drain()
+
+    def _note_last_signal(self) -> None:
+        """Don't miss a signal that came when all was done: nobody may go on then."""
+        while not self._events.empty():
+            if self._events.get() in (Told.SIGNAL, Told.DRAIN):
+                self._is_told = True
 
     def _start(self, slot: Slot) -> threading.Thread:
         def run() -> None:
@@ -179,9 +204,9 @@ class Crew:
                     self._deadline = 0  # a second one does not wait
                 self._is_told = self._has_signal = True
                 self._drain_within_deadline()
-            case _Stuck(job_id):
+            case _Stuck(job):
                 for reservation in self._reservations():
-                    if reservation.id == job_id:
+                    if reservation is job:  # ids may begin again, after a lost broker
                         self._give_up(reservation)
             case _SlotEnded(error):
                 self._slots_at_work -= 1
@@ -251,7 +276,7 @@ class Crew:
     def _where_is(self, reservation: Reservation) -> str:
         """Return the stack of the slot that runs a job."""
         frames = sys._current_frames()  # noqa: SLF001 - it is documented
-        for slot, thread in zip(self._slots, self._threads, strict=True):
+        for slot, thread in zip(self._slots, self._threads, strict=False):
             frame = frames.get(thread.ident or 0)
             if slot.reservation is reservation and frame is not None:
                 return "".join(traceback.format_stack(frame)).rstrip()

@@ -29,8 +29,12 @@ class ReservedBody(Reservation, Protocol):
         """The job's body."""
         ...
 
-    def begins(self, task: Task, time_limit: float | None) -> None:
-        """Take note of what now runs, for so many seconds at most."""
+    def begins(self, task: Task) -> None:
+        """Take note of what now runs. May raise a reason not to run it."""
+        ...
+
+    def limit(self, seconds: float | None) -> None:
+        """Take note of how long the call may take that begins; None: it has ended."""
         ...
 
 
@@ -52,7 +56,7 @@ class Executor:
     def __init__(
         self,
         find: FindTask,
-        limits: TimeLimits,
+        limits: TimeLimits[ReservedBody],
         event_loop: EventLoop,
         time_limit: float | None = None,
     ) -> None:
@@ -90,26 +94,37 @@ class Executor:
 
     def _run(self, task: Task, job: Job, reserved: ReservedBody) -> None:
         limit = self._time_limit if task.time_limit is None else task.time_limit
-        reserved.begins(task, limit)
+        reserved.begins(task)
         if task.around:
-            call_around(task.around, job, lambda: self._call(task, job, limit))
+            call_around(
+                task.around, job, lambda: self._call(task, job, reserved, limit)
+            )
         else:
-            self._call(task, job, limit)
+            self._call(task, job, reserved, limit)
 
-    def _call(self, task: Task, job: Job, limit: float | None) -> None:
+    def _call(
+        self, task: Task, job: Job, reserved: ReservedBody, limit: float | None
+    ) -> None:
         if limit is None:
             result = _start(task, job)
             if result is not None and inspect.isawaitable(result):
                 self._event_loop.run(result)
         else:
-            self._call_within(limit, task, job)
+            try:
+                self._call_within(limit, task, job, reserved)
+            finally:
+                reserved.limit(None)
 
-    def _call_within(self, limit: float, task: Task, job: Job) -> None:
-        with self._limits.watching(limit, job.id, ThreadGuard()):
+    def _call_within(
+        self, limit: float, task: Task, job: Job, reserved: ReservedBody
+    ) -> None:
+        reserved.limit(limit)
+        with self._limits.watching(limit, reserved, ThreadGuard()):
             result = _start(task, job)
         if inspect.isawaitable(result):
             guard = AwaitGuard()
-            with self._limits.watching(limit, job.id, guard):
+            reserved.limit(limit)
+            with self._limits.watching(limit, reserved, guard):
                 self._event_loop.run(guard.guarding(result))
 
 
@@ -149,7 +164,9 @@ def _fits(task: Task, job: Job) -> bool:
 
 def _without_own_frames(error: BaseException) -> BaseException:
     """Return the error with a traceback that begins in the task's own code."""
-    frames = error.__traceback__
+    # What BaseException itself has, whatever the error's own class has made of it.
+    frames = BaseException.__dict__["__traceback__"].__get__(error)
     while frames and frames.tb_frame.f_globals.get("__package__") == __package__:
         frames = frames.tb_next
-    return error.with_traceback(frames)
+    BaseException.with_traceback(error, frames)
+    return error

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from jobqueue.errors import TimeLimitExceeded
 
@@ -19,6 +19,9 @@ GRACE = 5.0  # seconds, between the error and giving up
 _TAKE_LOCKS = frozenset({"logging", "threading", "importlib._bootstrap"})
 _LONGEST_DEFERRAL = 1.0  # seconds: code may wait in threading over and over
 _DEFERRAL = 0.001  # seconds
+
+
+J = TypeVar("J")
 
 
 class Guard(Protocol):
@@ -83,35 +86,35 @@ def _raise_in(thread: int, error: type[BaseException] | None) -> None:
 
 
 @dataclass(slots=True)
-class _Watched:
+class _Watched(Generic[J]):
     due: float  # time.monotonic()
-    job_id: int
+    job: J
     interrupted: bool = False
 
 
-class TimeLimits:
+class TimeLimits(Generic[J]):
     """Watches what has a time limit, from a thread of its own.
 
-    What was interrupted and still runs after a grace of 5 seconds is reported to
-    ``on_stuck``, with its job's id.
+    The job of what was interrupted and still runs after a grace of 5 seconds is
+    reported to ``on_stuck``.
     """
 
-    def __init__(self, on_stuck: Callable[[int], None]) -> None:
+    def __init__(self, on_stuck: Callable[[J], None]) -> None:
         self._on_stuck = on_stuck
         self._changed = threading.Condition()
-        self._watched: dict[Guard, _Watched] = {}
+        self._watched: dict[Guard, _Watched[J]] = {}
         self._looks_at = math.inf  # when the thread looks next
         self._thread: threading.Thread | None = None
         self._closed = False
 
     @contextmanager
-    def watching(self, seconds: float, job_id: int, guard: Guard) -> Iterator[None]:
+    def watching(self, seconds: float, job: J, guard: Guard) -> Iterator[None]:
         """Interrupt what runs inside when it does so for longer than these seconds."""
         # The error may be raised at any point until guard.end() returns. So nothing
         # that has to be done for certain stands before that.
         try:
             try:
-                self._watch(guard, _Watched(time.monotonic() + seconds, job_id))
+                self._watch(guard, _Watched(time.monotonic() + seconds, job))
                 yield
             finally:
                 guard.end()
@@ -130,7 +133,7 @@ class TimeLimits:
         if self._thread is not None:
             self._thread.join()
 
-    def _watch(self, guard: Guard, watched: _Watched) -> None:
+    def _watch(self, guard: Guard, watched: _Watched[J]) -> None:
         with self._changed:
             self._watched[guard] = watched
             if self._thread is None:
@@ -153,10 +156,10 @@ class TimeLimits:
                 wait = max(self._looks_at - now, _DEFERRAL)
                 self._changed.wait(None if wait == math.inf else min(wait, 3600))
 
-    def _act(self, guard: Guard, watched: _Watched, now: float) -> None:
+    def _act(self, guard: Guard, watched: _Watched[J], now: float) -> None:
         if watched.interrupted:
             del self._watched[guard]
-            self._on_stuck(watched.job_id)
+            self._on_stuck(watched.job)
         elif guard.interrupt(at_once=now >= watched.due + _LONGEST_DEFERRAL):
             watched.interrupted = True
             watched.due = now + GRACE

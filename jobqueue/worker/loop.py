@@ -11,11 +11,20 @@ from contextlib import suppress
 from jobqueue.address import Address
 from jobqueue.connection import Connection
 from jobqueue.errors import BrokerError
-from jobqueue.outcome import DONE, Buried, Deleted, Outcome, decide
+from jobqueue.outcome import (
+    DONE,
+    Buried,
+    Deleted,
+    Outcome,
+    Released,
+    RetryPolicy,
+    decide,
+)
 from jobqueue.worker import report
 from jobqueue.worker.board import Cell
 from jobqueue.worker.execute import Execution, Executor
 from jobqueue.worker.reservation import Reservation
+from jobqueue.worker.suspicion import Suspicion
 
 RESERVE_TIMEOUT = 20  # seconds: so often an idle connection is heard of
 FIRST_PAUSE = 0.1  # seconds, before a lost broker is sought again
@@ -63,6 +72,7 @@ class Slot:
         tubes: Sequence[str],
         executor: Executor,
         outage: Outage,
+        suspicion: Suspicion,
         *,
         cell: Cell,
         on_job_end: Callable[[], None],
@@ -73,6 +83,7 @@ class Slot:
         self._tubes = tubes
         self._executor = executor
         self._outage = outage
+        self._suspicion = suspicion
         self._cell = cell
         self._on_job_end = on_job_end
         self._reserve_timeout = 0 if burst else RESERVE_TIMEOUT
@@ -91,6 +102,7 @@ class Slot:
                 with Connection(self._address) as self._connection:
                     self._work_on(self._connection)
             except BrokerError as error:
+                self._suspicion.begin()  # its reservation is lost, if it had one
                 if not self._stopping.is_set():
                     self._wait_for_broker(error)
             else:
@@ -140,7 +152,7 @@ class Slot:
         self._pause = FIRST_PAUSE  # only now: a broker may accept, and answer nothing
         if job is None:
             return None
-        reservation = Reservation(connection, job, self._cell)
+        reservation = Reservation(connection, job, self._cell, self._suspicion)
         # stop() may have cut the connection just as the job came in. It is ready again
         # then, so it must not run here. In this order: whoever stops the slot and finds
         # no reservation can be sure that no job begins to run.
@@ -161,13 +173,16 @@ class Slot:
             self._end(reservation)
 
     def _tell_broker(self, reservation: Reservation, execution: Execution) -> None:
+        if reservation.is_buried:
+            report.ended_after_all(reservation, execution)
+            return
         try:
             if execution.error is not None:
                 self._settle_failed(reservation, execution, execution.error)
             elif self._settle(reservation, DONE):
                 report.done(reservation, execution)
             else:
-                report.reservation_lost(reservation, execution)
+                self._is_lost(reservation, execution)
         except BrokerError:
             report.broker_not_told(reservation, execution)
             raise
@@ -181,19 +196,31 @@ class Slot:
     ) -> None:
         stats = reservation.stats()
         if stats is None:
-            report.reservation_lost(reservation, execution)
+            self._is_lost(reservation, execution)
             return
-        max_kicks = execution.task.max_kicks if execution.task else None
-        outcome = decide(error, stats, max_kicks)
-        if outcome == Deleted() and not report.deleting(
-            reservation, execution, error, stats
-        ):
+        policy = execution.task.policy if execution.task else RetryPolicy()
+        outcome: Outcome
+        try:
+            outcome = decide(error, stats, policy)
+        except Exception as broken:  # noqa: BLE001 - backoff may be a function of the app's
+            broken.__cause__ = error
+            error, outcome = broken, Buried(stats.priority)
+        failure = report.Failure(reservation, execution, error, stats, policy)
+        if outcome == Deleted() and not report.deleting(failure):
             # The log would have had the only copy of the body, and it doesn't.
             outcome = Buried(stats.priority)
         if not self._settle(reservation, outcome):
-            report.reservation_lost(reservation, execution)
-        elif outcome != Deleted():
-            report.buried(reservation, execution, error, stats)
+            self._is_lost(reservation, execution)
+            return
+        match outcome:
+            case Released(delay=delay):
+                report.released(failure, delay)
+            case Buried():
+                report.buried(failure)
+
+    def _is_lost(self, reservation: Reservation, execution: Execution) -> None:
+        self._suspicion.begin()
+        report.reservation_lost(reservation, execution)
 
     def _settle(self, reservation: Reservation, outcome: Outcome) -> bool:
         reserve = None if self._stopping.is_set() else self._reserve_timeout

@@ -1,7 +1,7 @@
 """What a worker says in its log.
 
 Every line about a job carries the keys ``job_id``, ``tube``, ``func_name`` and
-``seconds`` as ``extra``; one that is not known is None.
+``seconds`` as ``extra``; one that is not known is None. A failure has ``attempt``, too.
 """
 
 import functools
@@ -9,11 +9,11 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import ParamSpec
+from typing import NamedTuple, ParamSpec
 
 from jobqueue.address import Address
 from jobqueue.errors import BadJobError, BrokerError
-from jobqueue.outcome import KICKS_REACH_MAX, JobStats
+from jobqueue.outcome import KICKS_REACH_MAX, JobStats, RetryPolicy
 from jobqueue.subscriber import Task
 from jobqueue.worker.execute import Execution, ReservedBody
 from jobqueue.worker.limits import GRACE
@@ -37,7 +37,7 @@ def _unfailing(say: Callable[P, None]) -> Callable[P, None]:
     def say_or_go_on(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             say(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - anything: see above
+        except BaseException as error:  # noqa: BLE001 - anything: see above
             with suppress(Exception):
                 logger.error(  # noqa: TRY400 - a traceback may be what can't be shown
                     "A line could not be logged (%s): %s",
@@ -166,6 +166,18 @@ def reservation_lost(job: ReservedBody, execution: Execution) -> None:
     _warn(job, execution, f"it {ended}, but was not reserved for this worker any more")
 
 
+@_unfailing
+def ended_after_all(job: ReservedBody, execution: Execution) -> None:
+    """Say that a job which was given up, and buried, has ended."""
+    logger.info(
+        "Job %d, which was buried while it ran, has ended: %s after %.3f s",
+        job.id,
+        _name(execution.task),
+        execution.seconds,
+        extra=_extra(job, execution.task, execution.seconds),
+    )
+
+
 def done(job: ReservedBody, execution: Execution) -> None:
     """Say that a job is done."""
     if logger.isEnabledFor(logging.INFO):
@@ -183,23 +195,57 @@ def _done(job: ReservedBody, execution: Execution) -> None:
     )
 
 
+class Failure(NamedTuple):
+    """A job that failed, and what is known of it."""
+
+    job: ReservedBody
+    execution: Execution
+    error: BaseException
+    stats: JobStats
+    policy: RetryPolicy
+
+
 @_unfailing
-def buried(
-    job: ReservedBody, execution: Execution, error: BaseException, stats: JobStats
-) -> None:
+def buried(failure: Failure) -> None:
     """Say that a job was buried, and why."""
+    if isinstance(failure.error, BadJobError):
+        how = f"it can't be run (tube {failure.stats.tube})"
+        logger.error(
+            "Job %d buried: %s: %s",
+            failure.job.id,
+            how,
+            failure.error,
+            extra=_extra_of(failure),
+        )
+    else:
+        _failed(failure, "buried", "")
+
+
+@_unfailing
+def released(failure: Failure, delay: int) -> None:
+    """Say that a job is to be tried again, and when."""
+    retries = failure.policy.retries * failure.stats.allowances
+    retry = f", retry {failure.stats.releases + 1} of {retries} in {delay} s"
+    _failed(failure, "released", retry)
+
+
+def _failed(failure: Failure, outcome: str, then: str) -> None:
+    attempt = failure.stats.reserves
     logger.error(
-        "Job %d buried: %s",
-        job.id,
-        _why(execution, error, stats),
-        exc_info=None if isinstance(error, BadJobError) else error,
-        extra=_extra(job, execution.task, execution.seconds, stats.tube),
+        "Job %d %s after attempt %d of %d%s: %s",
+        failure.job.id,
+        outcome,
+        attempt,
+        attempt + failure.policy.retries_left(failure.stats),
+        then,
+        _why(failure),
+        exc_info=failure.error,
+        extra=_extra_of(failure),
     )
+    logger.debug("The body of job %d: %s", failure.job.id, _body(failure.job))
 
 
-def deleting(
-    job: ReservedBody, execution: Execution, error: BaseException, stats: JobStats
-) -> bool:
+def deleting(failure: Failure) -> bool:
     """Say that a failed job is about to be deleted, with its body.
 
     Returns False if nobody hears of it: then the body would be lost.
@@ -208,14 +254,14 @@ def deleting(
         logger.error(
             "%s (%d): job %d is deleted: %s. Its body was: %s",
             KICKS_REACH_MAX,
-            stats.kicks,
-            job.id,
-            _why(execution, error, stats),
-            job.body.decode(errors="backslashreplace"),
-            exc_info=error,
-            extra=_extra(job, execution.task, execution.seconds, stats.tube),
+            failure.stats.kicks,
+            failure.job.id,
+            _why(failure),
+            _body(failure.job),
+            exc_info=failure.error,
+            extra=_extra_of(failure),
         )
-    except Exception:  # noqa: BLE001 - see _unfailing
+    except BaseException:  # noqa: BLE001 - see _unfailing
         return False
     return logger.isEnabledFor(logging.ERROR)
 
@@ -245,16 +291,21 @@ def supervisor_stopped() -> None:
 
 @_unfailing
 def process_died(
-    number: int, pid: int, how: str, job_ids: Sequence[int], pause: float
+    number: int, pid: int, how: str, job_ids: Sequence[int], pause: float | None
 ) -> None:
-    """Say that a process has ended as it should not, and what it had been running."""
+    """Say that a process has ended as it should not, and what it had been running.
+
+    ``pause`` is in how many seconds another takes its place; None if none does for
+    that.
+    """
+    successor = f"in {pause:g} s" if pause else "now"
     logger.error(
-        "Process %d (pid %d) %s while it ran %s; another takes its place %s",
+        "Process %d (pid %d) %s while it ran %s%s",
         number,
         pid,
         how,
         _jobs(job_ids) or "no job",
-        f"in {pause:g} s" if pause else "now",
+        "" if pause is None else f"; another takes its place {successor}",
         extra={"job_ids": list(job_ids)},
     )
 
@@ -288,7 +339,7 @@ def one_line(error: BaseException) -> str:
     name = type(error).__name__
     try:
         text = str(error).strip().partition("\n")[0]
-    except Exception:  # noqa: BLE001 - it is the task's own code
+    except BaseException:  # noqa: BLE001 - it is the task's own code
         text = "(its text can't be shown)"
     return f"{name}: {text}" if text else name
 
@@ -311,22 +362,32 @@ def _warn(job: ReservedBody, execution: Execution, what: str) -> None:
     )
 
 
-def _why(execution: Execution, error: BaseException, stats: JobStats) -> str:
-    if isinstance(error, BadJobError):
-        return f"it can't be run (tube {stats.tube}): {error}"
-    return f"{_name(execution.task)} after {execution.seconds:.3f} s: {one_line(error)}"
+def _why(failure: Failure) -> str:
+    execution = failure.execution
+    name = _name(execution.task)
+    return f"{name} after {execution.seconds:.3f} s: {one_line(failure.error)}"
+
+
+def _body(job: ReservedBody) -> str:
+    return job.body.decode(errors="backslashreplace")
 
 
 def _name(task: Task | None) -> str:
     return f"{task.func_name} (tube {task.tube})" if task else "no known task"
 
 
-def _extra(
-    job: ReservedBody, task: Task | None, seconds: float, tube: str | None = None
-) -> dict[str, object]:
+def _extra(job: ReservedBody, task: Task | None, seconds: float) -> dict[str, object]:
     return {
         "job_id": job.id,
-        "tube": task.tube if task else tube,
+        "tube": task.tube if task else None,
         "func_name": task.func_name if task else None,
         "seconds": seconds,
+    }
+
+
+def _extra_of(failure: Failure) -> dict[str, object]:
+    execution = failure.execution
+    return _extra(failure.job, execution.task, execution.seconds) | {
+        "tube": failure.stats.tube,
+        "attempt": failure.stats.reserves,
     }

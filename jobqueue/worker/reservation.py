@@ -7,6 +7,7 @@ from jobqueue.connection import Connection, ReservedJob
 from jobqueue.outcome import Buried, JobStats, Outcome
 from jobqueue.subscriber import Task
 from jobqueue.worker.board import Cell
+from jobqueue.worker.suspicion import Suspicion
 
 
 class Reservation:
@@ -22,16 +23,24 @@ class Reservation:
         "_cell",
         "_connection",
         "_job",
+        "_suspicion",
         "_turn",
         "began",
         "body",
         "id",
+        "is_buried",
         "is_settled",
         "task",
         "ttr",
     )
 
-    def __init__(self, connection: Connection, job: ReservedJob, cell: Cell) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        job: ReservedJob,
+        cell: Cell,
+        suspicion: Suspicion,
+    ) -> None:
         self.id, self.body = job
         self.task: Task | None = None
         self.began = time.monotonic()
@@ -39,15 +48,28 @@ class Reservation:
         self._connection = connection
         self._job = job
         self._cell = cell
+        self._suspicion = suspicion
         self._turn = threading.Lock()
         self.is_settled = False  # or given up: no more is said of it
+        self.is_buried = False  # while it runs
         cell.begin(job.id)
 
-    def begins(self, task: Task, time_limit: float | None) -> None:
-        """Take note of what runs, and let the supervisor know when it should end."""
+    def begins(self, task: Task) -> None:
+        """Take note of what runs.
+
+        Raises :class:`~jobqueue.errors.CrashLoopError` for a job that was lost too
+        often to be run again.
+        """
         self.task = task
-        if time_limit is not None:
-            self._cell.limit(time.monotonic() + time_limit)
+        if self._suspicion.is_on(self.id):
+            stats = self.stats()
+            if stats is not None:
+                self._suspicion.learn(self.id, stats.age)
+                task.policy.check_lost(stats)
+
+    def limit(self, seconds: float | None) -> None:
+        """Let the supervisor know when what runs now should end; None: it has ended."""
+        self._cell.limit(0 if seconds is None else time.monotonic() + seconds)
 
     def touch(self) -> bool:
         """Start the job's time to run anew; False if the reservation was lost."""
@@ -77,9 +99,10 @@ class Reservation:
                 return False
             stats = self._connection.stats_job(self._job)
             self.is_settled = True
-            return stats is not None and self._connection.settle(
+            self.is_buried = stats is not None and self._connection.settle(
                 self._job, Buried(stats.priority)
             )
+            return self.is_buried
 
     def end(self) -> None:
         """Let the supervisor know that the slot is done with the job."""

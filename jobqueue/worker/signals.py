@@ -28,6 +28,16 @@ class _Handler:
         self.note()
 
 
+def notice(note: Callable[[], object]) -> _Handler:
+    """Call ``note`` at each SIGTERM and SIGINT from now on, as :func:`noticed` does."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_put_back)
+    handler = _Handler(note)
+    for signum in SIGNALS:
+        signal.signal(signum, handler)
+    return handler
+
+
 @contextmanager
 def noticed(note: Callable[[], object]) -> Iterator[None]:
     """Call ``note`` at each SIGTERM and SIGINT; in the end all is as it was before.
@@ -42,12 +52,8 @@ def noticed(note: Callable[[], object]) -> Iterator[None]:
         yield
         return
 
-    handler = _Handler(note)
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_put_back)
+    handler = notice(note)
     try:
-        for signum in SIGNALS:
-            signal.signal(signum, handler)
         yield
     finally:
         for signum in SIGNALS:
@@ -80,8 +86,12 @@ def briefly(call: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Non
     thread = threading.Thread(
         target=call, args=args, kwargs=kwargs, name=BRIEFLY, daemon=True
     )
-    thread.start()
-    thread.join(1)
+    try:
+        thread.start()
+    except RuntimeError:  # the system has no thread left: then without
+        call(*args, **kwargs)
+    else:
+        thread.join(1)
 
 
 def is_blocked() -> bool:
@@ -92,7 +102,8 @@ def is_blocked() -> bool:
 def flush_output() -> None:
     """Write out what was printed, unless that blocks."""
     for stream in (sys.stdout, sys.stderr):
-        briefly(stream.flush)
+        if stream is not None:  # it was closed when the process began
+            briefly(stream.flush)
 
 
 def exit_now(status: int = 0) -> NoReturn:

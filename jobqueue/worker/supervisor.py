@@ -44,6 +44,7 @@ class Process:
         self.number = number
         self.board = Board(slots, shared.memory)
         self.began = time.monotonic()
+        self.was_killed = False  # by the supervisor, which has said why
         try:
             self._popen = subprocess.Popen(  # noqa: S603 - it is our own command
                 [*command, shared.handle],
@@ -53,7 +54,12 @@ class Process:
         finally:
             shared.passed_on()
         self.pid = self._popen.pid
-        threading.Thread(target=self._wait, args=(ended,), daemon=True).start()
+        try:
+            threading.Thread(target=self._wait, args=(ended,), daemon=True).start()
+        except RuntimeError as error:  # nobody would notice its end
+            self.kill()
+            self._wait(SimpleQueue())
+            raise OSError(str(error)) from None
 
     @property
     def status(self) -> int | None:
@@ -75,6 +81,7 @@ class Process:
 
     def kill(self) -> None:
         """End the process, whatever it does."""
+        self.was_killed = True
         self._popen.kill()
 
     def is_hung(self, shutdown_timeout: float) -> Running | None:
@@ -126,12 +133,10 @@ class Supervisor:
         *,
         processes: int,
         threads: int,
-        burst: bool,
         shutdown_timeout: float,
     ) -> None:
         self._command = command
         self._threads = threads
-        self._burst = burst
         self._shutdown_timeout = shutdown_timeout
         self._places = [_Place(n) for n in range(1, processes + 1)]
         self._leaving: list[Process] = []  # others have taken their places
@@ -195,12 +200,15 @@ class Supervisor:
     def _has_ended(self, process: Process) -> None:
         if process in self._leaving:
             self._leaving.remove(process)
+            self._report_death(process)
             return
         self._has_worked |= process.board.state is not State.STARTING
         place = self._places[process.number - 1]
         place.process = None
-        place.is_done = self._burst and process.status == 0
+        place.is_done = process.board.state is State.DONE
         has_left = process.board.state is State.LEAVING and process.status == 0
+        if self._is_stopping:
+            self._report_death(process)
         if self._is_stopping or place.is_done or has_left:
             return
         if process.status == CANNOT_START and not self._has_worked:
@@ -210,9 +218,12 @@ class Supervisor:
         if time.monotonic() - process.began >= STEADY:
             place.deaths = 0
         pause = self._pause_after_death(place)
-        ids = [running.job_id for running in process.board.running()]
-        how = _how(process.status)
-        briefly(report.process_died, process.number, process.pid, how, ids, pause)
+        briefly(report.process_died, *_death(process), pause=pause)
+
+    def _report_death(self, process: Process) -> None:
+        """Say so if a process that was to end has crashed before it had finished."""
+        if process.status != 0 and not (self._is_abandoning or process.was_killed):
+            briefly(report.process_died, *_death(process), pause=None)
 
     def _pause_after_death(self, place: _Place) -> float:
         place.deaths += 1
@@ -232,7 +243,7 @@ class Supervisor:
     def _look_at(self, place: _Place, process: Process) -> None:
         state = process.board.state
         self._has_worked |= state is not State.STARTING
-        if state is State.LEAVING and not (self._is_stopping or self._burst):
+        if state is State.LEAVING and not self._is_stopping:
             self._leaving.append(process)
             place.process = None
             place.deaths = 0
@@ -272,6 +283,11 @@ def _pause(deaths: int) -> float:
     if deaths <= 1:
         return 0
     return min(FIRST_PAUSE * 2.0 ** min(deaths - 2, 10), LONGEST_PAUSE)
+
+
+def _death(process: Process) -> tuple[int, int, str, list[int]]:
+    ids = [running.job_id for running in process.board.running()]
+    return process.number, process.pid, _how(process.status), ids
 
 
 def _how(status: int | None) -> str:

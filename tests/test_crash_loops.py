@@ -1,0 +1,205 @@
+"""Jobs that kill their worker: real processes that really die."""
+
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from jobqueue import JobQueue, Worker
+from jobqueue.worker.suspicion import Suspicion
+
+from .support import (
+    DEADLINE,
+    Beanstalkd,
+    FakeBroker,
+    WorkerProcess,
+    eventually,
+    eventually_true,
+    write_module,
+)
+from .test_worker import CONNECTED, RESERVED, working
+
+TASKS = """
+import ctypes, os, signal
+from jobqueue import JobQueue
+
+queue = JobQueue()
+
+def say(*words):
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
+
+@queue.task("t")
+def good(n):
+    say("good", n)
+
+@queue.task("t")
+def bad(how):
+    say("bad")
+    if how == "exit":
+        os._exit(9)
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    ctypes.string_at(0)
+"""
+GOOD = 200
+MAX_LOST = 3
+
+
+@pytest.fixture
+def app(tmp_path: Path, broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_module(tmp_path, "tasks", TASKS)
+    monkeypatch.setenv("BEANSTALKD_URL", broker.url)
+    return tmp_path
+
+
+def good(n: int) -> None: ...
+
+
+def bad(how: str) -> None: ...
+
+
+def put(broker: Beanstalkd, how: str, bad_priority: int) -> int:
+    """Put good jobs, and a bad one among them."""
+    with JobQueue(broker.url) as queue:
+        put_good = queue.task("t")(good).put_many
+        put_good({"n": n} for n in range(GOOD // 2))
+        bad_id = queue.task("t", priority=bad_priority)(bad).put(how=how)
+        put_good({"n": n} for n in range(GOOD // 2, GOOD))
+    return bad_id
+
+
+def ran(logs: list[str]) -> tuple[set[int], int]:
+    """Return which good jobs have run, and how often the bad one has begun."""
+    text = "\n".join(logs)
+    done = re.findall(r"^good (\d+)$", text, re.MULTILINE)
+    return set(map(int, done)), len(re.findall(r"^bad$", text, re.MULTILINE))
+
+
+def is_worked_off(broker: Beanstalkd) -> bool:
+    return broker.counts("t") == {"buried": 1}
+
+
+@pytest.mark.parametrize("how", ["exit", "kill", "segfault"])
+@pytest.mark.parametrize("bad_priority", [0, 2**16, 2**20])
+def test_a_supervisor_outlives_a_job_that_kills_each_process_and_so_do_good_jobs(
+    app: Path, broker: Beanstalkd, how: str, bad_priority: int
+) -> None:
+    bad_id = put(broker, how, bad_priority)
+    with WorkerProcess(app, "--import=tasks", "--processes=4") as worker:
+        eventually_true(lambda: is_worked_off(broker), within=2 * DEADLINE)
+        assert worker.process.poll() is None
+        worker.signal(signal.SIGTERM)
+        assert worker.exit_code() == 0
+        done, begun = ran([worker.log])
+
+    assert done == set(range(GOOD))
+    assert MAX_LOST <= begun <= MAX_LOST + 4
+    assert f"Job {bad_id} buried: it can't be run (tube t): its worker was lost" in (
+        worker.log
+    )
+
+
+@pytest.mark.parametrize("how", ["exit", "kill", "segfault"])
+@pytest.mark.parametrize("bad_priority", [0, 2**16, 2**20])
+def test_a_single_process_that_a_service_manager_restarts_gets_past_it_too(
+    app: Path, broker: Beanstalkd, how: str, bad_priority: int
+) -> None:
+    put(broker, how, bad_priority)
+    logs: list[str] = []
+    deadline = time.monotonic() + 2 * DEADLINE
+    while not is_worked_off(broker):
+        assert time.monotonic() < deadline, logs
+        with WorkerProcess(app, "--import=tasks") as worker:
+            eventually_true(
+                lambda: worker.process.poll() is not None or is_worked_off(broker)
+            )
+            logs.append(worker.log)
+
+    done, begun = ran(logs)
+    assert done == set(range(GOOD))
+    assert MAX_LOST <= begun <= MAX_LOST + 1
+
+
+def test_a_kick_grants_a_crash_loop_its_allowance_anew(
+    app: Path, broker: Beanstalkd
+) -> None:
+    bad_id = put(broker, "exit", 0)
+    with WorkerProcess(app, "--import=tasks", "--processes=2") as worker:
+        for kicks in range(2):
+            eventually_true(lambda: is_worked_off(broker), within=2 * DEADLINE)
+            _, begun = ran([worker.log])
+            assert MAX_LOST * (kicks + 1) <= begun <= (MAX_LOST + 2) * (kicks + 1)
+            with broker.client("t") as client:
+                client.kick_job(bad_id)
+
+
+def test_a_bad_job_is_found_out_that_comes_when_the_workers_have_long_been_there(
+    app: Path, broker: Beanstalkd
+) -> None:
+    """They ask for no counts then, until one of them has died."""
+    with WorkerProcess(app, "--import=tasks", "--processes=2") as worker:
+        eventually(lambda: broker.waiting("t"), 2)
+        with broker.client() as client:
+
+            def is_trusted() -> bool:
+                before = client.stats()["cmd-stats-job"]
+                with JobQueue(broker.url) as queue:
+                    queue.task("t")(good).put(n=GOOD)
+                eventually(lambda: broker.counts("t"), {})
+                return client.stats()["cmd-stats-job"] == before
+
+            eventually_true(lambda: all(is_trusted() for _ in range(8)))
+        put(broker, "kill", 2**16)
+        eventually_true(lambda: is_worked_off(broker), within=2 * DEADLINE)
+        done, begun = ran([worker.log])
+
+    assert done >= set(range(GOOD))
+    assert MAX_LOST <= begun <= MAX_LOST + 2
+
+
+def counted(**counts: int) -> bytes:
+    some = {"pri": 7, "age": 9, "ttr": 60, "releases": 0, "buries": 0, "kicks": 0}
+    lines = [f"{name}: {value}\n" for name, value in (some | counts).items()]
+    text = "---\nid: 9\ntube: t\n" + "".join(lines)
+    return b"OK %d\r\n%b\r\n" % (len(text), text.encode())
+
+
+def test_a_process_that_has_lost_a_reservation_is_wary_of_the_job(
+    socket_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By a script: a frozen process keeps its connection, and gets the job again."""
+    reserved_again = b"NOT_FOUND\r\n" + RESERVED
+    answers = (RESERVED, counted(reserves=3), reserved_again, counted(reserves=4))
+    refused = (counted(reserves=4), b"BURIED\r\n")
+    ran = []
+    with FakeBroker(socket_folder / "s", *CONNECTED, *answers, *refused) as fake:
+
+        @JobQueue(fake.url).task("t")
+        def work() -> None:
+            ran.append(1)
+
+        with working(Worker()):
+            eventually_true(lambda: "Job 9 buried" in caplog.text)
+
+    assert ran == [1]
+    assert fake.received[-1].startswith(b"bury 9 7\r\n")
+
+
+def test_jobs_are_cleared_from_the_first_on_that_is_younger_than_the_process() -> None:
+    suspicion = Suspicion()
+    suspicion.learn(10, age=0)
+    assert suspicion.is_on(10)  # it may have been put just before
+
+    suspicion._began -= 60
+    suspicion.learn(10, age=60)
+    suspicion.learn(20, age=61)
+    assert suspicion.is_on(30)
+
+    suspicion.learn(20, age=58)
+    suspicion.learn(30, age=5)
+    assert [suspicion.is_on(n) for n in (19, 20, 30)] == [True, False, False]
+
+    suspicion.begin()
+    assert suspicion.is_on(10**9)
