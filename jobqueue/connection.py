@@ -6,7 +6,7 @@ This is the only file that knows greenstalk. Other rooms see the errors of
 
 import functools
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
@@ -216,26 +216,37 @@ class Connection:
             self._socket.sendall(b"touch %d\r\n" % job.id)
             return self._is_confirmed(b"TOUCHED")
 
-    def stats_job(self, job: ReservedJob) -> JobStats | None:
+    def stats_job(self, job_id: int) -> JobStats | None:
         """Return what the broker counts of a job; None if there is no such job."""
+        return self.stats_jobs([job_id]).get(job_id)
+
+    def stats_jobs(self, job_ids: Sequence[int]) -> dict[int, JobStats]:
+        """Return what the broker counts of those of some jobs that exist.
+
+        They are asked for in one write, so they should be some dozens at most.
+        """
         with self._exchange:
-            self._socket.sendall(b"stats-job %d\r\n" % job.id)
-            try:
-                (size,) = map(int, self._reply(b"OK"))
-            except greenstalk.NotFoundError:
-                return None
-            # Not greenstalk's: that makes a number of a tube's name like 007.
-            stats = _parse_stats(self._chunk(size))
-            return JobStats(
-                tube=stats["tube"],
-                priority=int(stats["pri"]),
-                age=int(stats["age"]),
-                ttr=int(stats["ttr"]),
-                reserves=int(stats["reserves"]),
-                releases=int(stats["releases"]),
-                buries=int(stats["buries"]),
-                kicks=int(stats["kicks"]),
-            )
+            self._socket.sendall(b"".join(b"stats-job %d\r\n" % n for n in job_ids))
+            answers = {job_id: self._stats_answer() for job_id in job_ids}
+        return {n: stats for n, stats in answers.items() if stats is not None}
+
+    def _stats_answer(self) -> JobStats | None:
+        try:
+            (size,) = map(int, self._reply(b"OK"))
+        except greenstalk.NotFoundError:
+            return None
+        # Not greenstalk's: that makes a number of a tube's name like 007.
+        stats = _parse_stats(self._chunk(size))
+        return JobStats(
+            tube=stats["tube"],
+            priority=int(stats["pri"]),
+            age=int(stats["age"]),
+            ttr=int(stats["ttr"]),
+            reserves=int(stats["reserves"]),
+            releases=int(stats["releases"]),
+            buries=int(stats["buries"]),
+            kicks=int(stats["kicks"]),
+        )
 
     def _reply(self, expected: bytes) -> list[bytes]:
         """Read one reply line and return its values.

@@ -69,6 +69,11 @@ class JobStats:
         """
         return self.reserves - 1 - self.failures
 
+    @property
+    def was_never_lost(self) -> bool:
+        """Whether each reservation has ended in a verdict, and there is none now."""
+        return self.reserves == self.failures
+
 
 class Given(enum.Enum):
     """What stands for an option that was not given, where None is a value."""

@@ -119,7 +119,7 @@ def test_a_buried_job_keeps_its_priority(
 ) -> None:
     connection.put("t", b"", PutOptions(priority=7))
     job = reserve(connection)
-    stats = connection.stats_job(job)
+    stats = connection.stats_job(job.id)
     assert stats
 
     connection.settle(job, Buried(stats.priority))
@@ -137,7 +137,7 @@ def test_settling_a_job_that_is_not_reserved_any_more_says_so(
 
     assert not connection.settle(job, DONE)
     assert not connection.settle(job, Buried(0))
-    assert connection.stats_job(job) is None
+    assert connection.stats_job(job.id) is None
     connection.put("t", b"the connection is still in use", PutOptions())
 
 
@@ -159,7 +159,7 @@ def call(connection: Connection, method: str) -> object:
         case "settle":
             return connection.settle(ReservedJob(1, b""), DONE)
         case "stats_job":
-            return connection.stats_job(ReservedJob(1, b""))
+            return connection.stats_job(1)
         case _:
             connection.watch_only(["t"])
             return None

@@ -10,6 +10,7 @@ import pytest
 from jobqueue import JobQueue, Worker
 from jobqueue.worker.suspicion import Suspicion
 
+from .running import stats
 from .support import (
     DEADLINE,
     Beanstalkd,
@@ -171,7 +172,8 @@ def test_a_process_that_has_lost_a_reservation_is_wary_of_the_job(
 ) -> None:
     """By a script: a frozen process keeps its connection, and gets the job again."""
     reserved_again = b"NOT_FOUND\r\n" + RESERVED
-    answers = (RESERVED, counted(reserves=3), reserved_again, counted(reserves=4))
+    first, second = (counted(reserves=n) + b"NOT_FOUND\r\n" for n in (3, 4))
+    answers = (RESERVED, first, reserved_again, second)
     refused = (counted(reserves=4), b"BURIED\r\n")
     ran = []
     with FakeBroker(socket_folder / "s", *CONNECTED, *answers, *refused) as fake:
@@ -187,19 +189,42 @@ def test_a_process_that_has_lost_a_reservation_is_wary_of_the_job(
     assert fake.received[-1].startswith(b"bury 9 7\r\n")
 
 
+def learn(suspicion: Suspicion, job_id: int, age: int) -> None:
+    suspicion.learn(job_id, {job_id: stats(age=age)})
+
+
 def test_jobs_are_cleared_from_the_first_on_that_is_younger_than_the_process() -> None:
     suspicion = Suspicion()
-    suspicion.learn(10, age=0)
-    assert suspicion.is_on(10)  # it may have been put just before
+    learn(suspicion, 10, age=0)
+    assert suspicion.ids_to_ask(10)  # it may have been put just before
 
     suspicion._began -= 60
-    suspicion.learn(10, age=60)
-    suspicion.learn(20, age=61)
-    assert suspicion.is_on(30)
+    learn(suspicion, 10, age=60)
+    learn(suspicion, 20, age=61)
+    assert suspicion.ids_to_ask(30)
 
-    suspicion.learn(20, age=58)
-    suspicion.learn(30, age=5)
-    assert [suspicion.is_on(n) for n in (19, 20, 30)] == [True, False, False]
+    learn(suspicion, 20, age=58)
+    learn(suspicion, 30, age=5)
+    found = [bool(suspicion.ids_to_ask(n)) for n in (19, 20, 30)]
+    assert found == [True, False, False]
 
     suspicion.begin()
-    assert suspicion.is_on(10**9)
+    assert suspicion.ids_to_ask(10**9)
+
+
+def test_the_next_jobs_are_cleared_in_the_same_question_for_one_run_each() -> None:
+    suspicion = Suspicion()
+    never, lost = stats(reserves=0, age=9), stats(reserves=1, age=9)
+    asked = []
+    for job_id in range(100):
+        if ids := suspicion.ids_to_ask(job_id):
+            asked.append(len(ids))
+            suspicion.learn(job_id, dict.fromkeys(ids, never))
+    assert asked == [2, 4, 8, 16, 32, 64]  # as many more as came
+
+    suspicion.begin()
+    for _ in range(2):
+        assert suspicion.ids_to_ask(500) == range(500, 502)  # none came
+    suspicion.learn(500, {500: lost, 501: lost, 502: never})
+    found = [bool(suspicion.ids_to_ask(n)) for n in (500, 501, 502, 502)]
+    assert found == [True, True, False, True]

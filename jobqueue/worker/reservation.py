@@ -61,11 +61,13 @@ class Reservation:
         often to be run again.
         """
         self.task = task
-        if self._suspicion.is_on(self.id):
-            stats = self.stats()
-            if stats is not None:
-                self._suspicion.learn(self.id, stats.age)
-                task.policy.check_lost(stats)
+        ids = self._suspicion.ids_to_ask(self.id)
+        if ids:
+            with self._turn:
+                counts = self._connection.stats_jobs(ids)
+            self._suspicion.learn(self.id, counts)
+            if self.id in counts:
+                task.policy.check_lost(counts[self.id])
 
     def limit(self, seconds: float | None) -> None:
         """Let the supervisor know when what runs now should end; None: it has ended."""
@@ -79,7 +81,7 @@ class Reservation:
     def stats(self) -> JobStats | None:
         """Return what the broker counts; None if the reservation was lost."""
         with self._turn:
-            return None if self.is_settled else self._connection.stats_job(self._job)
+            return None if self.is_settled else self._connection.stats_job(self.id)
 
     def settle(self, outcome: Outcome, *, reserve: int | None) -> bool:
         """Tell the broker what becomes of the job, as :meth:`Connection.settle` does.
@@ -97,7 +99,7 @@ class Reservation:
         with self._turn:
             if self.is_settled:
                 return False
-            stats = self._connection.stats_job(self._job)
+            stats = self._connection.stats_job(self.id)
             self.is_settled = True
             self.is_buried = stats is not None and self._connection.settle(
                 self._job, Buried(stats.priority)
