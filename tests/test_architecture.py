@@ -22,6 +22,7 @@ FLOORS = [
     {"pool"},
     {"putter"},
     {"job_queue"},
+    {"worker.signals"},
     {
         "worker.around",
         "worker.board",
@@ -29,7 +30,6 @@ FLOORS = [
         "worker.leash",
         "worker.limits",
         "worker.settings",
-        "worker.signals",
         "worker.suspicion",
     },
     {"worker.execute", "worker.reservation"},

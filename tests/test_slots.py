@@ -234,6 +234,39 @@ def test_a_signal_is_not_missed_that_comes_when_all_is_done(
     assert not worker.crew.is_to_be_replaced
 
 
+def test_what_blocks_the_event_loop_is_where_a_stuck_async_job_is_said_to_be(
+    queue: JobQueue, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "GRACE", 0.1)
+    release = threading.Event()
+
+    @queue.task("t", time_limit=0.1)
+    async def innocent() -> None:
+        await asyncio.sleep(20)
+
+    @queue.task("t")
+    async def blocker() -> None:
+        release.wait(20)
+
+    innocent.put()
+    blocker.put()
+    worker = Worker(threads=2)
+
+    def run() -> None:
+        with pytest.raises(JobStuckError):
+            worker.run()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        eventually_true(lambda: "innocent (tube t) did not stop" in caplog.text)
+        eventually_true(lambda: "in blocker" in caplog.text)
+    finally:
+        release.set()
+        thread.join(20)
+    assert not thread.is_alive()
+
+
 def test_a_stuck_job_ends_the_run_when_the_others_are_done(
     broker: Beanstalkd,
     queue: JobQueue,

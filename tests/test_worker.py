@@ -382,8 +382,9 @@ def test_a_verdict_that_cannot_be_told_is_warned_of_with_the_failure(
     assert "the failure" in caplog.text
 
 
+@pytest.mark.parametrize("name", ["fork", "async_fork"])
 def test_a_child_that_a_task_forked_is_not_a_second_worker(
-    broker: Beanstalkd, queue: JobQueue, tmp_path: Path
+    broker: Beanstalkd, queue: JobQueue, tmp_path: Path, name: str
 ) -> None:
     @queue.task("t")
     def fork() -> None:
@@ -392,8 +393,13 @@ def test_a_child_that_a_task_forked_is_not_a_second_worker(
             os.waitpid(child, 0)
             (tmp_path / "parent").write_text(str(os.getpid()))
 
-    fork.put()
-    fork.put()
+    @queue.task("t")
+    async def async_fork() -> None:
+        fork()
+
+    task = {"fork": fork, "async_fork": async_fork}[name]
+    task.put()
+    task.put()
     Worker(burst=True).run()
 
     assert (tmp_path / "parent").read_text() == str(os.getpid())

@@ -68,6 +68,7 @@ class Crew:
         self.board = Board(settings.threads)
         self._settings = settings
         self._job_numbers = itertools.count(1)
+        self._event_loop = EventLoop()
         self._events: SimpleQueue[_Event] = SimpleQueue()
         self._slots: list[Slot] = []
         self._threads: list[threading.Thread] = []  # of the slots, in their order
@@ -99,7 +100,7 @@ class Crew:
         """Work until told to stop; see :meth:`Worker.run <jobqueue.Worker.run>`."""
         if self._slots:
             raise JobQueueError("a worker runs once: make another")
-        event_loop = EventLoop()
+        event_loop = self._event_loop
         limits: TimeLimits[ReservedBody] = TimeLimits(
             lambda job: self._events.put(_Stuck(job))
         )
@@ -279,5 +280,7 @@ class Crew:
         for slot, thread in zip(self._slots, self._threads, strict=False):
             frame = frames.get(thread.ident or 0)
             if slot.reservation is reservation and frame is not None:
+                # What it awaits can't be seen, but what holds up the loop can.
+                frame = frames.get(self._event_loop.thread_that_runs(frame) or 0, frame)
                 return "".join(traceback.format_stack(frame)).rstrip()
         return "  (it has ended)"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import types
+from traceback import walk_stack
 from typing import TYPE_CHECKING
 
 from jobqueue.errors import TimeLimitExceeded
+from jobqueue.worker.signals import end_child
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Coroutine, Generator
+    from types import FrameType
 
 CLOSE_TIMEOUT = 5.0  # seconds
 
@@ -43,6 +47,11 @@ class EventLoop:
                 raise error
             finally:
                 del error, future  # they would keep it, and it this frame
+
+    def thread_that_runs(self, frame: FrameType) -> int | None:
+        """Return the loop's thread, if the code of this frame waits for the loop."""
+        waits = any(f.f_code is self.run.__code__ for f, _ in walk_stack(frame))
+        return self._thread.ident if waits and self._thread is not None else None
 
     def close(self) -> None:
         """Cancel what tasks have left on the loop, and end it."""
@@ -162,8 +171,17 @@ async def _coroutine(awaitable: Awaitable[object]) -> None:
 
 async def _error_of(awaitable: Awaitable[object]) -> BaseException | None:
     """Await something, and return the error, so that it is not the loop's."""
+    process = os.getpid()
+    found: BaseException | None = None
     try:
         await awaitable
     except BaseException as error:  # noqa: BLE001 - SystemExit would end the loop
-        return error
-    return None
+        found = error
+    if (
+        os.getpid() != process
+    ):  # it has forked, and this is the child's copy of the loop
+        end_child(found)
+    try:
+        return found
+    finally:
+        del found  # it would keep this frame, and the frame it

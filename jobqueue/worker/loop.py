@@ -2,11 +2,9 @@
 
 import os
 import random
-import sys
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from jobqueue.address import Address
 from jobqueue.connection import Connection
@@ -24,6 +22,7 @@ from jobqueue.worker import report
 from jobqueue.worker.board import Cell
 from jobqueue.worker.execute import Execution, Executor
 from jobqueue.worker.reservation import Reservation
+from jobqueue.worker.signals import end_child
 from jobqueue.worker.suspicion import Suspicion
 
 RESERVE_TIMEOUT = 20  # seconds: so often an idle connection is heard of
@@ -166,7 +165,7 @@ class Slot:
         try:
             execution = self._executor.execute(reservation)
             if self._is_forked:
-                _end_child(execution.error)
+                end_child(execution.error)
             self._on_job_end()
             self._tell_broker(reservation, execution)
         finally:
@@ -245,15 +244,3 @@ def _notify_in_children(slot: Slot) -> None:
             slot.forked()
 
     os.register_at_fork(after_in_child=notify)
-
-
-def _end_child(error: BaseException | None) -> None:
-    """End a process that a task has forked and that came back from it.
-
-    The job is its parent's to settle, and this process is no worker.
-    """
-    with suppress(Exception):
-        sys.stdout.flush()
-        sys.stderr.flush()
-    code = error.code if isinstance(error, SystemExit) else error is not None
-    os._exit(code if isinstance(code, int) else 1)

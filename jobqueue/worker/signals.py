@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn, ParamSpec
 
@@ -114,3 +114,15 @@ def exit_now(status: int = 0) -> NoReturn:
     """
     flush_output()
     os._exit(status)
+
+
+def end_child(error: BaseException | None) -> NoReturn:
+    """End a process that a task has forked and that came back from it.
+
+    The job is its parent's to settle, and this process is no worker.
+    """
+    with suppress(Exception):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    code = error.code if isinstance(error, SystemExit) else error is not None
+    os._exit(code if isinstance(code, int) else 1)
