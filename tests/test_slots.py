@@ -238,10 +238,11 @@ def test_what_blocks_the_event_loop_is_where_a_stuck_async_job_is_said_to_be(
     queue: JobQueue, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "GRACE", 0.1)
-    release = threading.Event()
+    begun, release = threading.Event(), threading.Event()
 
-    @queue.task("t", time_limit=0.1)
+    @queue.task("t", time_limit=2)
     async def innocent() -> None:
+        begun.set()
         await asyncio.sleep(20)
 
     @queue.task("t")
@@ -249,7 +250,6 @@ def test_what_blocks_the_event_loop_is_where_a_stuck_async_job_is_said_to_be(
         release.wait(20)
 
     innocent.put()
-    blocker.put()
     worker = Worker(threads=2)
 
     def run() -> None:
@@ -258,6 +258,8 @@ def test_what_blocks_the_event_loop_is_where_a_stuck_async_job_is_said_to_be(
 
     thread = threading.Thread(target=run)
     thread.start()
+    assert begun.wait(20)
+    blocker.put()
     try:
         eventually_true(lambda: "innocent (tube t) did not stop" in caplog.text)
         eventually_true(lambda: "in blocker" in caplog.text)
