@@ -6,10 +6,10 @@ This is the only file that knows greenstalk. Other rooms see the errors of
 
 import functools
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from types import TracebackType
-from typing import NamedTuple, Self, TypeVar
+from typing import Self, TypeVar
 
 import greenstalk
 
@@ -35,6 +35,7 @@ T = TypeVar("T")
 _BATCH_JOBS = 500  # in one write
 _BATCH_BYTES = 2**18
 _MAX_BODY = 2**30  # bytes: the most that beanstalkd's -z allows
+_MAX_JOB_ID = 2**64 - 1
 
 
 # What a broker in good order may answer to a put.
@@ -44,13 +45,6 @@ _REFUSALS = (
     greenstalk.JobTooBigError,
     greenstalk.OutOfMemoryError,
 )
-
-
-class ReservedJob(NamedTuple):
-    """A job that the broker has handed to this connection."""
-
-    id: int
-    body: bytes
 
 
 class Connection:
@@ -165,24 +159,30 @@ class Connection:
             for tube in sorted(watched - wanted):
                 self._client.ignore(tube)
 
-    def reserve(self, timeout: int) -> ReservedJob | None:
-        """Wait for a job for that many seconds; None if there was none.
+    # Every job of a worker goes through the next two. They enter no exchange, which
+    # costs time, but leave it by the same door if they come apart.
+
+    def reserve(self, timeout: int) -> tuple[int, bytes] | None:
+        """Wait for a job for that many seconds; return its id and body, or None.
 
         Reads the answer if :meth:`settle` has asked for the job already.
         """
-        with self._exchange:
+        try:
             if not self._reserve_is_sent:
                 self._socket.sendall(_reserve(timeout))
             self._reserve_is_sent = False
-            line = self._replies.readline_within(timeout + self.address.timeout)
+            line = self._replies.readline_after(timeout)
             try:
-                job_id, size = _values(line, b"RESERVED")
+                job_id, size = map(int, _values(line, b"RESERVED"))
             except (greenstalk.TimedOutError, greenstalk.DeadlineSoonError):
                 return None
-            return ReservedJob(int(job_id), self._chunk(int(size)))
+            return _check_id(job_id), self._chunk(size)
+        except BaseException as error:
+            self._exchange.came_apart(error)
+            raise
 
     def settle(
-        self, job: ReservedJob, outcome: Outcome, *, reserve: int | None = None
+        self, job_id: int, outcome: Outcome, *, reserve: int | None = None
     ) -> bool:
         """Tell the broker what becomes of a job, and ask for the next in one write.
 
@@ -194,59 +194,51 @@ class Connection:
         """
         match outcome:
             case Deleted():
-                command, expected = b"delete %d\r\n" % job.id, b"DELETED"
+                command, expected = b"delete %d\r\n" % job_id, b"DELETED\r\n"
             case Released(priority, delay):
-                command = b"release %d %d %d\r\n" % (job.id, priority, delay)
-                expected = b"RELEASED"
+                command = b"release %d %d %d\r\n" % (job_id, priority, delay)
+                expected = b"RELEASED\r\n"
             case Buried(priority):
-                command, expected = b"bury %d %d\r\n" % (job.id, priority), b"BURIED"
+                command = b"bury %d %d\r\n" % (job_id, priority)
+                expected = b"BURIED\r\n"
         if reserve is not None:
             command += _reserve(reserve)
-        with self._exchange:
+        try:
             self._socket.sendall(command)
             self._reserve_is_sent = reserve is not None
             return self._is_confirmed(expected)
+        except BaseException as error:
+            self._exchange.came_apart(error)
+            raise
 
-    def touch(self, job: ReservedJob) -> bool:
+    def touch(self, job_id: int) -> bool:
         """Start the job's time to run anew.
 
         Returns False if the reservation was lost.
         """
         with self._exchange:
-            self._socket.sendall(b"touch %d\r\n" % job.id)
-            return self._is_confirmed(b"TOUCHED")
+            self._socket.sendall(b"touch %d\r\n" % job_id)
+            return self._is_confirmed(b"TOUCHED\r\n")
 
     def stats_job(self, job_id: int) -> JobStats | None:
         """Return what the broker counts of a job; None if there is no such job."""
-        return self.stats_jobs([job_id]).get(job_id)
-
-    def stats_jobs(self, job_ids: Sequence[int]) -> dict[int, JobStats]:
-        """Return what the broker counts of those of some jobs that exist.
-
-        They are asked for in one write, so they should be some dozens at most.
-        """
         with self._exchange:
-            self._socket.sendall(b"".join(b"stats-job %d\r\n" % n for n in job_ids))
-            answers = {job_id: self._stats_answer() for job_id in job_ids}
-        return {n: stats for n, stats in answers.items() if stats is not None}
-
-    def _stats_answer(self) -> JobStats | None:
-        try:
-            (size,) = map(int, self._reply(b"OK"))
-        except greenstalk.NotFoundError:
-            return None
-        # Not greenstalk's: that makes a number of a tube's name like 007.
-        stats = _parse_stats(self._chunk(size))
-        return JobStats(
-            tube=stats["tube"],
-            priority=int(stats["pri"]),
-            age=int(stats["age"]),
-            ttr=int(stats["ttr"]),
-            reserves=int(stats["reserves"]),
-            releases=int(stats["releases"]),
-            buries=int(stats["buries"]),
-            kicks=int(stats["kicks"]),
-        )
+            self._socket.sendall(b"stats-job %d\r\n" % job_id)
+            try:
+                (size,) = map(int, self._reply(b"OK"))
+            except greenstalk.NotFoundError:
+                return None
+            # Not greenstalk's: that makes a number of a tube's name like 007.
+            stats = _parse_stats(self._chunk(size))
+            return JobStats(
+                tube=stats[b"tube:"].decode("ascii"),
+                priority=int(stats[b"pri:"]),
+                ttr=int(stats[b"ttr:"]),
+                reserves=int(stats[b"reserves:"]),
+                releases=int(stats[b"releases:"]),
+                buries=int(stats[b"buries:"]),
+                kicks=int(stats[b"kicks:"]),
+            )
 
     def _reply(self, expected: bytes) -> list[bytes]:
         """Read one reply line and return its values.
@@ -255,13 +247,13 @@ class Connection:
         """
         return _values(self._replies.readline(), expected)
 
-    def _is_confirmed(self, status: bytes) -> bool:
-        """Read one reply line, with this status; False if it is NOT_FOUND."""
+    def _is_confirmed(self, expected: bytes) -> bool:
+        """Read one reply line: this one, or False if it is NOT_FOUND."""
         line = self._replies.readline()
-        if line[:-2] == status:  # what follows would do, but slower
+        if line == expected:
             return True
         try:
-            _values(line, status)
+            _values(line, expected)
         except greenstalk.NotFoundError:
             return False
         return True
@@ -270,7 +262,7 @@ class Connection:
         """Read what follows a reply line that announced this many bytes."""
         if not 0 <= size <= _MAX_BODY:
             raise ValueError(f"a reply of {size} bytes")
-        return self._replies.read(size + 2)[:-2]
+        return self._replies.chunk(size)
 
     def _put_answer(self) -> int | greenstalk.BeanstalkdError:
         """Read the answer to a put: the job's id, or why the broker refused it."""
@@ -359,7 +351,12 @@ class _Exchange:
         error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        if error is None or isinstance(error, JobQueueError):
+        if error is not None:
+            self.came_apart(error)
+
+    def came_apart(self, error: BaseException) -> None:
+        """Close the connection, and raise what an error means that is not ours."""
+        if isinstance(error, JobQueueError):
             return
         self._connection.close()
         broker = f"beanstalkd at {self._connection.address}"
@@ -394,10 +391,19 @@ def _values(line: bytes, expected: bytes) -> list[bytes]:
     raise greenstalk.UnknownResponseError(status, values)
 
 
-def _parse_stats(chunk: bytes) -> dict[str, str]:
-    """Return what a stats command answers with: YAML of one ``key: value`` a line."""
-    lines = chunk.decode("ascii").splitlines()
-    return dict(line.split(": ", 1) for line in lines if line != "---")
+def _check_id(job_id: int) -> int:
+    if 0 < job_id <= _MAX_JOB_ID:
+        return job_id
+    raise ValueError(f"a job of id {job_id}")
+
+
+def _parse_stats(chunk: bytes) -> dict[bytes, bytes]:
+    """Return what a stats command answers with, colons included.
+
+    It is YAML of one ``key: value`` a line after the first, with no space in either.
+    """
+    _, *words = chunk.split()
+    return dict(zip(words[::2], words[1::2], strict=True))
 
 
 @functools.lru_cache(maxsize=8, typed=True)  # it is part of each job's settling

@@ -4,7 +4,8 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple, NoReturn
+from dataclasses import dataclass
+from typing import NoReturn
 
 from jobqueue.errors import ArgumentError, BadJobError, TubeNameError
 
@@ -29,7 +30,8 @@ def check_tube(name: object) -> str:
     )
 
 
-class Message(NamedTuple):
+@dataclass(slots=True)  # not frozen, as that would take three times as long to make
+class Message:
     """One call of a task: what a job's body says."""
 
     func_name: str

@@ -44,7 +44,6 @@ class JobStats:
 
     tube: str
     priority: int
-    age: int  # seconds since it was put
     ttr: int  # seconds
     reserves: int
     releases: int
@@ -57,22 +56,12 @@ class JobStats:
         return self.kicks + 1
 
     @property
-    def failures(self) -> int:
-        """How many times the job has run to a failure."""
-        return self.releases + self.buries
-
-    @property
     def lost(self) -> int:
         """How many reservations have ended without a verdict, while there is one now.
 
         The worker was killed, or crashed, or froze, or lost its connection.
         """
-        return self.reserves - 1 - self.failures
-
-    @property
-    def was_never_lost(self) -> bool:
-        """Whether each reservation has ended in a verdict, and there is none now."""
-        return self.reserves == self.failures
+        return self.reserves - 1 - self.releases - self.buries
 
 
 class Given(enum.Enum):

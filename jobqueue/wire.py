@@ -31,26 +31,42 @@ class Replies:
 
     def readline(self) -> bytes:
         """Return the next line, with its end. Raises ``ConnectionError``."""
-        while (end := self._data.find(b"\r\n", self._at) + 2) < 2:  # noqa: PLR2004
+        start = self._at
+        end = self._data.find(b"\r\n", start) + 2
+        while end < 2:  # noqa: PLR2004
             self._receive()
-        line = self._data[self._at : end]
+            start = 0
+            end = self._data.find(b"\r\n") + 2
         self._at = end
-        return line
+        return self._data[start:end]
 
     def read(self, size: int) -> bytes:
         """Return a chunk of that many bytes, line end included.
 
         Raises ``ConnectionError``.
         """
-        end = self._at + size
-        chunk = self._data[self._at : end]
-        self._at = end
-        if len(chunk) < size:
-            self._at = len(self._data)
-            chunk += self._receive_exactly(size - len(chunk))
-        if chunk[-2:] != b"\r\n":
+        return self.chunk(size - 2) + b"\r\n"
+
+    def chunk(self, size: int) -> bytes:
+        """Return a chunk of that many bytes, without the line end after it.
+
+        Raises ``ConnectionError``.
+        """
+        start = self._at
+        end = start + size
+        self._at = end + 2
+        if self._at > len(self._data):
+            return self._receive_chunk(size, self._data[start:])
+        if self._data[end : end + 2] != b"\r\n":
             raise ConnectionError("the reply is longer than it says")
-        return chunk
+        return self._data[start:end]
+
+    def _receive_chunk(self, size: int, begun: bytes) -> bytes:
+        self._at = len(self._data)
+        chunk = begun + self._receive_exactly(size + 2 - len(begun))
+        if not chunk.endswith(b"\r\n"):
+            raise ConnectionError("the reply is longer than it says")
+        return chunk[:-2]
 
     def _receive_exactly(self, size: int) -> bytes:
         parts = []
@@ -61,17 +77,19 @@ class Replies:
             size -= len(parts[-1])
         return b"".join(parts)
 
-    def readline_within(self, seconds: float) -> bytes:
-        """Return the next line, waiting longer for it than the usual time-out.
+    def readline_after(self, seconds: float) -> bytes:
+        """Return the next line, waiting for it so much longer than the usual time-out.
 
         Raises ``TimeoutError`` and ``ConnectionError``.
         """
-        deadline = time.monotonic() + seconds
+        deadline: float | None = None
         while True:
             try:
                 return self.readline()
-            except (BlockingIOError, TimeoutError):
-                if time.monotonic() >= deadline:
+            except (BlockingIOError, TimeoutError):  # the usual time-out is over
+                now = time.monotonic()
+                deadline = deadline or now + seconds
+                if now >= deadline:
                     raise TimeoutError from None
 
     def has_line(self) -> bool:

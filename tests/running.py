@@ -1,5 +1,6 @@
 """Running a job without a broker."""
 
+import time
 from collections.abc import Callable
 
 from jobqueue.outcome import JobStats
@@ -9,7 +10,7 @@ from jobqueue.worker.execute import Execution, ReservedBody
 
 def stats(**counts: int) -> JobStats:
     """Return what the broker may count of a reserved job of tube "t"."""
-    some = {"priority": 7, "age": 1, "ttr": 60, "releases": 0, "buries": 0, "kicks": 0}
+    some = {"priority": 7, "ttr": 60, "releases": 0, "buries": 0, "kicks": 0}
     at_least = 1 + counts.get("releases", 0) + counts.get("buries", 0)
     return JobStats(tube="t", **some | {"reserves": at_least} | counts)
 
@@ -24,6 +25,7 @@ class Reserved:
 
     def __init__(self, body: bytes) -> None:
         self.body = body
+        self.began = time.monotonic()
 
     def touch(self) -> bool:
         return True

@@ -20,7 +20,7 @@ from jobqueue import (
     TubeNameError,
 )
 from jobqueue.address import Address
-from jobqueue.connection import Connection, ReservedJob
+from jobqueue.connection import Connection
 from jobqueue.options import PutOptions
 from jobqueue.outcome import DONE, Buried
 
@@ -33,7 +33,7 @@ def connection(broker: Beanstalkd) -> Iterator[Connection]:
         yield connection
 
 
-def reserve(connection: Connection, tube: str = "t") -> ReservedJob:
+def reserve(connection: Connection, tube: str = "t") -> tuple[int, bytes]:
     connection.watch_only([tube])
     job = connection.reserve(0)
     assert job
@@ -87,7 +87,7 @@ def test_any_bytes_come_back_as_they_were_put(
 ) -> None:
     connection.put("t", body, PutOptions())
 
-    assert reserve(connection).body == body
+    assert reserve(connection) == (1, body)
 
 
 def test_only_the_named_tubes_are_watched(connection: Connection) -> None:
@@ -104,9 +104,9 @@ def test_a_verdict_and_the_next_reserve_go_out_in_one_write(
     with FakeBroker(socket_folder / "s", *answers) as fake:
         with Connection(Address.parse(fake.url)) as connection:
             job = connection.reserve(20)
-            assert job == ReservedJob(1, b"a")
-            assert connection.settle(job, DONE, reserve=20)
-            assert connection.reserve(20) == ReservedJob(2, b"b")
+            assert job == (1, b"a")
+            assert connection.settle(1, DONE, reserve=20)
+            assert connection.reserve(20) == (2, b"b")
 
         assert fake.received == [
             b"reserve-with-timeout 20\r\n",
@@ -118,13 +118,13 @@ def test_a_buried_job_keeps_its_priority(
     broker: Beanstalkd, connection: Connection
 ) -> None:
     connection.put("t", b"", PutOptions(priority=7))
-    job = reserve(connection)
-    stats = connection.stats_job(job.id)
+    job_id, _ = reserve(connection)
+    stats = connection.stats_job(job_id)
     assert stats
 
-    connection.settle(job, Buried(stats.priority))
+    connection.settle(job_id, Buried(stats.priority))
 
-    after = broker.stats_job(job.id)
+    after = broker.stats_job(job_id)
     assert (after["state"], after["pri"]) == ("buried", 7)
 
 
@@ -132,12 +132,12 @@ def test_settling_a_job_that_is_not_reserved_any_more_says_so(
     connection: Connection,
 ) -> None:
     connection.put("t", b"", PutOptions())
-    job = reserve(connection)
-    assert connection.settle(job, DONE)
+    job_id, _ = reserve(connection)
+    assert connection.settle(job_id, DONE)
 
-    assert not connection.settle(job, DONE)
-    assert not connection.settle(job, Buried(0))
-    assert connection.stats_job(job.id) is None
+    assert not connection.settle(job_id, DONE)
+    assert not connection.settle(job_id, Buried(0))
+    assert connection.stats_job(job_id) is None
     connection.put("t", b"the connection is still in use", PutOptions())
 
 
@@ -157,7 +157,7 @@ def call(connection: Connection, method: str) -> object:
         case "reserve":
             return connection.reserve(0)
         case "settle":
-            return connection.settle(ReservedJob(1, b""), DONE)
+            return connection.settle(1, DONE)
         case "stats_job":
             return connection.stats_job(1)
         case _:
@@ -226,6 +226,8 @@ with tempfile.TemporaryDirectory() as folder:
         b"INSERTED x\r\n",
         b"RESERVED 1\r\n",
         b"RESERVED 1 -3\r\n",
+        b"RESERVED -1 1\r\na\r\n",
+        b"RESERVED 99999999999999999999 1\r\na\r\n",
         b"RESERVED 1 99999999999999\r\n",
         b"RESERVED 1 2\r\nabcdef\r\n",
         b"OK 3\r\n\xff\xff\xff\r\n",

@@ -1,14 +1,16 @@
 """Jobs that kill their worker: real processes that really die."""
 
+import logging
 import re
 import signal
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from jobqueue import JobQueue, Worker
-from jobqueue.worker.suspicion import Suspicion
+from jobqueue.worker.suspicion import Suspicion, Wariness
 
 from .running import stats
 from .support import (
@@ -172,7 +174,7 @@ def test_a_process_that_has_lost_a_reservation_is_wary_of_the_job(
 ) -> None:
     """By a script: a frozen process keeps its connection, and gets the job again."""
     reserved_again = b"NOT_FOUND\r\n" + RESERVED
-    first, second = (counted(reserves=n) + b"NOT_FOUND\r\n" for n in (3, 4))
+    first, second = (counted(reserves=n) for n in (3, 4))
     answers = (RESERVED, first, reserved_again, second)
     refused = (counted(reserves=4), b"BURIED\r\n")
     ran = []
@@ -189,42 +191,67 @@ def test_a_process_that_has_lost_a_reservation_is_wary_of_the_job(
     assert fake.received[-1].startswith(b"bury 9 7\r\n")
 
 
-def learn(suspicion: Suspicion, job_id: int, age: int) -> None:
-    suspicion.learn(job_id, {job_id: stats(age=age)})
+def test_each_job_is_suspect_until_a_process_has_worked_for_a_while() -> None:
+    wariness = Wariness()
+    first, second = Suspicion(wariness), Suspicion(wariness)
+    assert first.is_of(10)
+    assert second.is_of(11)
+
+    wariness._until = time.monotonic() - 1
+    assert not first.is_of(12)
+    assert not second.is_of(13)
+
+    second.begin()  # it has lost a reservation, maybe since the process was frozen
+    assert first.is_of(14)
 
 
-def test_jobs_are_cleared_from_the_first_on_that_is_younger_than_the_process() -> None:
-    suspicion = Suspicion()
-    learn(suspicion, 10, age=0)
-    assert suspicion.ids_to_ask(10)  # it may have been put just before
+def test_a_job_that_comes_out_of_order_is_suspect() -> None:
+    wariness = Wariness()
+    suspicion = Suspicion(wariness)
+    wariness._is_over = True
+    suspicion.learn(20, stats(reserves=1))
 
-    suspicion._began -= 60
-    learn(suspicion, 10, age=60)
-    learn(suspicion, 20, age=61)
-    assert suspicion.ids_to_ask(30)
+    assert not suspicion.is_of(21)
+    assert suspicion.is_of(21)
+    assert suspicion.is_of(5)
 
-    learn(suspicion, 20, age=58)
-    learn(suspicion, 30, age=5)
-    found = [bool(suspicion.ids_to_ask(n)) for n in (19, 20, 30)]
-    assert found == [True, False, False]
+    suspicion.learn(5, stats(reserves=2))  # it was reserved before, as others may be
+    assert suspicion.is_of(20)
 
-    suspicion.begin()
-    assert suspicion.ids_to_ask(10**9)
+    suspicion.learn(5, stats(reserves=1))  # 20 was more urgent, and 5 is next in order
+    assert not suspicion.is_of(6)
 
 
-def test_the_next_jobs_are_cleared_in_the_same_question_for_one_run_each() -> None:
-    suspicion = Suspicion()
-    never, lost = stats(reserves=0, age=9), stats(reserves=1, age=9)
-    asked = []
-    for job_id in range(100):
-        if ids := suspicion.ids_to_ask(job_id):
-            asked.append(len(ids))
-            suspicion.learn(job_id, dict.fromkeys(ids, never))
-    assert asked == [2, 4, 8, 16, 32, 64]  # as many more as came
+@pytest.mark.parametrize("succeeds", [True, False])
+def test_a_job_that_runs_unasked_is_found_out_and_buried_before_it_can_crash(
+    broker: Beanstalkd,
+    queue: JobQueue,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    succeeds: bool,
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(Suspicion, "is_of", lambda *_: False)
+    may_end = threading.Event()
 
-    suspicion.begin()
-    for _ in range(2):
-        assert suspicion.ids_to_ask(500) == range(500, 502)  # none came
-    suspicion.learn(500, {500: lost, 501: lost, 502: never})
-    found = [bool(suspicion.ids_to_ask(n)) for n in (500, 501, 502, 502)]
-    assert found == [True, True, False, True]
+    @queue.task("t", max_lost=1)
+    def work() -> None:
+        assert may_end.wait(DEADLINE)
+        if not succeeds:
+            raise ValueError
+
+    job_id = work.put()
+    with broker.client("t") as lost:
+        lost.reserve(0)
+    with working(Worker()):
+        eventually(lambda: broker.counts("t"), {"buried": 1})
+        may_end.set()
+        eventually_true(lambda: "while it ran, has ended" in caplog.text)
+        eventually(lambda: broker.waiting("t"), 1)
+
+    assert f"Job {job_id} buried while it runs: work (tube t): its worker was" in (
+        caplog.text
+    )
+    assert broker.counts("t") == ({} if succeeds else {"buried": 1})
+    assert ("has ended well and is deleted" in caplog.text) == succeeds
+    assert ("ValueError" in caplog.text) != succeeds

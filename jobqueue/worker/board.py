@@ -7,15 +7,14 @@ in memory that they share with the supervisor, which costs no system call.
 import enum
 import mmap
 import os
-import struct
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 _STATE_SIZE = 8  # bytes
-_CELL = struct.Struct("=Qd")  # a job's id, and when its time limit is over
-_NONE = (0, 0.0)
+_CELL_SIZE = 16  # bytes: a job's id, and when its time limit is over
+_NO_JOB = 0
 
 
 class State(enum.IntEnum):
@@ -38,37 +37,35 @@ class Running:
 class Cell:
     """What one slot does."""
 
-    def __init__(self, memory: bytearray | mmap.mmap, offset: int) -> None:
-        self._memory = memory
-        self._offset = offset
+    def __init__(self, memory: memoryview) -> None:
+        self._job_id = memory[:8].cast("Q")
+        self._limit = memory[8:].cast("d")
 
     def begin(self, job_id: int) -> None:
         """Note that a job begins."""
-        _CELL.pack_into(self._memory, self._offset, job_id, 0.0)
+        self._job_id[0] = job_id
 
     def limit(self, at: float) -> None:
-        """Note when the job's time limit is over."""
-        job_id, _ = _CELL.unpack_from(self._memory, self._offset)
-        _CELL.pack_into(self._memory, self._offset, job_id, at)
+        """Note when the job's time limit is over; 0: never."""
+        self._limit[0] = at
 
     def end(self) -> None:
         """Note that no job runs."""
-        _CELL.pack_into(self._memory, self._offset, *_NONE)
+        self._job_id[0] = _NO_JOB
 
     def read(self) -> Running | None:
         """Return what runs."""
-        found = _CELL.unpack_from(self._memory, self._offset)
-        return None if found == _NONE else Running(*found)
+        job_id, limit = self._job_id[0], self._limit[0]
+        return None if job_id == _NO_JOB else Running(job_id, limit)
 
 
 class Board:
     """A process's state and its slots' cells: in its own memory, unless shared."""
 
     def __init__(self, slots: int, memory: bytearray | mmap.mmap | None = None) -> None:
-        self._memory = bytearray(_size(slots)) if memory is None else memory
-        self.cells = [
-            Cell(self._memory, _STATE_SIZE + n * _CELL.size) for n in range(slots)
-        ]
+        self._memory = memoryview(bytearray(_size(slots)) if memory is None else memory)
+        cells = self._memory[_STATE_SIZE:]
+        self.cells = [Cell(cells[n * _CELL_SIZE :][:_CELL_SIZE]) for n in range(slots)]
 
     @property
     def state(self) -> State:
@@ -120,4 +117,4 @@ class SharedMemory:
 
 
 def _size(slots: int) -> int:
-    return _STATE_SIZE + slots * _CELL.size
+    return _STATE_SIZE + slots * _CELL_SIZE

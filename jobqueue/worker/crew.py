@@ -23,7 +23,7 @@ from jobqueue.worker.loop import Outage, Slot
 from jobqueue.worker.reservation import Reservation
 from jobqueue.worker.settings import Settings
 from jobqueue.worker.signals import briefly, exit_now, noticed
-from jobqueue.worker.suspicion import Suspicion
+from jobqueue.worker.suspicion import Wariness
 
 # The system may hand a signal to another thread. Python's handler then runs when the
 # main thread, which alone can run it, wakes up by itself.
@@ -134,14 +134,14 @@ class Crew:
     def _make_slots(self, executor: Executor) -> list[Slot]:
         settings = self._settings
         outage = Outage(settings.address)
-        suspicion = Suspicion()
+        wariness = Wariness()
         return [
             Slot(
                 settings.address,
                 settings.tubes,
                 executor,
                 outage,
-                suspicion,
+                wariness,
                 cell=cell,
                 on_job_end=self._job_has_run,
                 burst=settings.burst,

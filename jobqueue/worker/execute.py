@@ -3,7 +3,8 @@
 import inspect
 import time
 from collections.abc import Callable
-from typing import NamedTuple, NoReturn, Protocol
+from dataclasses import dataclass
+from typing import NoReturn, Protocol
 
 from jobqueue.errors import BadJobError
 from jobqueue.job import Job, Reservation, running
@@ -29,6 +30,11 @@ class ReservedBody(Reservation, Protocol):
         """The job's body."""
         ...
 
+    @property
+    def began(self) -> float:
+        """When the job came, by ``time.monotonic()``."""
+        ...
+
     def begins(self, task: Task) -> None:
         """Take note of what now runs. May raise a reason not to run it."""
         ...
@@ -38,7 +44,8 @@ class ReservedBody(Reservation, Protocol):
         ...
 
 
-class Execution(NamedTuple):
+@dataclass(slots=True)  # not frozen, as that would take three times as long to make
+class Execution:
     """What came of running a job."""
 
     task: Task | None  # None: the body named none
@@ -72,12 +79,13 @@ class Executor:
         no job may stop its worker. A body that can't be run is a
         :class:`~jobqueue.errors.BadJobError`.
         """
-        started = time.monotonic()
         task: Task | None = None
         try:
             message = decode(reserved.body)
             task = self._find(message.tube, message.func_name) or _unknown(message)
-            job = Job(reserved.id, *message, reserved)
+            job = Job(
+                reserved.id, message.func_name, message.tube, message.kwargs, reserved
+            )
             before = running.set(job)
             try:
                 self._run(task, job, reserved)
@@ -88,9 +96,9 @@ class Executor:
             # frame, and a failed job's objects would live until the garbage collector
             # comes round.
             return Execution(
-                task, _without_own_frames(caught), time.monotonic() - started
+                task, _without_own_frames(caught), time.monotonic() - reserved.began
             )
-        return Execution(task, None, time.monotonic() - started)
+        return Execution(task, None, time.monotonic() - reserved.began)
 
     def _run(self, task: Task, job: Job, reserved: ReservedBody) -> None:
         limit = self._time_limit if task.time_limit is None else task.time_limit

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from jobqueue.errors import BrokerError
+from jobqueue.errors import BrokerError, CrashLoopError
 from jobqueue.worker import report
 from jobqueue.worker.reservation import Reservation
 
@@ -57,11 +57,28 @@ def _touch(reservation: Reservation) -> float:
     try:
         if reservation.touch():
             if reservation.ttr is None:
-                stats = reservation.stats()
-                reservation.ttr = stats.ttr if stats else None
+                _ask_about(reservation)
             return (reservation.ttr or 1) / TOUCHES_PER_TTR
         if not reservation.is_settled:
             report.not_touched(reservation, "it was not reserved for this worker")
     except BrokerError as error:
         report.not_touched(reservation, str(error))
     return math.inf
+
+
+def _ask_about(reservation: Reservation) -> None:
+    """Find out the job's time to run, and whether it has killed too many workers.
+
+    If so, it is buried there and then, before it kills this one: the slot has not asked
+    about each job. If it ends well after all, the slot deletes it.
+    """
+    stats = reservation.stats()
+    if stats is None or reservation.task is None:
+        return
+    reservation.ttr = stats.ttr
+    try:
+        reservation.task.policy.check_lost(stats)
+    except CrashLoopError as error:
+        reservation.is_doubted = True
+        if reservation.bury():
+            report.buried_while_it_runs(reservation, error)

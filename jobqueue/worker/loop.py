@@ -23,7 +23,7 @@ from jobqueue.worker.board import Cell
 from jobqueue.worker.execute import Execution, Executor
 from jobqueue.worker.reservation import Reservation
 from jobqueue.worker.signals import end_child
-from jobqueue.worker.suspicion import Suspicion
+from jobqueue.worker.suspicion import Suspicion, Wariness
 
 RESERVE_TIMEOUT = 20  # seconds: so often an idle connection is heard of
 FIRST_PAUSE = 0.1  # seconds, before a lost broker is sought again
@@ -71,7 +71,7 @@ class Slot:
         tubes: Sequence[str],
         executor: Executor,
         outage: Outage,
-        suspicion: Suspicion,
+        wariness: Wariness,
         *,
         cell: Cell,
         on_job_end: Callable[[], None],
@@ -82,7 +82,7 @@ class Slot:
         self._tubes = tubes
         self._executor = executor
         self._outage = outage
-        self._suspicion = suspicion
+        self._suspicion = Suspicion(wariness)
         self._cell = cell
         self._on_job_end = on_job_end
         self._reserve_timeout = 0 if burst else RESERVE_TIMEOUT
@@ -151,7 +151,7 @@ class Slot:
         self._pause = FIRST_PAUSE  # only now: a broker may accept, and answer nothing
         if job is None:
             return None
-        reservation = Reservation(connection, job, self._cell, self._suspicion)
+        reservation = Reservation(connection, *job, self._cell, self._suspicion)
         # stop() may have cut the connection just as the job came in. It is ready again
         # then, so it must not run here. In this order: whoever stops the slot and finds
         # no reservation can be sure that no job begins to run.
@@ -172,11 +172,10 @@ class Slot:
             self._end(reservation)
 
     def _tell_broker(self, reservation: Reservation, execution: Execution) -> None:
-        if reservation.is_buried:
-            report.ended_after_all(reservation, execution)
-            return
         try:
-            if execution.error is not None:
+            if reservation.is_buried:
+                self._ended_after_all(reservation, execution)
+            elif execution.error is not None:
                 self._settle_failed(reservation, execution, execution.error)
             elif self._settle(reservation, DONE):
                 report.done(reservation, execution)
@@ -185,6 +184,11 @@ class Slot:
         except BrokerError:
             report.broker_not_told(reservation, execution)
             raise
+
+    def _ended_after_all(self, reservation: Reservation, execution: Execution) -> None:
+        is_well = reservation.is_doubted and execution.error is None
+        is_deleted = is_well and reservation.delete_buried()
+        report.ended_after_all(reservation, execution, is_deleted=is_deleted)
 
     def _end(self, reservation: Reservation) -> None:
         reservation.end()

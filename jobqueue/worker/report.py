@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import NamedTuple, ParamSpec
 
 from jobqueue.address import Address
-from jobqueue.errors import BadJobError, BrokerError
+from jobqueue.errors import BadJobError, BrokerError, CrashLoopError
 from jobqueue.outcome import KICKS_REACH_MAX, JobStats, RetryPolicy
 from jobqueue.subscriber import Task
 from jobqueue.worker.execute import Execution, ReservedBody
@@ -167,13 +167,29 @@ def reservation_lost(job: ReservedBody, execution: Execution) -> None:
 
 
 @_unfailing
-def ended_after_all(job: ReservedBody, execution: Execution) -> None:
+def buried_while_it_runs(job: Reservation, error: CrashLoopError) -> None:
+    """Say that a job was buried that should not have been run again."""
+    logger.error(
+        "Job %d buried while it runs: %s: %s. If it ends well after all, it is deleted",
+        job.id,
+        _name(job.task),
+        error,
+        extra=_extra(job, job.task, time.monotonic() - job.began),
+    )
+
+
+@_unfailing
+def ended_after_all(
+    job: ReservedBody, execution: Execution, *, is_deleted: bool
+) -> None:
     """Say that a job which was given up, and buried, has ended."""
     logger.info(
-        "Job %d, which was buried while it ran, has ended: %s after %.3f s",
+        "Job %d, which was buried while it ran, has ended%s: %s after %.3f s",
         job.id,
+        " well and is deleted" if is_deleted else "",
         _name(execution.task),
         execution.seconds,
+        exc_info=execution.error,
         extra=_extra(job, execution.task, execution.seconds),
     )
 

@@ -3,8 +3,8 @@
 import threading
 import time
 
-from jobqueue.connection import Connection, ReservedJob
-from jobqueue.outcome import Buried, JobStats, Outcome
+from jobqueue.connection import Connection
+from jobqueue.outcome import DONE, Buried, JobStats, Outcome
 from jobqueue.subscriber import Task
 from jobqueue.worker.board import Cell
 from jobqueue.worker.suspicion import Suspicion
@@ -22,13 +22,13 @@ class Reservation:
     __slots__ = (
         "_cell",
         "_connection",
-        "_job",
         "_suspicion",
         "_turn",
         "began",
         "body",
         "id",
         "is_buried",
+        "is_doubted",
         "is_settled",
         "task",
         "ttr",
@@ -37,22 +37,24 @@ class Reservation:
     def __init__(
         self,
         connection: Connection,
-        job: ReservedJob,
+        job_id: int,
+        body: bytes,
         cell: Cell,
         suspicion: Suspicion,
     ) -> None:
-        self.id, self.body = job
+        self.id = job_id
+        self.body = body
         self.task: Task | None = None
         self.began = time.monotonic()
         self.ttr: int | None = None  # seconds; what the heartbeat has learnt of it
         self._connection = connection
-        self._job = job
         self._cell = cell
         self._suspicion = suspicion
         self._turn = threading.Lock()
         self.is_settled = False  # or given up: no more is said of it
         self.is_buried = False  # while it runs
-        cell.begin(job.id)
+        self.is_doubted = False  # that it can run: its workers were lost before
+        cell.begin(job_id)
 
     def begins(self, task: Task) -> None:
         """Take note of what runs.
@@ -61,13 +63,11 @@ class Reservation:
         often to be run again.
         """
         self.task = task
-        ids = self._suspicion.ids_to_ask(self.id)
-        if ids:
-            with self._turn:
-                counts = self._connection.stats_jobs(ids)
-            self._suspicion.learn(self.id, counts)
-            if self.id in counts:
-                task.policy.check_lost(counts[self.id])
+        if self._suspicion.is_of(self.id):
+            stats = self.stats()
+            if stats is not None:
+                self._suspicion.learn(self.id, stats)
+                task.policy.check_lost(stats)
 
     def limit(self, seconds: float | None) -> None:
         """Let the supervisor know when what runs now should end; None: it has ended."""
@@ -76,7 +76,7 @@ class Reservation:
     def touch(self) -> bool:
         """Start the job's time to run anew; False if the reservation was lost."""
         with self._turn:
-            return not self.is_settled and self._connection.touch(self._job)
+            return not self.is_settled and self._connection.touch(self.id)
 
     def stats(self) -> JobStats | None:
         """Return what the broker counts; None if the reservation was lost."""
@@ -92,7 +92,7 @@ class Reservation:
             if self.is_settled:
                 return False
             self.is_settled = True
-            return self._connection.settle(self._job, outcome, reserve=reserve)
+            return self._connection.settle(self.id, outcome, reserve=reserve)
 
     def bury(self) -> bool:
         """Bury the job while it still runs; False if the reservation was lost."""
@@ -102,9 +102,14 @@ class Reservation:
             stats = self._connection.stats_job(self.id)
             self.is_settled = True
             self.is_buried = stats is not None and self._connection.settle(
-                self._job, Buried(stats.priority)
+                self.id, Buried(stats.priority)
             )
             return self.is_buried
+
+    def delete_buried(self) -> bool:
+        """Delete the job that was buried while it ran; False if it is not there."""
+        with self._turn:
+            return self._connection.settle(self.id, DONE)
 
     def end(self) -> None:
         """Let the supervisor know that the slot is done with the job."""

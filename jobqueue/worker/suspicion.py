@@ -6,26 +6,18 @@ worker must not come back for ever.
 
 import threading
 import time
-from collections.abc import Mapping
 
 from jobqueue.outcome import JobStats
 
-MOST_AT_ONCE = 64
+# The heartbeat asks, too, about a job that has run for a while: not later than this.
+WARY_FOR = 0.5  # seconds
 
-_NONE = range(0)
 
+class Wariness:
+    """How a process suspects every job: at first, and after it has lost a reservation.
 
-class Suspicion:
-    """Clears the jobs that were put after this process began: none was lost before.
-
-    Ids rise, so once one job is seen to be younger than the process, those with higher
-    ids are, too. Any other is worth a question; that holds for the jobs that waited
-    when the process started, and after it has lost a reservation. The next ids are
-    asked about in the same round trip, as their jobs may well come next: the more of
-    them, the more of the last ones did.
-
-    So a process runs at most one job that kills it without having asked in good time:
-    after that, another takes its place, and the job is older than that one.
+    A job whose worker was lost is ready again at once. So it is among the first that
+    come to the next worker, unless yet another one has it, and is lost in its turn.
     """
 
     def __init__(self) -> None:
@@ -33,36 +25,51 @@ class Suspicion:
         self.begin()
 
     def begin(self) -> None:
-        """Suspect all jobs that have been put until now."""
+        """Suspect every job that comes from now on, and for a while after the first."""
         with self._lock:
-            self._began = time.monotonic()
-            self._cleared_from: float = float("inf")  # this job's id
-            self._cleared: set[int] = set()  # and these jobs, for one run each
-            self._came = 0  # how many of them did, since the last question
+            self._until: float | None = None  # time.monotonic(); None: none has come
+            self._is_over = False
 
-    def ids_to_ask(self, job_id: int) -> range:
-        """Return which jobs to ask about before this one runs; none if it is clear."""
-        if job_id >= self._cleared_from:
-            return _NONE
+    def is_on(self) -> bool:
+        """Tell whether the job that has come now is under suspicion."""
+        if self._is_over:
+            return False
         with self._lock:
-            if job_id in self._cleared:
-                self._cleared.remove(job_id)
-                self._came += 1
-                return _NONE
-            count = min(2 * (self._came + 1), MOST_AT_ONCE)
-            self._came = 0
-            return range(job_id, job_id + count)
+            now = time.monotonic()
+            if self._until is None:
+                self._until = now + WARY_FOR
+            self._is_over = now > self._until
+            return not self._is_over
 
-    def learn(self, job_id: int, counts: Mapping[int, JobStats]) -> None:
-        """Take note of the answer to a question about a job, and the next ones."""
-        with self._lock:
-            uptime = time.monotonic() - self._began
-            self._cleared = {
-                other
-                for other, stats in counts.items()
-                if other != job_id and stats.was_never_lost
-            }
-            for asked, stats in counts.items():
-                # The broker counts whole seconds, and may have rounded down.
-                if stats.age + 1 < uptime:
-                    self._cleared_from = min(self._cleared_from, asked)
+
+class Suspicion:
+    """Which jobs of one slot are suspect, once its process is not wary any more.
+
+    beanstalkd hands out the jobs of one priority in the order of their ids. So when a
+    job comes that was not reserved before, none after it was, either. It may be later,
+    by another worker; but if that is lost, it comes out of order, with a lower id than
+    the last one, or is the very next. So a process is killed at most once by a job that
+    it has not asked about; the next in its place is wary.
+    """
+
+    def __init__(self, wariness: Wariness) -> None:
+        self._wariness = wariness
+        self._newest = 0
+
+    def begin(self) -> None:
+        """Suspect every job for a while: a reservation was lost, or the connection."""
+        self._newest = 0  # the ids of a broker that lost its jobs begin again
+        self._wariness.begin()
+
+    def is_of(self, job_id: int) -> bool:
+        """Tell whether to ask about the job that has come now, before it runs."""
+        if job_id <= self._newest or self._wariness.is_on():
+            return True
+        self._newest = job_id
+        return False
+
+    def learn(self, job_id: int, stats: JobStats) -> None:
+        """Take note of the answer."""
+        is_new = stats.reserves == 1
+        # Not the greatest: after one urgent job, all that waited would be out of order.
+        self._newest = job_id if is_new else max(self._newest, job_id)

@@ -15,8 +15,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,6 +51,11 @@ async def wait_async():
 """
 
 
+WARM_UP = 5  # rounds: a new worker is slower, as it asks about each job for a while
+
+Items = Iterable[Mapping[str, object]]
+
+
 def main() -> None:
     """Measure, and print rates and ratios."""
     parser = argparse.ArgumentParser(description="How fast are jobs worked off?")
@@ -63,9 +69,33 @@ def main() -> None:
         bench.one_slot(options.rounds, "no-op")
         with on_one_core(broker):
             bench.one_slot(options.rounds, "no-op, all on one core")
+        bench.first_jobs(options.rounds)
         bench.processes(max(1, options.rounds // 4))
         bench.waiting()
         bench.idle(options.seconds)
+
+
+class Count:
+    """A no-op task that tells when all of its jobs have run."""
+
+    def __init__(self) -> None:
+        self.left = 0
+        self.is_complete = threading.Event()
+
+    def begin(self, jobs: int) -> None:
+        """Expect so many jobs."""
+        self.left = jobs
+        self.is_complete.clear()
+
+    def no_op(self) -> None:
+        """Do nothing but count."""
+        self.left -= 1
+        if not self.left:
+            self.is_complete.set()
+
+
+def stop() -> None:
+    """End the loop on a bare socket."""
 
 
 class Bench:
@@ -89,37 +119,74 @@ class Bench:
             queue.task(tube)(function).put_many({} for _ in range(count))
 
     def one_slot(self, rounds: int, what: str) -> None:
-        """Compare one slot in one process with a loop on a bare socket."""
-        noop = self.queue.task("here")(no_op)
+        """Compare one slot in one process with a loop on a bare socket.
 
-        def worker() -> None:
-            Worker(["here"], burst=True).run()
-
-        rates: dict[str, list[float]] = {"worker, 1 x 1": [], "bare socket": []}
-        contenders = dict(zip(rates, (worker, self.bare_loop), strict=True))
-        for number in range(rounds + 1):
-            for name, contender in contenders.items():
-                noop.put_many({} for _ in range(self.jobs))
-                started = time.perf_counter()
-                contender()
-                if number:  # the first one only warms up
-                    seconds = time.perf_counter() - started
-                    rates[name].append(self.jobs / seconds)
+        Both are at work for a while already, and wait for jobs.
+        """
+        count = Count()
+        contenders = {
+            "worker, 1 x 1": self.queue.task("worker")(count.no_op),
+            "bare socket": self.queue.task("bare")(count.no_op),
+        }
+        rates: dict[str, list[float]] = {name: [] for name in contenders}
+        worker = Worker(["worker"])
+        slot = threading.Thread(target=worker.run)
+        bare = threading.Thread(target=self.bare_loop, args=[count.no_op])
+        slot.start()
+        bare.start()
+        for number in range(WARM_UP + rounds):
+            for name, task in contenders.items():
+                rate = self.rate_here(task.put_many, count)
+                if number >= WARM_UP:
+                    rates[name].append(rate)
+        worker.stop()
+        slot.join()
+        self.queue.task("bare")(stop).put()
+        bare.join()
         self.queue.close()
         show(what, rates)
 
-    def bare_loop(self) -> None:
+    def rate_here(self, put_many: Callable[[Items], object], count: "Count") -> float:
+        """Return how many jobs a second are worked off in this process."""
+        count.begin(self.jobs)
+        put_many({} for _ in range(self.jobs))
+        started, left = time.perf_counter(), count.left
+        count.is_complete.wait()
+        return left / (time.perf_counter() - started)
+
+    def first_jobs(self, rounds: int) -> None:
+        """Compare a new worker's first jobs, which have waited for it, with no more."""
+        count = Count()
+        task = self.queue.task("first")(count.no_op)
+        rates = []
+        for _ in range(rounds):
+            count.begin(self.jobs)
+            task.put_many({} for _ in range(self.jobs))
+            started = time.perf_counter()
+            Worker(["first"], burst=True).run()
+            rates.append(self.jobs / (time.perf_counter() - started))
+        self.queue.close()
+        print(
+            f"a new worker's first {self.jobs}: {statistics.median(rates):,.0f} jobs/s"
+        )
+
+    def bare_loop(self, no_op: Callable[[], object]) -> None:
         """Work jobs off with as little as the protocol needs."""
         with socket.create_connection(("127.0.0.1", self.port)) as sock:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             replies = sock.makefile("rb")
-            sock.sendall(b"watch here\r\nreserve-with-timeout 0\r\n")
+            sock.sendall(b"watch bare\r\nreserve\r\n")
             replies.readline()
-            while (line := replies.readline()).startswith(b"RESERVED"):
-                _, job_id, size = line.split()
-                json.loads(replies.read(int(size) + 2)[:-2])
-                sock.sendall(b"delete %b\r\nreserve-with-timeout 0\r\n" % job_id)
+            while True:
+                _, job_id, size = replies.readline().split()
+                job = json.loads(replies.read(int(size) + 2)[:-2])
+                if job["func_name"] == "stop":
+                    break
+                no_op(**job["kwargs"])
+                sock.sendall(b"delete %b\r\nreserve\r\n" % job_id)
                 replies.readline()
+            sock.sendall(b"delete %b\r\n" % job_id)
+            replies.readline()
             replies.close()
 
     def processes(self, rounds: int) -> None:
@@ -178,10 +245,6 @@ class Bench:
             eventually(lambda: self.broker.waiting(tube), slots)
             yield process.pid
             process.terminate()
-
-
-def no_op() -> None:
-    """Do nothing."""
 
 
 @contextmanager
