@@ -22,6 +22,7 @@ FLOORS = [
     {"pool"},
     {"putter"},
     {"job_queue"},
+    {"worker.forks"},
     {"worker.signals"},
     {
         "worker.around",

@@ -1,5 +1,6 @@
 """A worker in one thread, in several, and in several processes: real signals."""
 
+import math
 import os
 import re
 import select
@@ -352,9 +353,11 @@ def test_a_process_is_replaced_after_max_jobs(
         assert process.exit_code() == 0
 
     ran_in = re.findall(r"begins 0 in (\d+)", process.log)
-    assert process.log.count("Worker started") >= 7  # 10 to 14 jobs each
+    threads = int(shape.partition("x")[2])
+    least = math.ceil(100 / (10 + threads - 1))  # what else runs at the tenth goes on
+    assert process.log.count("Worker started") >= least
     if shape == "2x4":
-        assert len(set(ran_in)) >= 7
+        assert len(set(ran_in)) >= least
     else:
         assert set(ran_in) == {str(process.process.pid)}
     assert broker.counts("t") == {}

@@ -22,6 +22,7 @@ from jobqueue import (
     UnknownTubeError,
     Worker,
 )
+from jobqueue.worker import forks
 
 from .support import Beanstalkd, FakeBroker, eventually, eventually_true
 
@@ -380,6 +381,18 @@ def test_a_verdict_that_cannot_be_told_is_warned_of_with_the_failure(
     record = records(caplog, 9)[0]
     assert "may run twice: it failed, but the broker was lost" in record.getMessage()
     assert "the failure" in caplog.text
+
+
+def test_a_worker_that_has_ended_leaves_nothing_to_be_called_at_a_fork(
+    queue: JobQueue,
+) -> None:
+    @queue.task("t")
+    def work() -> None: ...
+
+    before = forks._callbacks().copy()
+    Worker(threads=2, burst=True).run()
+
+    assert forks._callbacks() == before
 
 
 @pytest.mark.parametrize("name", ["fork", "async_fork"])

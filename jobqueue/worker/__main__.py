@@ -19,6 +19,7 @@ from jobqueue import JobQueueError, JobStuckError, Worker, __version__
 from jobqueue.worker import report
 from jobqueue.worker.board import Board, SharedMemory
 from jobqueue.worker.crew import THREAD_NAME, Told
+from jobqueue.worker.forks import call_in_children
 from jobqueue.worker.leash import Leash
 from jobqueue.worker.settings import MAX_SHUTDOWN_TIMEOUT, SHUTDOWN_TIMEOUT
 from jobqueue.worker.signals import (
@@ -28,6 +29,7 @@ from jobqueue.worker.signals import (
     flush_output,
     is_blocked,
     notice,
+    put_back,
 )
 from jobqueue.worker.supervisor import Supervisor
 
@@ -59,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # For the time before and after the worker's own handlers: a process of pid 1 would
     # ignore signals.
     notice(exit_now)
+    call_in_children(put_back)
     _block_signals(block=False)
     if options.processes > 1 and not options.supervised:
         _supervise(options, arguments)

@@ -1,9 +1,7 @@
 """A worker's slot: reserve, execute, settle, and again, until told to stop."""
 
-import os
 import random
 import threading
-import weakref
 from collections.abc import Callable, Sequence
 
 from jobqueue.address import Address
@@ -21,6 +19,7 @@ from jobqueue.outcome import (
 from jobqueue.worker import report
 from jobqueue.worker.board import Cell
 from jobqueue.worker.execute import Execution, Executor
+from jobqueue.worker.forks import called_in_children
 from jobqueue.worker.reservation import Reservation
 from jobqueue.worker.signals import end_child
 from jobqueue.worker.suspicion import Suspicion, Wariness
@@ -95,17 +94,17 @@ class Slot:
 
     def run(self) -> None:
         """Work until :meth:`stop`; a lost broker is waited for, however long."""
-        _notify_in_children(self)
-        while not self._stopping.is_set():
-            try:
-                with Connection(self._address) as self._connection:
-                    self._work_on(self._connection)
-            except BrokerError as error:
-                self._suspicion.begin()  # its reservation is lost, if it had one
-                if not self._stopping.is_set():
-                    self._wait_for_broker(error)
-            else:
-                return
+        with called_in_children(self._forked):
+            while not self._stopping.is_set():
+                try:
+                    with Connection(self._address) as self._connection:
+                        self._work_on(self._connection)
+                except BrokerError as error:
+                    self._suspicion.begin()  # its reservation is lost, if it had one
+                    if not self._stopping.is_set():
+                        self._wait_for_broker(error)
+                else:
+                    return
 
     def stop(self) -> None:
         """Let the job that runs finish, reserve no other, and end :meth:`run`.
@@ -119,7 +118,7 @@ class Slot:
         if self._waiting and connection is not None:
             connection.interrupt()
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """Take note that this is a copy of the slot in a child that a task forked.
 
         No child may keep the connection open: if the worker died, its job would stay
@@ -234,17 +233,3 @@ class Slot:
         # Jittered, so that a thousand workers don't come back in one instant.
         self._stopping.wait(self._pause * random.uniform(0.5, 1))  # noqa: S311
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
-
-
-def _notify_in_children(slot: Slot) -> None:
-    """Have ``forked`` called in each child that the process will fork."""
-    if not hasattr(os, "register_at_fork"):  # Windows, where nothing forks
-        return
-    slot_or_none = weakref.ref(slot)
-
-    def notify() -> None:
-        slot = slot_or_none()
-        if slot is not None:
-            slot.forked()
-
-    os.register_at_fork(after_in_child=notify)

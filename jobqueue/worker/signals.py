@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn, ParamSpec
 
+from jobqueue.worker.forks import called_in_children
+
 P = ParamSpec("P")
 
 _AnyHandler = Callable[[int, FrameType | None], object] | int
@@ -29,9 +31,10 @@ class _Handler:
 
 
 def notice(note: Callable[[], object]) -> _Handler:
-    """Call ``note`` at each SIGTERM and SIGINT from now on, as :func:`noticed` does."""
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_put_back)
+    """Call ``note`` at each SIGTERM and SIGINT from now on, as :func:`noticed` does.
+
+    Children have to :func:`put_back` what was there before.
+    """
     handler = _Handler(note)
     for signum in SIGNALS:
         signal.signal(signum, handler)
@@ -52,15 +55,16 @@ def noticed(note: Callable[[], object]) -> Iterator[None]:
         yield
         return
 
-    handler = notice(note)
-    try:
-        yield
-    finally:
-        for signum in SIGNALS:
-            signal.signal(signum, handler.before[signum])
+    with called_in_children(put_back):
+        handler = notice(note)
+        try:
+            yield
+        finally:
+            for signum in SIGNALS:
+                signal.signal(signum, handler.before[signum])
 
 
-def _put_back() -> None:
+def put_back() -> None:
     """Put back, in a forked child, what was there before any of our handlers.
 
     At once and not when a signal comes: a child that another than the main thread has

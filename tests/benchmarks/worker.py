@@ -71,7 +71,7 @@ def main() -> None:
             bench.one_slot(options.rounds, "no-op, all on one core")
         bench.first_jobs(options.rounds)
         bench.processes(max(1, options.rounds // 4))
-        bench.waiting()
+        bench.waiting(max(1, options.rounds // 4))
         bench.idle(options.seconds)
 
 
@@ -155,7 +155,7 @@ class Bench:
         return left / (time.perf_counter() - started)
 
     def first_jobs(self, rounds: int) -> None:
-        """Compare a new worker's first jobs, which have waited for it, with no more."""
+        """Measure a new worker, which asks about each of its first jobs."""
         count = Count()
         task = self.queue.task("first")(count.no_op)
         rates = []
@@ -203,12 +203,14 @@ class Bench:
                     rates[name].append(rate)
             show(remark, rates)
 
-    def waiting(self) -> None:
+    def waiting(self, rounds: int) -> None:
         """Measure slots whose jobs wait for 100 ms each."""
         for threads, func_name in ((10, "wait"), (200, "wait_async")):
             with self.worker("waits", threads, "--threads", str(threads)) as pid:
-                rate = self.rate("waits", func_name, max(self.jobs // 2, threads))
+                count = max(self.jobs // 2, threads)
+                rates = [self.rate("waits", func_name, count) for _ in range(rounds)]
                 peak = memory(pid)
+            rate = statistics.median(rates)
             print(
                 f"100 ms of waiting, {func_name}, {threads} slots: {rate:.1f} jobs/s "
                 f"({rate / threads / 10:.0%} of the possible), {peak:.0f} MB at most"

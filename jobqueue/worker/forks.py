@@ -1,0 +1,36 @@
+"""What is called in the children that a task forks."""
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Callback = Callable[[], object]
+
+
+def call_in_children(callback: Callback) -> None:
+    """Have something called at the start of each child that is forked from now on."""
+    _callbacks().append(callback)
+
+
+@contextmanager
+def called_in_children(callback: Callback) -> Iterator[None]:
+    """Have something called at the start of each child that is forked meanwhile."""
+    call_in_children(callback)
+    try:
+        yield
+    finally:
+        _callbacks().remove(callback)
+
+
+@functools.cache  # once: what the system is told to call at a fork, it never forgets
+def _callbacks() -> list[Callback]:
+    callbacks: list[Callback] = []
+
+    def call_all() -> None:
+        for callback in callbacks.copy():
+            callback()
+
+    if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+        os.register_at_fork(after_in_child=call_all)
+    return callbacks
