@@ -40,6 +40,15 @@ FLOORS = [
     {"worker"},
     {""},  # the package itself: the public names
     {"worker.__main__"},
+    # The development server stands apart.
+    {"devserver.ordering", "devserver.listen"},
+    {"devserver.broker"},
+    {"devserver.statistics"},
+    {"devserver.commands"},
+    {"devserver.session"},
+    {"devserver.server"},
+    {"devserver"},
+    {"devserver.__main__"},
 ]
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 OUTSIDE = {"connection": {"greenstalk"}}
@@ -80,6 +89,23 @@ def test_imports_go_down_the_floors_only(room: str) -> None:
     }
 
     assert imported <= allowed
+
+
+def is_of_devserver(room: str) -> bool:
+    return room.partition(".")[0] == "devserver"
+
+
+@pytest.mark.parametrize("room", sorted(ROOMS))
+def test_the_development_server_and_the_rest_do_not_import_each_other(
+    room: str,
+) -> None:
+    imported = {
+        is_of_devserver(module.removeprefix("jobqueue").removeprefix("."))
+        for module in imported_modules(ROOMS[room])
+        if module.partition(".")[0] == "jobqueue"
+    }
+
+    assert imported <= {is_of_devserver(room)}
 
 
 @pytest.mark.parametrize("room", sorted(ROOMS))

@@ -1,0 +1,68 @@
+"""An in-memory server that speaks beanstalkd's protocol, for development and tests.
+
+``python -m jobqueue.devserver`` runs it as a process, :class:`DevServer` in a thread::
+
+    with DevServer() as server:
+        queue = JobQueue(server.url)
+
+Jobs are in memory only: when it stops, they are gone.
+"""
+
+import asyncio
+import threading
+from concurrent.futures import Future
+from typing import Self
+
+from jobqueue.devserver.broker import MAX_JOB_SIZE
+from jobqueue.devserver.listen import Endpoint
+from jobqueue.devserver.server import Server
+
+__all__ = ["DevServer"]
+
+
+class DevServer:
+    """A development server in a thread of this process, as long as the ``with`` block.
+
+    ``listen`` is ``HOST:PORT`` or ``unix:PATH``; port 0 is any free one, and
+    :attr:`url` says which. ``max_job_size`` is in bytes. Raises ``OSError`` at the
+    beginning of the block if it can't listen there, and ``ValueError`` at once if this
+    is no address.
+    """
+
+    url: str  # within the block
+
+    def __init__(
+        self, listen: str = "127.0.0.1:0", *, max_job_size: int = MAX_JOB_SIZE
+    ) -> None:
+        self._endpoint = Endpoint.parse(listen)
+        self._max_job_size = max_job_size
+
+    def __enter__(self) -> Self:
+        sock = self._endpoint.listen()
+        self.url = Endpoint.of(sock).url
+        self._server = Server(sock, self._max_job_size)
+        running: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve(running)),
+            name="jobqueue-devserver",
+            daemon=True,
+        )
+        self._thread.start()
+        self._loop, self._stop = running.result()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        self._endpoint.leave()
+
+    def drain(self) -> None:
+        """Take no more jobs from now on, as beanstalkd does after a SIGUSR1."""
+        self._server.drain()
+
+    async def _serve(
+        self, running: "Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]"
+    ) -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        await self._server.run(stop, lambda: running.set_result((loop, stop)))

@@ -1,0 +1,137 @@
+"""The command line: ``python -m jobqueue.devserver``."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from jobqueue.devserver.broker import MAX_JOB_SIZE
+from jobqueue.devserver.listen import DEFAULT_HOST, DEFAULT_PORT, Endpoint
+from jobqueue.devserver.server import Server
+from jobqueue.devserver.statistics import VERSION
+
+PROGRAM = "jobqueue-devserver"
+_LARGEST_JOB = 2**30  # bytes: the most that beanstalkd's -z allows
+
+EXAMPLE = """\
+examples:
+  python -m jobqueue.devserver
+  python -m jobqueue.devserver --listen 127.0.0.1:0    (any free port)
+  python -m jobqueue.devserver --listen '[::1]:11300'
+  python -m jobqueue.devserver --listen unix:/tmp/jobs.sock
+
+SIGTERM and SIGINT (Ctrl-C) stop it. After SIGUSR1 it takes no more jobs.
+Exit status: 0 when it was stopped, 1 when it can't listen, 2 for wrong options.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve as the command line says, and return the exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        endpoint = Endpoint.parse(options.listen, options.port)
+    except ValueError as error:
+        parser.error(str(error))
+    if options.verbose:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    try:
+        sock = endpoint.listen()
+    except OSError as error:
+        _say(error.strerror or str(error))
+        return 1
+    try:
+        asyncio.run(_serve(sock, min(options.max_job_size, _LARGEST_JOB)))
+    finally:
+        endpoint.leave()
+    return 0
+
+
+async def _serve(sock: socket.socket, max_job_size: int) -> None:
+    stop = asyncio.Event()
+    server = Server(sock, max_job_size)
+    url = Endpoint.of(sock).url
+    with _handling("SIGINT", stop.set), _handling("SIGTERM", stop.set):  # noqa: SIM117
+        with _handling("SIGUSR1", server.drain):
+            await server.run(stop, started=lambda: _greet(url))
+
+
+@contextmanager
+def _handling(name: str, act: Callable[[], None]) -> Iterator[None]:
+    """Have the event loop do something at a signal, if this system has it."""
+    signum = getattr(signal, name, None)
+    if signum is None:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = signal.signal(signum, lambda *_: loop.call_soon_threadsafe(act))
+    yield
+    signal.signal(signum, before)
+
+
+def _greet(url: str) -> None:
+    _say(f"listening on {url}")
+    _say("for development: jobs are in memory, and gone when it stops")
+
+
+def _say(line: str) -> None:
+    print(f"{PROGRAM}: {line}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        PROGRAM,
+        description="An in-memory server that speaks beanstalkd's protocol, for "
+        "development: when it stops, all jobs are gone.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "-l",
+        "--listen",
+        metavar="ADDR",
+        default=DEFAULT_HOST,
+        help=f"HOST, HOST:PORT or unix:PATH (default: {DEFAULT_HOST}:{DEFAULT_PORT})",
+    )
+    parser.add_argument(
+        "-p",
+        "--port",
+        type=_number,
+        help=f"where ADDR names no port (default: {DEFAULT_PORT}; 0: any free one)",
+    )
+    parser.add_argument(
+        "-z",
+        "--max-job-size",
+        type=_number,
+        metavar="BYTES",
+        default=MAX_JOB_SIZE,
+        help=f"the largest job that is taken (default: %(default)s; {_LARGEST_JOB} at "
+        "most)",
+    )
+    parser.add_argument(
+        "-V",
+        "--verbose",
+        action="count",
+        help="log connections to standard error",
+    )
+    parser.add_argument(
+        "-v",
+        "--version",
+        action="version",
+        version=f"{PROGRAM}, for clients of beanstalkd: {VERSION}",
+    )
+    return parser
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
