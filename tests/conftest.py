@@ -13,12 +13,21 @@ from jobqueue.worker.event_loop import EventLoop
 from jobqueue.worker.execute import Execution, Executor, ReservedBody
 from jobqueue.worker.limits import TimeLimits
 
+from .raw import INSTALLED, SERVERS, RawClient, Server, server_of
 from .running import Reserved, Run, Running
 from .support import Beanstalkd
 
 # Machines stall; no test asserts a time.
 hypothesis.settings.register_profile("jobqueue", deadline=None)
 hypothesis.settings.load_profile("jobqueue")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not INSTALLED:
+        terminalreporter.write_line(
+            "beanstalkd is not installed: not checked against the real server",
+            yellow=True,
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +50,31 @@ def socket_folder() -> Iterator[Path]:
 def broker(socket_folder: Path) -> Iterator[Beanstalkd]:
     with Beanstalkd(socket_folder / "b.sock") as beanstalkd:
         yield beanstalkd
+
+
+@pytest.fixture(params=SERVERS)
+def server(request: pytest.FixtureRequest, socket_folder: Path) -> Iterator[Server]:
+    """Return the real server, and then ours, of which the same is expected."""
+    with server_of(request.param, socket_folder) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[RawClient]:
+    with RawClient(server.target) as client:
+        yield client
+
+
+@pytest.fixture
+def other(server: Server) -> Iterator[RawClient]:
+    with RawClient(server.target) as client:
+        yield client
+
+
+@pytest.fixture
+def third(server: Server) -> Iterator[RawClient]:
+    with RawClient(server.target) as client:
+        yield client
 
 
 @pytest.fixture

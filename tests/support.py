@@ -72,6 +72,9 @@ class Beanstalkd:
     def signal(self, signum: signal.Signals) -> None:
         self._process.send_signal(signum)
 
+    def drain(self) -> None:
+        self.signal(signal.SIGUSR1)
+
     def kill(self) -> None:
         if self._process.poll() is None:
             self._process.kill()

@@ -336,8 +336,7 @@ class Broker:
             self._take_out(job)
             self._make_ready(job)
         while (tube := self._paused.first()) and tube.paused_until <= now:
-            self._paused.discard(tube)
-            tube.pause = 0
+            self._end_pause(tube)
             self._serve([tube])
         while (client := self._alarms.first()) and client.alarm <= now:
             self._ring(client, now)
@@ -379,7 +378,7 @@ class Broker:
     def _serve(self, tubes: "list[Tube] | Rotation[Tube]") -> None:
         """Hand ready jobs of these tubes to clients that wait."""
         while True:
-            able = [t for t in tubes if t.waiting and t.ready and not t.pause]
+            able = [t for t in tubes if t.waiting and t.ready and self._is_open(t)]
             jobs = [job for tube in able if (job := tube.ready.first())]
             if not jobs:
                 return
@@ -389,6 +388,16 @@ class Broker:
             self._take_out(job)
             self._hand_over(job, client)
             client.answer(job)
+
+    def _is_open(self, tube: Tube) -> bool:
+        """Tell whether a tube is not paused, also if its pause ends just now."""
+        if tube.pause and tube.paused_until <= self.clock():
+            self._end_pause(tube)
+        return not tube.pause
+
+    def _end_pause(self, tube: Tube) -> None:
+        tube.pause = 0
+        self._paused.discard(tube)
 
     def _hand_over(self, job: Job, client: Client) -> None:
         job.state = State.RESERVED
