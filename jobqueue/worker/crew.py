@@ -1,6 +1,7 @@
 """The slots of one process: started, watched over, and stopped together."""
 
 import enum
+import functools
 import itertools
 import math
 import sys
@@ -11,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
+from jobqueue.connection import Connection
 from jobqueue.errors import BrokerError, JobQueueError, JobStuckError
 from jobqueue.subscriber import Task, subscriber
 from jobqueue.worker import report
@@ -137,7 +139,7 @@ class Crew:
         wariness = Wariness()
         return [
             Slot(
-                settings.address,
+                functools.partial(Connection, settings.address),
                 settings.tubes,
                 executor,
                 outage,

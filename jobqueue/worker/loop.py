@@ -60,13 +60,14 @@ class Outage:
 class Slot:
     """A connection to the broker and a loop that runs one job at a time.
 
-    ``cell`` is where its supervisor looks; ``on_job_end`` is called before a job is
-    settled. With ``burst`` the slot stops as soon as no job is ready. It runs once.
+    ``connect`` makes a connection, or raises a BrokerError. ``cell`` is where its
+    supervisor looks; ``on_job_end`` is called before a job is settled. With ``burst``
+    the slot stops as soon as no job is ready. It runs once.
     """
 
     def __init__(
         self,
-        address: Address,
+        connect: Callable[[], Connection],
         tubes: Sequence[str],
         executor: Executor,
         outage: Outage,
@@ -77,7 +78,7 @@ class Slot:
         burst: bool = False,
     ) -> None:
         self.reservation: Reservation | None = None  # the job that runs
-        self._address = address
+        self._connect = connect
         self._tubes = tubes
         self._executor = executor
         self._outage = outage
@@ -97,7 +98,7 @@ class Slot:
         with called_in_children(self._forked):
             while not self._stopping.is_set():
                 try:
-                    with Connection(self._address) as self._connection:
+                    with self._connect() as self._connection:
                         self._work_on(self._connection)
                 except BrokerError as error:
                     self._suspicion.begin()  # its reservation is lost, if it had one

@@ -150,7 +150,7 @@ class Bench:
         """Return how many jobs a second are worked off in this process."""
         count.begin(self.jobs)
         put_many({} for _ in range(self.jobs))
-        started, left = time.perf_counter(), count.left
+        started, left = time.perf_counter(), max(1, count.left)
         count.is_complete.wait()
         return left / (time.perf_counter() - started)
 

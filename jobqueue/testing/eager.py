@@ -1,0 +1,133 @@
+"""Eager mode: a put runs the task at once, and no broker is needed."""
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Never
+
+from jobqueue.bulk import Bulk
+from jobqueue.errors import JobTooBigError
+from jobqueue.job import running
+from jobqueue.options import PutOptions
+from jobqueue.outcome import JobStats
+from jobqueue.subscriber import Task, subscriber
+from jobqueue.testing.diversion import diverted_to
+from jobqueue.worker.event_loop import EventLoop
+from jobqueue.worker.execute import Executor, ReservedBody
+from jobqueue.worker.limits import TimeLimits
+
+MAX_JOB_SIZE = 65_535  # bytes, beanstalkd's default
+
+
+@contextmanager
+def eager() -> Iterator[None]:
+    """Have each put of this process run its task at once, where it was called.
+
+    The job goes through JSON and the map of registered tasks, as on its way to a
+    worker, so that what would break there breaks here. The task runs once, whatever its
+    ``retries`` and ``delay``, and its error is raised by the put. Hooks, time limits,
+    ``async`` tasks and ``current_job()`` work as in a worker.
+
+    >>> with eager():
+    ...     send.put(to="ada@example.org", subject="Hello")
+    1
+    """
+    with closing(_Eager()) as destination, diverted_to(destination):
+        yield
+
+
+class _Eager:
+    """Where eager puts go."""
+
+    def __init__(self) -> None:
+        self._ids = itertools.count(1)
+        self._limits: TimeLimits[ReservedBody] = TimeLimits(_goes_on)
+        self._loops: list[EventLoop] = []
+
+    def put(self, tube: str, body: bytes, options: PutOptions) -> int:
+        """Run a job and return its id. Raises whatever the task raises."""
+        if len(body) > MAX_JOB_SIZE:
+            raise JobTooBigError(
+                f"a job of {len(body)} bytes for tube {tube!r} is too big: beanstalkd "
+                f"takes {MAX_JOB_SIZE} at most, unless it is started with a larger -z"
+            )
+        job = _EagerJob(next(self._ids), body, tube, options, depth=_depth())
+        loop = self._loop(job.depth)
+        error = Executor(subscriber.find, self._limits, loop).execute(job).error
+        if error is not None:
+            _raise(error)
+        return job.id
+
+    def put_many(
+        self, tube: str, bodies: Iterable[bytes], options: PutOptions
+    ) -> list[int]:
+        """Run jobs one after the other; an item that can't be put ends that."""
+        bulk: Bulk[Exception] = Bulk()
+        for body in bulk.sending(bodies):
+            bulk.answered(self.put(tube, body, options))
+        if bulk.source_error is not None:
+            raise bulk.error(bulk.source_error) from bulk.source_error
+        return bulk.ids
+
+    def close(self) -> None:
+        """End the event loops, and the watch over time limits."""
+        for loop in self._loops:
+            loop.close()
+        self._limits.close()
+
+    def _loop(self, depth: int) -> EventLoop:
+        """Return an event loop that does not wait for the job that has put this one."""
+        while len(self._loops) <= depth:
+            self._loops.append(EventLoop())
+        return self._loops[depth]
+
+
+@dataclass(slots=True)
+class _EagerJob:
+    """A job that nobody has reserved."""
+
+    id: int
+    body: bytes
+    tube: str
+    options: PutOptions
+    depth: int  # how many eager jobs wait for the end of this one
+    began: float = field(default_factory=time.monotonic)
+
+    def touch(self) -> bool:
+        return True
+
+    def stats(self) -> JobStats:
+        return JobStats(
+            tube=self.tube,
+            priority=self.options.priority,
+            ttr=self.options.ttr,
+            reserves=1,
+            releases=0,
+            buries=0,
+            kicks=0,
+        )
+
+    def begins(self, task: Task) -> None: ...
+
+    def limit(self, seconds: float | None) -> None: ...
+
+
+def _depth() -> int:
+    """Return how many eager jobs wait for the code that calls this."""
+    job = running.get(None)
+    if job is not None and isinstance(job.reservation, _EagerJob):
+        return job.reservation.depth + 1
+    return 0
+
+
+def _goes_on(_job: ReservedBody) -> None:
+    """Let a job that does not stop at its limit run on: nobody could take over."""
+
+
+def _raise(error: BaseException) -> Never:
+    try:
+        raise error
+    finally:
+        del error  # its traceback leads here: a cycle would keep all that it refers to

@@ -1,0 +1,150 @@
+"""Working jobs off in the process, and the thread, of a test."""
+
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from jobqueue.address import Address
+from jobqueue.connection import Connection
+from jobqueue.errors import BadJobError, BrokerError
+from jobqueue.message import decode
+from jobqueue.outcome import Outcome, Released
+from jobqueue.subscriber import Task, subscriber
+from jobqueue.worker.board import Board
+from jobqueue.worker.event_loop import EventLoop
+from jobqueue.worker.execute import Execution, Executor, FindTask, ReservedBody
+from jobqueue.worker.limits import TimeLimits
+from jobqueue.worker.loop import Outage, Slot
+from jobqueue.worker.settings import check_tubes
+from jobqueue.worker.suspicion import Wariness
+
+
+@dataclass(frozen=True, slots=True)
+class RanJob:
+    """One run of a job, and the error that it ended with, if any.
+
+    The names and arguments are None if the body was not a job.
+    """
+
+    id: int
+    tube: str | None
+    func_name: str | None
+    kwargs: dict[str, object] | None
+    error: BaseException | None
+
+
+def run_jobs(
+    url: str, tubes: Iterable[str] = (), *, reraise: bool = True
+) -> list[RanJob]:
+    """Work jobs off until none is ready, and return what ran, in order.
+
+    ``url`` is the broker's. ``tubes`` are names; without any, every tube that has a
+    task. All happens in the calling thread, so that tasks see a transaction that the
+    test has open. Retries don't wait for their pause. A job that was put with a delay
+    stays where it is.
+
+    The error of the first job that fails for good, with no retry left, is raised, and
+    the other jobs stay; with ``reraise=False`` they run, and the errors are in what is
+    returned.
+
+    Raises what :class:`~jobqueue.Worker` does, and
+    :class:`~jobqueue.errors.BrokerError`.
+
+    >>> with beanstalkd() as url:
+    ...     send.put(to="ada@example.org", subject="Hello")
+    ...     [job.func_name for job in run_jobs(url)]
+    1
+    ['send']
+    """
+    address = Address.parse(url)
+    watched = check_tubes(tubes)
+    ran: list[RanJob] = []
+
+    def find(tube: str, func_name: str) -> Task | None:
+        return subscriber.find(tube, func_name) if tube in watched else None
+
+    def connect() -> Connection:
+        return _Connection(address, ran, slot.stop if reraise else None)
+
+    limits: TimeLimits[ReservedBody] = TimeLimits(let_go_on)
+    with closing(limits), closing(EventLoop()) as event_loop:
+        slot = Slot(
+            connect,
+            watched,
+            _NotingExecutor(ran, find, limits, event_loop),
+            _NoOutage(address),
+            Wariness(),
+            cell=Board(1).cells[0],
+            on_job_end=lambda: None,
+            burst=True,
+        )
+        slot.run()
+    if reraise and ran and ran[-1].error is not None:
+        raise ran[-1].error
+    return ran
+
+
+def let_go_on(_job: ReservedBody) -> None:
+    """Let a job run on that does not stop at its time limit: nobody could take over."""
+
+
+class _NotingExecutor(Executor):
+    """An executor that notes what it runs."""
+
+    def __init__(
+        self,
+        ran: list[RanJob],
+        find: FindTask,
+        limits: TimeLimits[ReservedBody],
+        event_loop: EventLoop,
+    ) -> None:
+        super().__init__(find, limits, event_loop)
+        self._ran = ran
+
+    def execute(self, reserved: ReservedBody) -> Execution:
+        execution = super().execute(reserved)
+        try:
+            message = decode(reserved.body)
+        except BadJobError:
+            ran = RanJob(reserved.id, None, None, None, execution.error)
+        else:
+            ran = RanJob(
+                reserved.id,
+                message.tube,
+                message.func_name,
+                message.kwargs,
+                execution.error,
+            )
+        self._ran.append(ran)
+        return execution
+
+
+class _Connection(Connection):
+    """A connection on which a retry is ready at once, and which may end the run."""
+
+    def __init__(
+        self,
+        address: Address,
+        ran: list[RanJob],
+        stop: Callable[[], None] | None,
+    ) -> None:
+        super().__init__(address)
+        self._ran = ran
+        self._stop_at_failure = stop
+
+    def settle(
+        self, job_id: int, outcome: Outcome, *, reserve: int | None = None
+    ) -> bool:
+        if isinstance(outcome, Released):
+            outcome = replace(outcome, delay=0)
+        elif self._ran[-1].error is not None and self._stop_at_failure is not None:
+            self._stop_at_failure()
+            reserve = None  # the next job is not to count a reservation in vain
+        return super().settle(job_id, outcome, reserve=reserve)
+
+
+class _NoOutage(Outage):
+    """No patience with a broker that is away: nobody will bring it back."""
+
+    def begins(self, error: BrokerError) -> None:
+        raise error
