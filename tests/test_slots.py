@@ -17,7 +17,7 @@ from jobqueue.worker.crew import Told
 from jobqueue.worker.execute import Executor
 
 from .support import Beanstalkd, FakeBroker, eventually, eventually_true
-from .test_worker import ASKED, CONNECTED, RESERVED, records, working
+from .test_worker import CONNECTED, RESERVED, STATS, records, working
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +148,7 @@ def test_a_broker_that_freezes_is_noticed_and_waited_for(
 def test_a_touch_that_is_answered_not_found_is_logged_and_the_last(
     socket_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    answers = *CONNECTED, RESERVED, ASKED, b"NOT_FOUND\r\n", b"NOT_FOUND\r\n"
+    answers = *CONNECTED, RESERVED, STATS, b"NOT_FOUND\r\n", b"NOT_FOUND\r\n"
     finish = threading.Event()
     with FakeBroker(socket_folder / "s", *answers) as fake:
 

@@ -331,7 +331,6 @@ RESERVED = b"RESERVED 9 %d\r\n%b\r\n" % (len(BODY), BODY)
 COUNTS = "pri: 7\nage: 0\nttr: 60\nreserves: 1\nreleases: 0\nburies: 0\nkicks: 0\n"
 STATS = b"---\nid: 9\ntube: t\n" + COUNTS.encode()
 STATS = b"OK %d\r\n%b\r\n" % (len(STATS), STATS)
-ASKED = STATS + b"NOT_FOUND\r\n"  # after this job and the next, before this one runs
 
 
 @pytest.mark.parametrize(
@@ -349,7 +348,7 @@ def test_a_job_that_outlived_its_reservation_is_warned_of(
     answers: list[bytes],
 ) -> None:
     """By a script: beanstalkd 1.12 does not always notice that a time to run is up."""
-    with FakeBroker(socket_folder / "s", *CONNECTED, RESERVED, ASKED, *answers) as fake:
+    with FakeBroker(socket_folder / "s", *CONNECTED, RESERVED, STATS, *answers) as fake:
 
         @JobQueue(fake.url).task("t")
         def work() -> None:
@@ -369,7 +368,7 @@ def test_a_job_that_outlived_its_reservation_is_warned_of(
 def test_a_verdict_that_cannot_be_told_is_warned_of_with_the_failure(
     socket_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with FakeBroker(socket_folder / "s", *CONNECTED, RESERVED, ASKED) as fake:
+    with FakeBroker(socket_folder / "s", *CONNECTED, RESERVED, STATS) as fake:
 
         @JobQueue(fake.url).task("t")
         def work() -> None:
