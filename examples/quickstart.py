@@ -1,7 +1,7 @@
 """Tasks, puts and a worker, all in one command.
 
-Uses the beanstalkd at $BEANSTALKD_URL, else one on this machine's port 11300, else it
-starts one of its own for as long as it runs.
+Uses the beanstalkd at $BEANSTALKD_URL, else one on this machine's port 11300, else
+jobqueue's development server, for as long as it runs.
 """
 
 import subprocess

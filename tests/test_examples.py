@@ -47,7 +47,11 @@ def test_the_quickstart_needs_no_broker_to_be_running() -> None:
     done = run("-c", script)
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1] == "all done"
+    first, *_, last = done.stdout.splitlines()
+    assert first == (
+        "no beanstalkd on port 11300: the development server takes its place"
+    )
+    assert last == "all done"
 
 
 def test_the_quickstart_says_what_is_missing(tmp_path: Path) -> None:
@@ -75,3 +79,10 @@ def test_the_crawler_finds_every_page_of_its_site(broker: Beanstalkd) -> None:
     ]
     assert broker.counts("fetch") == {}
     assert broker.counts("parse") == {}
+
+
+def test_the_newsletters_own_tests_pass() -> None:
+    done = run("-m", "pytest", "-q", "newsletter")
+
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines()[-1].startswith("5 passed")

@@ -57,6 +57,31 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
+TESTS = """
+from tasks import task_one
+def test_by_a_worker(run_jobs):
+    task_one.put("a")
+    assert [job.kwargs for job in run_jobs()] == [{"arg1": "a"}]
+def test_at_once(eager, capsys):
+    task_one.put("a")
+    assert capsys.readouterr().out == "ran with a\\n"
+"""
+
+
+def test_the_installed_wheel_gives_fixtures_to_a_projects_tests(
+    wheel: Path, tmp_path: Path
+) -> None:
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv/bin/python"
+    run(python, "-m", "pip", "install", "-q", wheel, "pytest", cwd=tmp_path)
+    (tmp_path / "tasks.py").write_text(TASKS)
+    (tmp_path / "test_tasks.py").write_text(TESTS)
+
+    said = run(python, "-m", "pytest", "-q", "-W", "error", cwd=tmp_path)
+
+    assert "2 passed" in said
+
+
 def test_the_installed_wheel_does_the_main_job(
     wheel: Path, tmp_path: Path, broker: Beanstalkd
 ) -> None:

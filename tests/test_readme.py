@@ -88,6 +88,23 @@ def test_the_tour_does_what_it_shows(
     assert ran == 4
 
 
+def test_the_printed_tests_pass(tmp_path: Path) -> None:
+    for heading in ("A tour in 60 seconds", "Testing your tasks"):
+        for language, block in blocks(heading):
+            if language == "python":
+                write_printed(block, tmp_path)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "2 passed" in done.stdout, done.stdout
+
+
 def test_the_job_that_any_language_may_put_is_the_one_that_runs(
     broker: Beanstalkd,
 ) -> None:

@@ -1,0 +1,64 @@
+"""How tasks are tested: ``cd examples && python -m pytest newsletter``.
+
+The fixtures ``run_jobs`` and ``eager`` come with jobqueue.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from jobqueue import Bury
+from jobqueue.pytest_plugin import RunJobs
+
+from .app import send_issue, send_mail, subscribe
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give each test an empty folder to keep everything in."""
+    monkeypatch.setenv("NEWSLETTER_HOME", str(tmp_path))
+    return tmp_path
+
+
+def sent(home: Path) -> list[str]:
+    """Return the names of the mails."""
+    return sorted(path.stem for path in home.glob("outbox/*.eml"))
+
+
+def test_a_plain_call_needs_no_queue(home: Path) -> None:
+    send_mail("ada@example.org", "Hello", "How are you?")
+
+    assert sent(home) == ["ada@example.org Hello"]
+
+
+def test_who_subscribes_is_welcomed(home: Path, run_jobs: RunJobs) -> None:
+    subscribe("ada@example.org")
+    assert sent(home) == []  # the visitor does not wait for the mail
+
+    run_jobs()
+    assert sent(home) == ["ada@example.org Welcome"]
+
+
+def test_an_issue_goes_to_everybody(home: Path, run_jobs: RunJobs) -> None:
+    subscribe("ada@example.org")
+    subscribe("alan@example.org")
+    send_issue.put(subject="May", text="What a month.")
+
+    ran = run_jobs()  # also the jobs that jobs have put
+
+    assert [job.func_name for job in ran].count("send_mail") == 4
+    assert {"ada@example.org May", "alan@example.org May"} < set(sent(home))
+
+
+def test_a_bad_address_is_buried(run_jobs: RunJobs) -> None:
+    subscribe("nobody")
+
+    with pytest.raises(Bury, match="nobody is not an address"):
+        run_jobs()
+
+
+@pytest.mark.usefixtures("eager")
+def test_eagerly_no_broker_is_needed(home: Path) -> None:
+    subscribe("ada@example.org")
+
+    assert sent(home) == ["ada@example.org Welcome"]
