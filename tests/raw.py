@@ -6,7 +6,7 @@ import shutil
 import socket
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, Self
+from typing import BinaryIO, Protocol, Self
 
 import pytest
 
@@ -69,6 +69,15 @@ def require_beanstalkd() -> None:
     pytest.skip("beanstalkd is not installed")
 
 
+def read_reply(file: BinaryIO) -> bytes:
+    """Return the next reply, with its body if it has one; nothing at the end."""
+    line = file.readline()
+    words = line.split()
+    if words and words[0] in (b"RESERVED", b"FOUND", b"OK"):
+        line += file.read(int(words[-1]) + 2)
+    return line
+
+
 class RawClient:
     """A connection on which every byte is the test's own."""
 
@@ -95,11 +104,7 @@ class RawClient:
 
     def reply(self) -> bytes:
         """Return the next reply, with its body if it has one; nothing at the end."""
-        line = self._file.readline()
-        words = line.split()
-        if words and words[0] in (b"RESERVED", b"FOUND", b"OK"):
-            line += self._file.read(int(words[-1]) + 2)
-        return line
+        return read_reply(self._file)
 
     def ask(self, command: bytes) -> bytes:
         """Send one command and return its reply. The end of its line is added."""
@@ -130,10 +135,18 @@ class RawClient:
         assert begin == "---"
         return [re.sub(r"(age|time-left): \d+$", r"\1: ?", line) for line in lines]
 
-    def rest(self) -> bytes:
-        """Send no more, and return all that is still answered."""
+    def end(self) -> None:
+        """Send no more: the connection is half-closed."""
         self.socket.shutdown(socket.SHUT_WR)
+
+    def rest(self) -> bytes:
+        """Return all that is answered until the server hangs up."""
         return self._file.read()
+
+    def end_and_rest(self) -> bytes:
+        """Send no more, and return all that is still answered."""
+        self.end()
+        return self.rest()
 
     def has_answer(self) -> bool:
         """Tell whether something can be read without waiting."""
@@ -149,14 +162,17 @@ def converse(
     """Send something on a new connection, and return all that is answered."""
     with RawClient(target) as client:
         client.send(data if isinstance(data, bytes) else b"".join(data), in_pieces_of)
-        return client.rest()
+        return client.end_and_rest()
 
 
 def comparable(reply: bytes) -> bytes:
-    """Return a reply without what is the server's own, or the moment's."""
+    """Return a reply without what is the server's own, or the moment's.
+
+    A job's id is the same on two servers; the server's is not.
+    """
     if not reply.startswith(b"OK "):
         return reply
     chunk = reply.partition(b"\r\n")[2]
-    if b"\nstate: " in chunk:  # a job's id counts
+    if b"\nstate: " in chunk:
         return re.sub(rb"^(age|time-left): .*$", rb"\1", chunk, flags=re.MULTILINE)
     return OWN.sub(rb"\1", chunk)

@@ -32,7 +32,7 @@ def test_the_answers_to_many_commands_in_one_write_come_in_order(
     with RawClient(server.target) as client:
         client.send(commands)
 
-        assert client.rest() == expected
+        assert client.end_and_rest() == expected
 
 
 def test_a_client_that_does_not_read_is_answered_when_it_does(
@@ -44,7 +44,7 @@ def test_a_client_that_does_not_read_is_answered_when_it_does(
     assert other.ask(b"list-tube-used") == USING  # the server goes on with others
 
     expected = b"FOUND %d 60000\r\n%b\r\n" % (job_id, bytes(60_000))
-    assert client.rest() == expected * count
+    assert client.end_and_rest() == expected * count
 
 
 def test_commands_behind_a_reserve_are_executed_when_it_is_answered(
@@ -69,7 +69,7 @@ def test_a_client_may_wait_with_many_commands_behind_its_reserve(
 
     other.put(b"hello")
 
-    assert client.rest() == b"RESERVED 1 5\r\nhello\r\n" + USING * 10_000
+    assert client.end_and_rest() == b"RESERVED 1 5\r\nhello\r\n" + USING * 10_000
 
 
 def test_waiting_clients_are_served_by_turns(server: Server, client: RawClient) -> None:
@@ -133,7 +133,7 @@ def test_what_a_client_had_reserved_is_ready_again_when_it_leaves(
     elif end == "close":
         client.close()
     else:
-        client.socket.shutdown(socket.SHUT_WR)
+        client.end()
 
     assert other.reply() == b"RESERVED 2 5\r\nhello\r\n"
     assert other.ask(b"reserve") == b"RESERVED 1 5\r\nhello\r\n"
@@ -487,7 +487,7 @@ def test_clients_are_counted_by_what_they_do(server: Server, other: RawClient) -
 
 def test_garbage_harms_nobody_else(client: RawClient, other: RawClient) -> None:
     client.send(bytes(range(256)) * 500 + b"\r\n" * 3)
-    client.socket.shutdown(socket.SHUT_WR)
+    client.end()
     while client.reply():
         pass
 

@@ -1,0 +1,266 @@
+"""Random commands from several connections, to beanstalkd and the development server.
+
+Each example has servers of its own: they start in some hundredths of a second, job ids
+begin with 1, and every count can be compared.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic_ns
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from jobqueue.devserver.broker import MAX_JOB_SIZE, Broker
+from jobqueue.devserver.session import Session, Switchboard
+
+from .raw import RawClient, comparable, read_reply, require_beanstalkd, server_of
+from .support import eventually
+
+CONNECTIONS = 5
+TUBES = [b"default", b"a", b"b", b"c"]
+
+# Long enough for nothing to become due within an example, so that only order matters.
+SECONDS = st.sampled_from([100, 200, 1000])
+DELAYS = st.one_of(st.just(0), SECONDS)
+PRIORITIES = st.sampled_from([0, 1, 1023, 1024, 2**32 - 1])
+JOB_IDS = st.integers(1, 12)
+TUBE_NAMES = st.sampled_from(TUBES)
+
+
+def line(
+    template: bytes, *parts: st.SearchStrategy[object]
+) -> st.SearchStrategy[bytes]:
+    return st.tuples(*parts).map(lambda values: template % values + b"\r\n")
+
+
+def put_command(priority: int, delay: int, ttr: int, body: bytes) -> bytes:
+    return b"put %d %d %d %d\r\n%b\r\n" % (priority, delay, ttr, len(body), body)
+
+
+BODIES = st.one_of(st.binary(max_size=10), st.binary(min_size=220, max_size=230))
+PUTS = st.builds(put_command, PRIORITIES, DELAYS, SECONDS, BODIES)
+BY_ID = [b"reserve-job", b"delete", b"touch", b"kick-job", b"peek", b"stats-job"]
+ONE_JOB = [
+    line(b"%b %%d" % name, JOB_IDS)
+    for name in (
+        b"reserve-job",
+        b"delete",
+        b"touch",
+        b"kick-job",
+        b"peek",
+        b"stats-job",
+    )
+]
+COMMANDS = st.one_of(
+    PUTS,
+    PUTS,
+    st.just(b"reserve-with-timeout 0\r\n"),
+    st.just(b"reserve-with-timeout 0\r\n"),
+    line(b"use %b", TUBE_NAMES),
+    line(b"watch %b", TUBE_NAMES),
+    line(b"ignore %b", TUBE_NAMES),
+    line(b"release %d %d %d", JOB_IDS, PRIORITIES, DELAYS),
+    line(b"bury %d %d", JOB_IDS, PRIORITIES),
+    line(b"kick %d", st.integers(-1, 3)),
+    line(b"stats-tube %b", TUBE_NAMES),
+    line(b"pause-tube %b %d", TUBE_NAMES, DELAYS),
+    *ONE_JOB,
+    st.sampled_from([b"peek-ready\r\n", b"peek-delayed\r\n", b"peek-buried\r\n"]),
+    st.sampled_from([b"list-tubes\r\n", b"list-tubes-watched\r\n", b"hello\r\n"]),
+    st.sampled_from([b"put 0 -1 1 8\r\ndelete 1\r\n", b"put 0 0 1 1\r\nabc"]),
+    st.just(b"put 0 0 1 65536\r\n%b\r\n" % bytes(65536)),
+    st.binary(max_size=500).map(lambda garbage: garbage + b"\r\n"),
+)
+# Behind one that may wait nothing follows: when it would be executed is not defined.
+LAST_COMMANDS = st.sampled_from([b"", b"reserve\r\n", b"reserve-with-timeout 1000\r\n"])
+
+
+class Written:
+    """A wire that keeps what is written to it."""
+
+    def __init__(self) -> None:
+        self._data = b""
+
+    def write(self, data: bytes) -> None:
+        self._data += data
+
+    def close(self) -> None: ...
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def replies(self) -> Iterator[bytes]:
+        """Yield the replies since the last time."""
+        file = io.BytesIO(self._data)
+        self._data = b""
+        while reply := read_reply(file):
+            yield reply
+
+
+class Connection:
+    """One connection to each server, and one to a core without sockets.
+
+    What the core answers, it answers at once: so it is known how many replies to wait
+    for from the others.
+    """
+
+    def __init__(self, real: RawClient, ours: RawClient, board: Switchboard) -> None:
+        self.real = real
+        self.ours = ours
+        self._board = board
+        self._wire = Written()
+        self.session: Session = board.open(self._wire)
+
+    def send(self, data: bytes, in_pieces_of: int | None = None) -> None:
+        self._board.tick()
+        self.session.receive(data)
+        self._board.settle()
+        self.real.send(data, in_pieces_of)
+        self.ours.send(data, in_pieces_of)
+
+    def compare(self) -> None:
+        for core in self._wire.replies():
+            expected = comparable(self.real.reply())
+            assert expected == comparable(self.ours.reply())
+            assert expected == comparable(core)
+
+    def compare_to_the_end(self) -> None:
+        self._board.tick()
+        self.session.end()
+        self._board.settle()
+        self.real.end()
+        self.ours.end()
+        self.compare()
+        assert self.real.rest() == b""
+        assert self.ours.rest() == b""
+
+    def close(self) -> None:
+        self.session.close()
+        self._board.settle()
+        self.real.close()
+        self.ours.close()
+
+    @property
+    def waits(self) -> bool:
+        return self.session._client.is_waiting
+
+
+class BothServers(RuleBasedStateMachine):
+    @initialize()
+    def start(self) -> None:
+        self._stack = ExitStack()
+        folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="jq-")))
+        self._real = self._stack.enter_context(server_of("beanstalkd", folder))
+        self._ours = self._stack.enter_context(server_of("devserver", folder))
+        self._board = Switchboard(Broker(monotonic_ns, MAX_JOB_SIZE))
+        self._control = self._connect()
+        self._connections = [self._connect() for _ in range(CONNECTIONS)]
+
+    def _connect(self) -> Connection:
+        """Connect to all; the order in which a server accepts is the same."""
+        connection = Connection(
+            RawClient(self._real.target), RawClient(self._ours.target), self._board
+        )
+        connection.send(b"list-tube-used\r\n")
+        connection.compare()
+        return connection
+
+    @rule(
+        number=st.integers(0, CONNECTIONS - 1),
+        commands=st.lists(COMMANDS, min_size=1, max_size=8),
+        last=LAST_COMMANDS,
+        in_pieces_of=st.sampled_from([None, None, 7, 1000]),
+    )
+    def send(
+        self, number: int, commands: list[bytes], last: bytes, in_pieces_of: int | None
+    ) -> None:
+        connection = self._connections[number]
+        if not connection.waits:
+            connection.send(b"".join([*commands, last]), in_pieces_of)
+
+    @rule(number=st.integers(0, CONNECTIONS - 1))
+    def wait(self, number: int) -> None:
+        connection = self._connections[number]
+        if not connection.waits:
+            connection.send(b"reserve\r\n")
+
+    @rule(number=st.integers(0, CONNECTIONS - 1))
+    def hang_up(self, number: int) -> None:
+        self._connections[number].close()
+        self._connections[number] = self._connect_anew()
+
+    @rule(number=st.integers(0, CONNECTIONS - 1))
+    def end(self, number: int) -> None:
+        self._connections[number].compare_to_the_end()
+        self._connections[number].close()
+        self._connections[number] = self._connect_anew()
+
+    def _connect_anew(self) -> Connection:
+        self._compare()  # so that the end of the one before has been seen
+        return self._connect()
+
+    @invariant()
+    def agree(self) -> None:
+        if hasattr(self, "_control"):
+            self._compare()
+
+    def _compare(self) -> None:
+        """Compare the replies so far, and then what is counted."""
+        self._board.tick()
+        for connection in self._connections:
+            connection.compare()
+        core = self._core_counts()
+        eventually(lambda: counts(self._control.real), core)
+        eventually(lambda: counts(self._control.ours), core)
+        jobs = [b"stats-job %d\r\n" % n for n in range(1, int(core["cmd-put"]) + 1)]
+        tubes = [b"stats-tube %b\r\n" % name for name in TUBES]
+        self._control.send(b"".join([*jobs, *tubes, b"list-tubes\r\n"]))
+        self._control.compare()
+
+    def _core_counts(self) -> dict[str, str]:
+        self._control.session.receive(b"stats\r\n")
+        (reply,) = self._control._wire.replies()
+        return parsed(reply)
+
+    def teardown(self) -> None:
+        if not hasattr(self, "_stack"):
+            return
+        for connection in [self._control, *self._connections]:
+            connection.close()
+        self._stack.close()
+
+
+def counts(client: RawClient) -> dict[str, str]:
+    return parsed(client.ask(b"stats"))
+
+
+def parsed(reply: bytes) -> dict[str, str]:
+    lines = comparable(reply).decode().splitlines()
+    stats = dict(line.split(": ", 1) for line in lines if ": " in line)
+    del stats["cmd-stats"], stats["total-connections"]  # it was polled, and probed
+    return stats
+
+
+def test_random_commands_are_answered_alike() -> None:
+    require_beanstalkd()
+    run_state_machine_as_test(
+        BothServers,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
