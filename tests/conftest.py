@@ -13,9 +13,9 @@ from jobqueue.worker.event_loop import EventLoop
 from jobqueue.worker.execute import Execution, Executor, ReservedBody
 from jobqueue.worker.limits import TimeLimits
 
-from .raw import INSTALLED, SERVERS, RawClient, Server, server_of
+from .raw import SERVERS, RawClient, Server, server_of
 from .running import Reserved, Run, Running
-from .support import Beanstalkd
+from .support import IS_INSTALLED, Beanstalkd
 
 # Machines stall; no test asserts a time.
 hypothesis.settings.register_profile("jobqueue", deadline=None)
@@ -23,7 +23,7 @@ hypothesis.settings.load_profile("jobqueue")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not INSTALLED:
+    if not IS_INSTALLED:
         terminalreporter.write_line(
             "beanstalkd is not installed: not checked against the real server",
             yellow=True,

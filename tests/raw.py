@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +11,8 @@ import pytest
 
 from jobqueue.devserver import DevServer
 
-from .support import DEADLINE, Beanstalkd
+from .support import DEADLINE, IS_INSTALLED, Beanstalkd
 
-INSTALLED = shutil.which("beanstalkd") is not None
 SERVERS = ["beanstalkd", "devserver"]
 
 Target = str | tuple[str, int]
@@ -57,12 +55,12 @@ def server_of(kind: str, folder: Path, max_job_size: int = 65535) -> Server:
     if kind == "devserver":
         return InThread(f"unix:{path}", max_job_size=max_job_size)
     require_beanstalkd()
-    return Beanstalkd(path, "-z", str(max_job_size))
+    return Beanstalkd(path, "-z", str(max_job_size), is_real=True)
 
 
 def require_beanstalkd() -> None:
     """Skip the test if there is no beanstalkd, except where nothing may be skipped."""
-    if INSTALLED:
+    if IS_INSTALLED:
         return
     if os.environ.get("CI"):
         pytest.fail("beanstalkd is not installed")

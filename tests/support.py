@@ -1,6 +1,7 @@
 """A real beanstalkd, real worker processes, and waiting with a deadline."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -33,12 +34,25 @@ def eventually_true(condition: Callable[[], object], within: float = DEADLINE) -
     eventually(lambda: bool(condition()), expected=True, within=within)
 
 
+REAL = ["beanstalkd"]
+DEVSERVER = [sys.executable, "-m", "jobqueue.devserver"]
+IS_INSTALLED = shutil.which("beanstalkd") is not None
+
+
 class Beanstalkd:
-    """A beanstalkd of a test's own, on a Unix socket or a free port."""
+    """A beanstalkd of a test's own, on a Unix socket or a free port.
+
+    It is the development server if there is no real one, unless that is needed.
+    """
 
     def __init__(
-        self, listen: Path | int, *options: str, memory_limit: int | None = None
+        self,
+        listen: Path | int,
+        *options: str,
+        is_real: bool = IS_INSTALLED,
+        memory_limit: int | None = None,
     ) -> None:
+        self._program = REAL if is_real else DEVSERVER
         self._options = options
         self._memory_limit = memory_limit  # bytes
         if isinstance(listen, Path):
@@ -51,7 +65,7 @@ class Beanstalkd:
             self._listen = ["-l", "127.0.0.1", "-p", str(listen)]
 
     def start(self) -> None:
-        command = ["beanstalkd", *self._listen, *self._options]
+        command = [*self._program, *self._listen, *self._options]
         if self._memory_limit is not None:
             limited = f'ulimit -v {self._memory_limit // 1024}; exec "$@"'
             command = ["sh", "-c", limited, "sh", *command]

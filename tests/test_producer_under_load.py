@@ -15,6 +15,7 @@ import pytest
 
 from jobqueue import JobQueue, Putter
 
+from .raw import require_beanstalkd
 from .support import Beanstalkd, eventually
 
 ROOT = Path(__file__).parent.parent
@@ -214,6 +215,7 @@ def test_a_million_generated_jobs_take_no_more_memory_than_a_thousand(
 
 
 def test_the_benchmark_of_the_producer_runs() -> None:
+    require_beanstalkd()
     done = subprocess.run(
         [
             sys.executable,

@@ -19,6 +19,7 @@ from jobqueue import (
     PutManyError,
 )
 
+from .raw import require_beanstalkd
 from .support import Beanstalkd, FakeBroker, eventually, free_port
 
 
@@ -171,9 +172,9 @@ def test_a_draining_broker_is_a_clear_error(
 def test_a_broker_out_of_memory_is_a_clear_error_and_used_when_it_has_some(
     socket_folder: Path,
 ) -> None:
-    broker = Beanstalkd(
-        socket_folder / "b.sock", "-z", "100000000", memory_limit=60 * 2**20
-    )
+    require_beanstalkd()
+    path, limit = socket_folder / "b.sock", 60 * 2**20
+    broker = Beanstalkd(path, "-z", "100000000", is_real=True, memory_limit=limit)
     with broker, JobQueue(broker.url) as queue:
 
         @queue.task("t")

@@ -16,6 +16,7 @@ from jobqueue.worker import limits, loop
 from jobqueue.worker.crew import Told
 from jobqueue.worker.execute import Executor
 
+from .raw import require_beanstalkd
 from .support import Beanstalkd, FakeBroker, eventually, eventually_true
 from .test_worker import CONNECTED, RESERVED, STATS, records, working
 
@@ -376,6 +377,7 @@ def test_a_deleted_job_of_a_lost_connection_is_warned_of(
 
 
 def test_the_benchmark_of_the_worker_runs() -> None:
+    require_beanstalkd()
     done = subprocess.run(
         [
             sys.executable,

@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40)
     options = parser.parse_args()
     port = free_port()
-    with Beanstalkd(port) as broker, JobQueue(broker.url) as queue:
+    with Beanstalkd(port, is_real=True) as broker, JobQueue(broker.url) as queue:
         rates = measure(contenders(broker, port, queue), options.puts, options.rounds)
     for name, found in rates.items():
         print(f"{name:28} {statistics.median(found):9,.0f} puts/s")

@@ -64,7 +64,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60, help="of idling")
     options = parser.parse_args()
     port = free_port()
-    with tempfile.TemporaryDirectory() as folder, Beanstalkd(port) as broker:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Beanstalkd(port, is_real=True) as broker,
+    ):
         bench = Bench(broker, port, Path(folder), options.jobs)
         bench.one_slot(options.rounds, "no-op")
         with on_one_core(broker):
