@@ -233,6 +233,7 @@ class Connection:
             return JobStats(
                 tube=stats[b"tube:"].decode("ascii"),
                 priority=int(stats[b"pri:"]),
+                delay=int(stats[b"delay:"]),
                 ttr=int(stats[b"ttr:"]),
                 reserves=int(stats[b"reserves:"]),
                 releases=int(stats[b"releases:"]),

@@ -1,6 +1,7 @@
 """What becomes of a job, as values, and the one rule that decides it."""
 
 import enum
+import random
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -9,6 +10,7 @@ from jobqueue.errors import BadJobError, CrashLoopError, OptionError
 from jobqueue.seconds import Delay, whole_seconds
 
 KICKS_REACH_MAX = "Kicks reach max"
+_LONGEST_MOMENT = 256  # seconds
 
 RetryOn = type[BaseException] | Iterable[type[BaseException]]
 
@@ -38,12 +40,17 @@ class Bury(Exception):  # noqa: N818 - a task says `raise Bury("why")`
     """
 
 
+class NotNow(Exception):  # noqa: N818 - it is a verdict, as the two before are
+    """Raised by the worker itself: put this job back for a moment. It has not run."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobStats:
     """What the broker counts of a job (protocol.txt, "stats-job")."""
 
     tube: str
     priority: int
+    delay: int  # seconds, of its last put or release
     ttr: int  # seconds
     reserves: int
     releases: int
@@ -120,6 +127,12 @@ class RetryPolicy:
         """Return how many more times a job may be tried."""
         return max(0, self.retries * stats.allowances - stats.releases)
 
+    def is_last_chance(self, stats: JobStats) -> bool:
+        """Tell whether a job was lost before, and may be only once more."""
+        return self.max_lost is not None and (
+            0 < stats.lost == self.max_lost * stats.allowances - 1
+        )
+
     def check_lost(self, stats: JobStats) -> None:
         """Raise CrashLoopError for a job that was lost too often to be run again."""
         if self.max_lost is not None and stats.lost >= self.max_lost * stats.allowances:
@@ -167,12 +180,20 @@ def decide(error: BaseException, stats: JobStats, policy: RetryPolicy) -> Outcom
     kind = type(error)  # not isinstance(), which runs code of a task's own error
     if issubclass(kind, BadJobError | Bury):
         return Buried(stats.priority)
+    if issubclass(kind, NotNow):
+        return Released(stats.priority, _moment(stats))
     retried = issubclass(kind, (Retry, *policy.retry_on))
     if retried and policy.retries_left(stats):
         return Released(stats.priority, _delay(error, stats, policy))
     if policy.max_kicks is not None and stats.kicks >= policy.max_kicks:
         return Deleted()
     return Buried(stats.priority)
+
+
+def _moment(stats: JobStats) -> int:
+    """Return how long to put a job back that another is in the way of."""
+    longest = min(2 ** min(stats.releases + 1, 10), _LONGEST_MOMENT)
+    return random.randint(longest // 2, longest)  # noqa: S311
 
 
 def _delay(error: BaseException, stats: JobStats, policy: RetryPolicy) -> int:

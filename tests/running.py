@@ -10,7 +10,14 @@ from jobqueue.worker.execute import Execution, ReservedBody
 
 def stats(**counts: int) -> JobStats:
     """Return what the broker may count of a reserved job of tube "t"."""
-    some = {"priority": 7, "ttr": 60, "releases": 0, "buries": 0, "kicks": 0}
+    some = {
+        "priority": 7,
+        "delay": 0,
+        "ttr": 60,
+        "releases": 0,
+        "buries": 0,
+        "kicks": 0,
+    }
     at_least = 1 + counts.get("releases", 0) + counts.get("buries", 0)
     return JobStats(tube="t", **some | {"reserves": at_least} | counts)
 

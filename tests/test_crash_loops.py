@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from jobqueue import JobQueue, Worker
+from jobqueue.connection import Connection
+from jobqueue.outcome import Buried, NotNow, Outcome, RetryPolicy
 from jobqueue.worker.suspicion import Suspicion, Wariness
 
 from .running import stats
@@ -25,7 +27,7 @@ from .support import (
 from .test_worker import CONNECTED, RESERVED, working
 
 TASKS = """
-import ctypes, os, signal
+import ctypes, os, signal, time
 from jobqueue import JobQueue
 
 queue = JobQueue()
@@ -38,7 +40,12 @@ def good(n):
     say("good", n)
 
 @queue.task("t")
+def slow(n):
+    time.sleep(2)  # longer than a process takes to start, and jobs to come back
+
+@queue.task("t")
 def bad(how):
+    time.sleep(0.2)  # so that its neighbours have begun, too
     say("bad")
     if how == "exit":
         os._exit(9)
@@ -58,6 +65,9 @@ def app(tmp_path: Path, broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def good(n: int) -> None: ...
+
+
+def slow(n: int) -> None: ...
 
 
 def bad(how: str) -> None: ...
@@ -163,7 +173,7 @@ def test_a_bad_job_is_found_out_that_comes_when_the_workers_have_long_been_there
 
 
 def counted(**counts: int) -> bytes:
-    some = {"pri": 7, "age": 9, "ttr": 60, "releases": 0, "buries": 0, "kicks": 0}
+    some = {"pri": 7, "delay": 0, "ttr": 60, "releases": 0, "buries": 0, "kicks": 0}
     lines = [f"{name}: {value}\n" for name, value in (some | counts).items()]
     text = "---\nid: 9\ntube: t\n" + "".join(lines)
     return b"OK %d\r\n%b\r\n" % (len(text), text.encode())
@@ -191,24 +201,45 @@ def test_a_process_that_has_lost_a_reservation_is_wary_of_the_job(
     assert fake.received[-1].startswith(b"bury 9 7\r\n")
 
 
-def test_each_job_is_suspect_until_a_process_has_worked_for_a_while() -> None:
+def test_each_job_is_suspect_until_one_proves_that_those_after_it_are_not() -> None:
     wariness = Wariness()
     first, second = Suspicion(wariness), Suspicion(wariness)
+    proof = stats(reserves=1)
     assert first.is_of(10)
-    assert second.is_of(11)
+    first.learn(10, proof)
+    assert first.is_of(11)  # it may be an urgent one that another worker is lost with
 
-    wariness._until = time.monotonic() - 1
+    wariness._first_job_at = time.monotonic() - 1
+    first.learn(11, stats(reserves=1, delay=9))
     assert not first.is_of(12)
-    assert not second.is_of(13)
+    assert second.is_of(13)  # its first one
+
+    second.learn(13, stats(reserves=1, delay=9))  # others may have been ready before it
+    second.learn(14, stats(reserves=2))
+    assert second.is_of(15)
+    second.learn(15, proof)
+    assert not second.is_of(16)
 
     second.begin()  # it has lost a reservation, maybe since the process was frozen
-    assert first.is_of(14)
+    assert first.is_of(17)
+    first.learn(17, stats(reserves=2))
+    assert first.is_of(18)
+
+
+def test_without_a_proof_jobs_are_trusted_after_a_minute() -> None:
+    wariness = Wariness()
+    suspicion = Suspicion(wariness)
+    suspicion.learn(1, stats(reserves=1, delay=9))
+    wariness._first_job_at = time.monotonic() - 61
+    assert suspicion.is_of(2)
+    suspicion.learn(2, stats(reserves=1, delay=9))
+    assert not suspicion.is_of(3)
 
 
 def test_a_job_that_comes_out_of_order_is_suspect() -> None:
     wariness = Wariness()
     suspicion = Suspicion(wariness)
-    wariness._is_over = True
+    wariness._first_job_at = time.monotonic() - 1
     suspicion.learn(20, stats(reserves=1))
 
     assert not suspicion.is_of(21)
@@ -220,6 +251,46 @@ def test_a_job_that_comes_out_of_order_is_suspect() -> None:
 
     suspicion.learn(5, stats(reserves=1))  # 20 was more urgent, and 5 is next in order
     assert not suspicion.is_of(6)
+
+
+def test_only_one_job_at_a_time_has_its_last_chance() -> None:
+    wariness = Wariness()
+    first, second = Suspicion(wariness), Suspicion(wariness)
+    policy = RetryPolicy(max_lost=3)
+
+    assert not first.take_last_chance(stats(reserves=1), policy)
+    assert not first.take_last_chance(stats(reserves=2), policy)
+    assert first.take_last_chance(stats(reserves=3), policy)
+    assert not second.take_last_chance(stats(reserves=2), policy)
+    with pytest.raises(NotNow):
+        second.take_last_chance(stats(reserves=3), policy)
+    first.give_last_chance_back()
+    assert second.take_last_chance(stats(reserves=3), policy)
+
+
+@pytest.mark.parametrize("max_lost", [1, None])
+def test_who_has_one_chance_or_any_number_has_no_last_one(max_lost: int | None) -> None:
+    policy = RetryPolicy(max_lost=max_lost)
+
+    found = [policy.is_last_chance(stats(reserves=n)) for n in (1, 2, 3)]
+    assert found == [False, False, False]
+
+
+def test_the_neighbours_of_a_job_that_kills_its_worker_are_not_buried_with_it(
+    app: Path, broker: Beanstalkd
+) -> None:
+    with JobQueue(broker.url) as queue:
+        slow_ids = queue.task("t")(slow).put_many([{"n": n} for n in range(3)])
+        bad_id = queue.task("t")(bad).put(how="kill")
+    with WorkerProcess(app, "--import=tasks", "--processes=2", "--threads=4") as worker:
+        eventually_true(lambda: is_worked_off(broker), within=2 * DEADLINE)
+        log = worker.log
+
+    buried = re.findall(r"Job (\d+) buried", log)
+    done = re.findall(r"Job (\d+) done", log)
+    assert buried == [str(bad_id)]
+    assert sorted(done) == sorted(map(str, slow_ids))
+    assert re.search(r"Job \d+ put back for \d s: ", log)
 
 
 @pytest.mark.parametrize("succeeds", [True, False])
@@ -255,3 +326,38 @@ def test_a_job_that_runs_unasked_is_found_out_and_buried_before_it_can_crash(
     assert broker.counts("t") == ({} if succeeds else {"buried": 1})
     assert ("has ended well and is deleted" in caplog.text) == succeeds
     assert ("ValueError" in caplog.text) != succeeds
+
+
+def test_a_job_that_ends_well_just_as_it_is_buried_is_deleted_too(
+    broker: Beanstalkd, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Suspicion, "is_of", lambda *_: False)
+    is_being_buried, has_ended = threading.Event(), threading.Event()
+    settle = Connection.settle
+
+    def settle_slowly(
+        connection: Connection,
+        job_id: int,
+        outcome: Outcome,
+        *,
+        reserve: int | None = None,
+    ) -> bool:
+        if isinstance(outcome, Buried):
+            is_being_buried.set()
+            assert has_ended.wait(DEADLINE)
+            time.sleep(0.1)  # while the slot, too, has something to tell the broker
+        return settle(connection, job_id, outcome, reserve=reserve)
+
+    monkeypatch.setattr(Connection, "settle", settle_slowly)
+
+    @queue.task("t", max_lost=1)
+    def work() -> None:
+        assert is_being_buried.wait(DEADLINE)
+        has_ended.set()
+
+    work.put()
+    with broker.client("t") as lost:
+        lost.reserve(0)
+    with working(Worker()):
+        eventually_true(has_ended.is_set)
+        eventually(lambda: broker.counts("t"), {})

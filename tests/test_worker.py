@@ -328,7 +328,9 @@ def test_only_the_named_tubes_are_worked_off(
 BODY = b'{"func_name":"work","tube":"t","kwargs":{}}'
 CONNECTED = (b"OK 14\r\n---\n- default\n\r\n", b"WATCHING 2\r\n", b"WATCHING 1\r\n")
 RESERVED = b"RESERVED 9 %d\r\n%b\r\n" % (len(BODY), BODY)
-COUNTS = "pri: 7\nage: 0\nttr: 60\nreserves: 1\nreleases: 0\nburies: 0\nkicks: 0\n"
+COUNTS = (
+    "pri: 7\nage: 0\ndelay: 0\nttr: 60\nreserves: 1\nreleases: 0\nburies: 0\nkicks: 0\n"
+)
 STATS = b"---\nid: 9\ntube: t\n" + COUNTS.encode()
 STATS = b"OK %d\r\n%b\r\n" % (len(STATS), STATS)
 

@@ -102,6 +102,7 @@ class _EagerJob:
         return JobStats(
             tube=self.tube,
             priority=self.options.priority,
+            delay=0,
             ttr=self.options.ttr,
             reserves=1,
             releases=0,

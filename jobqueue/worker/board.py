@@ -93,11 +93,11 @@ class SharedMemory:
             self.fds: tuple[int, ...] = ()
             self.memory = mmap.mmap(-1, _size(slots), tagname=self.handle)
         else:
-            with tempfile.TemporaryFile() as file:
-                file.truncate(_size(slots))
-                self.memory = mmap.mmap(file.fileno(), _size(slots))
-                self.fds = (os.dup(file.fileno()),)
-            self.handle = str(self.fds[0])
+            fd = _nameless_file()
+            os.truncate(fd, _size(slots))
+            self.memory = mmap.mmap(fd, _size(slots))
+            self.fds = (fd,)
+            self.handle = str(fd)
 
     def passed_on(self) -> None:
         """Close what only the start of the process needed."""
@@ -114,6 +114,14 @@ class SharedMemory:
             return mmap.mmap(fd, _size(slots))
         finally:
             os.close(fd)
+
+
+def _nameless_file() -> int:
+    """Return the descriptor of a file in memory, or else on the disk."""
+    if hasattr(os, "memfd_create"):  # needs no folder that can be written
+        return os.memfd_create("jobqueue")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
 
 
 def _size(slots: int) -> int:

@@ -16,11 +16,12 @@ def call_in_children(callback: Callback) -> None:
 @contextmanager
 def called_in_children(callback: Callback) -> Iterator[None]:
     """Have something called at the start of each child that is forked meanwhile."""
-    call_in_children(callback)
+    callbacks = _callbacks()
+    callbacks.append(callback)
     try:
         yield
     finally:
-        _callbacks().remove(callback)
+        callbacks.remove(callback)
 
 
 @functools.cache  # once: what the system is told to call at a fork, it never forgets

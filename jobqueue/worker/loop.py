@@ -11,6 +11,7 @@ from jobqueue.outcome import (
     DONE,
     Buried,
     Deleted,
+    NotNow,
     Outcome,
     Released,
     RetryPolicy,
@@ -126,6 +127,8 @@ class Slot:
         reserved for as long as the child lives.
         """
         self._is_forked = True
+        if self.reservation is not None:
+            self.reservation.forked()
         if self._connection is not None:
             self._connection.close()
 
@@ -173,9 +176,7 @@ class Slot:
 
     def _tell_broker(self, reservation: Reservation, execution: Execution) -> None:
         try:
-            if reservation.is_buried:
-                self._ended_after_all(reservation, execution)
-            elif execution.error is not None:
+            if execution.error is not None:
                 self._settle_failed(reservation, execution, execution.error)
             elif self._settle(reservation, DONE):
                 report.done(reservation, execution)
@@ -184,11 +185,6 @@ class Slot:
         except BrokerError:
             report.broker_not_told(reservation, execution)
             raise
-
-    def _ended_after_all(self, reservation: Reservation, execution: Execution) -> None:
-        is_well = reservation.is_doubted and execution.error is None
-        is_deleted = is_well and reservation.delete_buried()
-        report.ended_after_all(reservation, execution, is_deleted=is_deleted)
 
     def _end(self, reservation: Reservation) -> None:
         reservation.end()
@@ -216,14 +212,22 @@ class Slot:
             self._is_lost(reservation, execution)
             return
         match outcome:
+            case Released(delay=delay) if isinstance(error, NotNow):
+                report.put_back(failure, delay)
             case Released(delay=delay):
                 report.released(failure, delay)
             case Buried():
                 report.buried(failure)
 
     def _is_lost(self, reservation: Reservation, execution: Execution) -> None:
-        self._suspicion.begin()
-        report.reservation_lost(reservation, execution)
+        """Take note that the reservation is void: lost, or given up meanwhile."""
+        if reservation.is_buried:
+            is_well = reservation.is_doubted and execution.error is None
+            is_deleted = is_well and reservation.delete_buried()
+            report.ended_after_all(reservation, execution, is_deleted=is_deleted)
+        else:
+            self._suspicion.begin()
+            report.reservation_lost(reservation, execution)
 
     def _settle(self, reservation: Reservation, outcome: Outcome) -> bool:
         reserve = None if self._stopping.is_set() else self._reserve_timeout

@@ -183,7 +183,8 @@ def ended_after_all(
     job: ReservedBody, execution: Execution, *, is_deleted: bool
 ) -> None:
     """Say that a job which was given up, and buried, has ended."""
-    logger.info(
+    logger.log(
+        logging.INFO if execution.error is None else logging.ERROR,
         "Job %d, which was buried while it ran, has ended%s: %s after %.3f s",
         job.id,
         " well and is deleted" if is_deleted else "",
@@ -235,6 +236,19 @@ def buried(failure: Failure) -> None:
         )
     else:
         _failed(failure, "buried", "")
+
+
+@_unfailing
+def put_back(failure: Failure, delay: int) -> None:
+    """Say that a job has not run now, and when it will."""
+    logger.info(
+        "Job %d put back for %d s: %s was lost with its worker before, and so was "
+        "another job that runs now; they run one after the other",
+        failure.job.id,
+        delay,
+        _name(failure.execution.task),
+        extra=_extra_of(failure),
+    )
 
 
 @_unfailing

@@ -22,6 +22,7 @@ class Reservation:
     __slots__ = (
         "_cell",
         "_connection",
+        "_has_last_chance",
         "_suspicion",
         "_turn",
         "began",
@@ -51,6 +52,7 @@ class Reservation:
         self._cell = cell
         self._suspicion = suspicion
         self._turn = threading.Lock()
+        self._has_last_chance = False
         self.is_settled = False  # or given up: no more is said of it
         self.is_buried = False  # while it runs
         self.is_doubted = False  # that it can run: its workers were lost before
@@ -60,7 +62,7 @@ class Reservation:
         """Take note of what runs.
 
         Raises :class:`~jobqueue.errors.CrashLoopError` for a job that was lost too
-        often to be run again.
+        often to be run again, and NotNow for one that is not to run beside another.
         """
         self.task = task
         if self._suspicion.is_of(self.id):
@@ -68,6 +70,9 @@ class Reservation:
             if stats is not None:
                 self._suspicion.learn(self.id, stats)
                 task.policy.check_lost(stats)
+                self._has_last_chance = self._suspicion.take_last_chance(
+                    stats, task.policy
+                )
 
     def limit(self, seconds: float | None) -> None:
         """Let the supervisor know when what runs now should end; None: it has ended."""
@@ -98,7 +103,7 @@ class Reservation:
         """Bury the job while it still runs; False if the reservation was lost."""
         with self._turn:
             if self.is_settled:
-                return False
+                return self.is_buried
             stats = self._connection.stats_job(self.id)
             self.is_settled = True
             self.is_buried = stats is not None and self._connection.settle(
@@ -112,5 +117,15 @@ class Reservation:
             return self._connection.settle(self.id, DONE)
 
     def end(self) -> None:
-        """Let the supervisor know that the slot is done with the job."""
+        """Let the supervisor, and other slots, know that the slot is done with it."""
         self._cell.end()
+        if self._has_last_chance:
+            self._suspicion.give_last_chance_back()
+
+    def forked(self) -> None:
+        """Take note that this is a copy in a child, to which the job does not belong.
+
+        Another thread may have had its turn at the moment of the fork: for ever, here.
+        """
+        self._turn = threading.Lock()
+        self.is_settled = True
