@@ -112,8 +112,12 @@ class _Ending:
     def _go_on(self) -> None:
         if not self.is_for_good:
             flush_output()
-            _block_signals(block=True)  # until the new one is ready for them
             os.chdir(self._folder)
+            _block_signals(block=True)  # until the new one is ready for them
+            for signum in SIGNALS:
+                # One that another thread gets, which a task has left, would be noted
+                # here and forgotten with this program. Like this, it ends the process.
+                signal.signal(signum, signal.SIG_DFL)
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
 
