@@ -180,11 +180,13 @@ def buried_while_it_runs(job: Reservation, error: CrashLoopError) -> None:
 
 @_unfailing
 def ended_after_all(
-    job: ReservedBody, execution: Execution, *, is_deleted: bool
+    job: Reservation, execution: Execution, *, is_deleted: bool
 ) -> None:
     """Say that a job which was given up, and buried, has ended."""
+    # One that was stuck has been said to have failed already.
+    has_failed_now = job.is_doubted and execution.error is not None
     logger.log(
-        logging.INFO if execution.error is None else logging.ERROR,
+        logging.ERROR if has_failed_now else logging.INFO,
         "Job %d, which was buried while it ran, has ended%s: %s after %.3f s",
         job.id,
         " well and is deleted" if is_deleted else "",
