@@ -189,6 +189,44 @@ def test_a_tube_vanishes_with_the_last_client_that_needs_it(
     eventually(lambda: other.ask(b"list-tubes"), b"OK 18\r\n---\n- default\n- c\n\r\n")
 
 
+def test_a_pause_of_no_time_ends_before_the_next_command(
+    client: RawClient, other: RawClient
+) -> None:
+    client.put()
+    client.ask(b"pause-tube default 100")
+    other.send(b"reserve\r\n")
+    eventually(lambda: client.stats()["current-waiting"], "1")
+
+    client.send(b"pause-tube default 0\r\ndelete 1\r\n")
+
+    assert client.reply() == b"PAUSED\r\n"
+    assert client.reply() == b"NOT_FOUND\r\n"
+    assert other.reply() == b"RESERVED 1 0\r\n\r\n"
+
+
+def test_tubes_leave_the_list_in_the_order_in_which_a_client_lets_them_go(
+    client: RawClient, other: RawClient
+) -> None:
+    client.asks(b"watch a", b"watch b", b"watch c", b"use d")
+    other.asks(b"watch e", b"watch f", b"watch g")
+
+    client.close()
+
+    expected = ["- default", "- e", "- f", "- g"]
+    eventually(lambda: other.yaml(b"list-tubes"), expected)
+
+
+def test_a_tube_is_made_before_the_one_used_so_far_vanishes(
+    client: RawClient, other: RawClient
+) -> None:
+    client.ask(b"use a")
+    other.ask(b"watch b")
+
+    client.ask(b"use c")
+
+    assert other.yaml(b"list-tubes") == ["- default", "- c", "- b"]
+
+
 def test_a_draining_server_takes_no_jobs(server: Server, client: RawClient) -> None:
     client.put(b"hello")
     server.drain()

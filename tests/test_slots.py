@@ -197,7 +197,7 @@ def test_a_job_is_touched_three_times_in_its_time_to_run(
 def test_a_quick_job_is_neither_touched_nor_asked_after(
     broker: Beanstalkd, queue: JobQueue
 ) -> None:
-    """But for those that are older than the worker: it can't know how they fared."""
+    """But for the first ones: a new worker can't know how they fared."""
 
     @queue.task("t")
     def work() -> None: ...

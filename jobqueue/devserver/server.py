@@ -94,7 +94,6 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Have commands executed."""
-        self._board.tick()
         self._session.receive(data)
         self._settle()
 
@@ -111,7 +110,6 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """Have commands executed again."""
-        self._board.tick()
         self._session.go_on()
         self._settle()
 

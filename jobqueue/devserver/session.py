@@ -127,6 +127,7 @@ class Session:
         line = self._next_line()
         if line is None:
             return self._skip_buffer(then=self._read_long_line)
+        self._broker.tick()  # as beanstalkd does between two commands
         reply = self._commands.execute(line)
         if isinstance(reply, Body):
             self._incoming = reply.job
@@ -208,7 +209,7 @@ class Switchboard:
         return Session(self.broker, wire, self._answered)
 
     def tick(self) -> None:
-        """Do all that is due now: to be called before anything else, too."""
+        """Do all that is due now."""
         self.broker.tick()
         self.settle()
 
