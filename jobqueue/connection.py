@@ -93,6 +93,18 @@ class Connection:
         with suppress(OSError):  # a task may have closed file descriptors not its own
             self._socket.close()
 
+    @property
+    def awaits_job(self) -> bool:
+        """Whether :meth:`settle` has asked for a job that nobody has read yet."""
+        return self._reserve_is_sent
+
+    def has_received(self) -> bool:
+        """Tell, from another thread, whether a read that waits is about to end."""
+        try:
+            return self._socket.has_received()
+        except (OSError, ValueError):  # it has ended, so no read waits on it
+            return False
+
     def interrupt(self) -> None:
         """End the connection from another thread: a read that waits on it fails now."""
         with suppress(OSError):  # it has ended already, so no read waits on it

@@ -178,6 +178,14 @@ class BrokerSocket(socket.socket):
             raise TimeoutError
         return readable, writable
 
+    def has_received(self) -> bool:
+        """Tell whether something is there to be read."""
+        if not hasattr(select, "poll"):  # Windows
+            return bool(select.select([self], [], [], 0)[0])
+        poll = select.poll()
+        poll.register(self, select.POLLIN)
+        return bool(poll.poll(0))
+
     def makefile(self, *_args: Any, **_kwargs: Any) -> Any:  # noqa: ANN401
         """Return the one reader, to greenstalk as to everybody."""
         return self.replies

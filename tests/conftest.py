@@ -95,7 +95,9 @@ def running() -> Iterator[Running]:
 @pytest.fixture
 def executor(running: Running) -> Iterator[Executor]:
     event_loop = EventLoop()
-    limits: TimeLimits[ReservedBody] = TimeLimits(running.stuck.append)
+    limits: TimeLimits[ReservedBody] = TimeLimits(
+        lambda job, _guard: running.stuck.append(job)
+    )
     yield Executor(subscriber.find, limits, event_loop)
     limits.close()
     event_loop.close()

@@ -235,8 +235,11 @@ def test_a_signal_is_not_missed_that_comes_when_all_is_done(
     assert not worker.crew.is_to_be_replaced
 
 
-def test_what_blocks_the_event_loop_is_where_a_stuck_async_job_is_said_to_be(
-    queue: JobQueue, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_a_job_that_another_holds_up_is_not_buried_and_the_other_is_named(
+    broker: Beanstalkd,
+    queue: JobQueue,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(limits, "GRACE", 0.1)
     begun, release = threading.Event(), threading.Event()
@@ -262,8 +265,9 @@ def test_what_blocks_the_event_loop_is_where_a_stuck_async_job_is_said_to_be(
     assert begun.wait(20)
     blocker.put()
     try:
-        eventually_true(lambda: "innocent (tube t) did not stop" in caplog.text)
+        eventually_true(lambda: "innocent (tube t) could not be" in caplog.text)
         eventually_true(lambda: "in blocker" in caplog.text)
+        assert broker.counts("t") == {"reserved": 2}
     finally:
         release.set()
         thread.join(20)

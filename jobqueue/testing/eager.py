@@ -16,7 +16,7 @@ from jobqueue.subscriber import Task, subscriber
 from jobqueue.testing.diversion import diverted_to
 from jobqueue.worker.event_loop import EventLoop
 from jobqueue.worker.execute import Executor, ReservedBody
-from jobqueue.worker.limits import TimeLimits
+from jobqueue.worker.limits import Guard, TimeLimits
 
 MAX_JOB_SIZE = 65_535  # bytes, beanstalkd's default
 
@@ -123,7 +123,7 @@ def _depth() -> int:
     return 0
 
 
-def _goes_on(_job: ReservedBody) -> None:
+def _goes_on(_job: ReservedBody, _guard: Guard) -> None:
     """Let a job that does not stop at its limit run on: nobody could take over."""
 
 

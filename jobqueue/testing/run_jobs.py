@@ -13,7 +13,7 @@ from jobqueue.subscriber import Task, subscriber
 from jobqueue.worker.board import Board
 from jobqueue.worker.event_loop import EventLoop
 from jobqueue.worker.execute import Execution, Executor, FindTask, ReservedBody
-from jobqueue.worker.limits import TimeLimits
+from jobqueue.worker.limits import Guard, TimeLimits
 from jobqueue.worker.loop import Outage, Slot
 from jobqueue.worker.settings import check_tubes
 from jobqueue.worker.suspicion import Wariness
@@ -66,7 +66,7 @@ def run_jobs(
     def connect() -> Connection:
         return _Connection(address, ran, slot.stop if reraise else None)
 
-    limits: TimeLimits[ReservedBody] = TimeLimits(let_go_on)
+    limits: TimeLimits[ReservedBody] = TimeLimits(_let_go_on)
     with closing(limits), closing(EventLoop()) as event_loop:
         slot = Slot(
             connect,
@@ -84,7 +84,7 @@ def run_jobs(
     return ran
 
 
-def let_go_on(_job: ReservedBody) -> None:
+def _let_go_on(_job: ReservedBody, _guard: Guard) -> None:
     """Let a job run on that does not stop at its time limit: nobody could take over."""
 
 

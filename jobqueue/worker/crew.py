@@ -30,6 +30,7 @@ from jobqueue.worker.suspicion import Wariness
 # The system may hand a signal to another thread. Python's handler then runs when the
 # main thread, which alone can run it, wakes up by itself.
 LONGEST_WAIT = 0.2  # seconds
+PATIENCE = 0.1  # seconds, for jobs that are on their way when a slot is stopped
 THREAD_NAME = "jobqueue-slot"
 LAST_STEPS = 0.2  # seconds, for a thread that has no job any more
 
@@ -44,9 +45,10 @@ class Told(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Stuck:
-    """A job has not stopped at its time limit."""
+    """A job has not stopped at its time limit, or another keeps it from that."""
 
     job: ReservedBody
+    is_held_up: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class Crew:
         self._stuck: list[Reservation] = []
         self._is_spent = False  # it has run max_jobs
         self._is_draining = False
+        self._drained_at = math.inf  # time.monotonic()
         self._is_told = False  # to stop
         self._has_signal = False
         self._deadline = math.inf  # time.monotonic(), when running jobs are abandoned
@@ -104,7 +107,7 @@ class Crew:
             raise JobQueueError("a worker runs once: make another")
         event_loop = self._event_loop
         limits: TimeLimits[ReservedBody] = TimeLimits(
-            lambda job: self._events.put(_Stuck(job))
+            lambda job, guard: self._events.put(_Stuck(job, guard.is_held_up()))
         )
         heartbeat = Heartbeat(self._reservations)
         executor = Executor(self._find, limits, event_loop, self._settings.time_limit)
@@ -186,14 +189,25 @@ class Crew:
 
     def _attend(self) -> None:
         """Deal with what comes, until all slots have ended or hold no job."""
-        while self._running() if self._is_draining else self._slots_at_work:
-            wait = min(self._deadline - time.monotonic(), LONGEST_WAIT)
+        while self._goes_on():
+            longest = PATIENCE if self._is_draining else LONGEST_WAIT
+            wait = min(self._deadline - time.monotonic(), longest)
             try:
                 self._deal_with(self._events.get(timeout=max(0, wait)))
             except Empty:
                 if time.monotonic() >= self._deadline:
                     self._abandon()
                     return
+
+    def _goes_on(self) -> bool:
+        if not self._slots_at_work:
+            return False
+        if not self._is_draining:
+            return True
+        if time.monotonic() < self._drained_at + PATIENCE:
+            return True
+        are_cut = {slot.cut() for slot in self._slots} == {True}
+        return not are_cut or bool(self._running())
 
     def _deal_with(self, event: _Event) -> None:
         match event:
@@ -207,10 +221,10 @@ class Crew:
                     self._deadline = 0  # a second one does not wait
                 self._is_told = self._has_signal = True
                 self._drain_within_deadline()
-            case _Stuck(job):
+            case _Stuck(job, is_held_up):
                 for reservation in self._reservations():
                     if reservation is job:  # ids may begin again, after a lost broker
-                        self._give_up(reservation)
+                        self._give_up(reservation, is_held_up=is_held_up)
             case _SlotEnded(error):
                 self._slots_at_work -= 1
                 if error is not None:
@@ -226,16 +240,24 @@ class Crew:
             report.jobs_are_enough(jobs)
             self.stop()  # now, so that no slot reserves a job to no purpose
 
-    def _give_up(self, stuck: Reservation) -> None:
-        """Bury a job that does not stop at its time limit, and leave its thread."""
+    def _give_up(self, stuck: Reservation, *, is_held_up: bool) -> None:
+        """Bury a job that does not stop at its time limit, and leave its thread.
+
+        One that another job holds up is not buried: it is ready again with the end of
+        the process.
+        """
         try:
-            is_buried = stuck.bury()
+            is_buried = not is_held_up and stuck.bury()
         except BrokerError:
             is_buried = False
         if stuck not in self._reservations():  # it has stopped at last
             return
         self._stuck.append(stuck)
-        briefly(report.stuck, stuck, self._where_is(stuck), is_buried=is_buried)
+        where = self._where_is(stuck)
+        if is_held_up:
+            briefly(report.held_up, stuck, where)
+        else:
+            briefly(report.stuck, stuck, where, is_buried=is_buried)
         self._failure = JobStuckError(
             f"job {stuck.id} does not stop: only the end of its process ends it"
         )
@@ -251,6 +273,7 @@ class Crew:
         if self._is_draining:
             return
         self._is_draining = True
+        self._drained_at = time.monotonic()
         self.board.state = State.LEAVING
         for slot in self._slots:
             slot.stop()

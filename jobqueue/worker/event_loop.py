@@ -98,6 +98,7 @@ class AwaitGuard:
     def __init__(self) -> None:
         self._task: asyncio.Task[object] | None = None
         self._expired = False
+        self._was_told = False
         self._ended = False
 
     def interrupt(self, *, at_once: bool) -> bool:  # noqa: ARG002 - any moment is good
@@ -106,6 +107,15 @@ class AwaitGuard:
         if self._task is not None:
             self._task.get_loop().call_soon_threadsafe(self._cancel)
         return True
+
+    def is_held_up(self) -> bool:
+        """Tell whether another task blocks the loop, so that this one is not told."""
+        import asyncio  # noqa: PLC0415 - see above
+
+        task = self._task
+        if task is None or self._was_told:
+            return not self._was_told
+        return asyncio.current_task(task.get_loop()) is not task
 
     def end(self) -> None:
         """Interrupt it no more."""
@@ -119,6 +129,7 @@ class AwaitGuard:
         await self._translating(_coroutine(awaitable))
 
     def _cancel(self) -> None:
+        self._was_told = True
         if self._task is not None and not self._ended:
             self._task.cancel()
 

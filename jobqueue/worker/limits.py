@@ -34,6 +34,10 @@ class Guard(Protocol):
         """
         ...
 
+    def is_held_up(self) -> bool:
+        """Tell whether something else keeps the error from being raised."""
+        ...
+
     def end(self) -> None:
         """Interrupt it no more. Called by itself, when it has ended."""
         ...
@@ -63,6 +67,10 @@ class ThreadGuard:
         _raise_in(self._thread, TimeLimitExceeded)
         self._interrupted.set()
         return True
+
+    def is_held_up(self) -> bool:
+        """Tell that only the code itself keeps the error from being raised."""
+        return False
 
     def end(self) -> None:
         """Take the error back if it has not been raised yet."""
@@ -96,10 +104,10 @@ class TimeLimits(Generic[J]):
     """Watches what has a time limit, from a thread of its own.
 
     The job of what was interrupted and still runs after a grace of 5 seconds is
-    reported to ``on_stuck``.
+    reported to ``on_stuck``, with its guard.
     """
 
-    def __init__(self, on_stuck: Callable[[J], None]) -> None:
+    def __init__(self, on_stuck: Callable[[J, Guard], None]) -> None:
         self._on_stuck = on_stuck
         self._changed = threading.Condition()
         self._watched: dict[Guard, _Watched[J]] = {}
@@ -159,7 +167,7 @@ class TimeLimits(Generic[J]):
     def _act(self, guard: Guard, watched: _Watched[J], now: float) -> None:
         if watched.interrupted:
             del self._watched[guard]
-            self._on_stuck(watched.job)
+            self._on_stuck(watched.job, guard)
         elif guard.interrupt(at_once=now >= watched.due + _LONGEST_DEFERRAL):
             watched.interrupted = True
             watched.due = now + GRACE

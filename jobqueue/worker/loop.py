@@ -89,6 +89,7 @@ class Slot:
         self._reserve_timeout = 0 if burst else RESERVE_TIMEOUT
         self._burst = burst
         self._stopping = threading.Event()
+        self._is_cut = False
         self._connection: Connection | None = None
         self._waiting = False  # for the broker, and for nothing that a job did
         self._pause = FIRST_PAUSE
@@ -109,16 +110,29 @@ class Slot:
                     return
 
     def stop(self) -> None:
-        """Let the job that runs finish, reserve no other, and end :meth:`run`.
+        """Let the job that runs finish, ask for no other, and end :meth:`run`.
 
-        Can be called from any other thread, at any time. If no job runs afterwards,
-        none will.
+        Can be called from any thread, at any time. If the slot waits for a job, it does
+        so until one comes, which runs, or until :meth:`cut`.
         """
-        # In this order: whoever misses the flag has its connection cut.
         self._stopping.set()
+
+    def cut(self) -> bool:
+        """Let the slot wait for a job no longer, after :meth:`stop`.
+
+        Can be called from any other thread, and again. If it returns True and no job
+        runs, none will. False: a job has just come, and is about to run.
+        """
         connection = self._connection
-        if self._waiting and connection is not None:
+        if self._is_cut or connection is None:
+            return True
+        if self._waiting and connection.has_received():
+            return False
+        # In this order: whoever misses the flag has its connection cut.
+        self._is_cut = True
+        if self._waiting:
             connection.interrupt()
+        return True
 
     def _forked(self) -> None:
         """Take note that this is a copy of the slot in a child that a task forked.
@@ -147,7 +161,9 @@ class Slot:
 
     def _wait_for_job(self, connection: Connection) -> Reservation | None:
         self._waiting = True
-        if self._stopping.is_set():
+        # A job that was asked for with the last verdict may be on its way. To leave it
+        # would count as its worker's loss, and after some of these it would be buried.
+        if self._stopping.is_set() and not connection.awaits_job:
             return None
         job = connection.reserve(self._reserve_timeout)
         self._waiting = False
@@ -155,11 +171,11 @@ class Slot:
         if job is None:
             return None
         reservation = Reservation(connection, *job, self._cell, self._suspicion)
-        # stop() may have cut the connection just as the job came in. It is ready again
-        # then, so it must not run here. In this order: whoever stops the slot and finds
+        # The connection may have been cut just as the job came in. It is ready again
+        # then, so it must not run here. In this order: whoever cuts the slot and finds
         # no reservation can be sure that no job begins to run.
         self.reservation = reservation
-        if self._stopping.is_set():
+        if self._is_cut:
             self._end(reservation)
             return None
         return reservation

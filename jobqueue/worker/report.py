@@ -109,6 +109,21 @@ def stuck(job: Reservation, stack: str, *, is_buried: bool) -> None:
 
 
 @_unfailing
+def held_up(job: Reservation, stack: str) -> None:
+    """Say that a job can't be told of its time limit, and what is in the way."""
+    logger.error(
+        "Job %d is held up: %s could not be interrupted within %g s of its time limit, "
+        "since another job blocks the event loop. With the end of the process it is "
+        "ready again. What blocks the loop is here:\n%s",
+        job.id,
+        _name(job.task),
+        GRACE,
+        stack,
+        extra=_extra(job, job.task, time.monotonic() - job.began),
+    )
+
+
+@_unfailing
 def stuck_worker_ends(why: str) -> None:
     """Say that a worker has stopped because a job does not."""
     logger.warning("Worker stopped: %s", why)
