@@ -230,7 +230,7 @@ def test_a_killed_worker_loses_no_job_and_leaves_no_orphan(
     app: Path, broker: Beanstalkd, shape: str
 ) -> None:
     """The processes of a killed supervisor finish what they do, and end."""
-    put(app, "work.put(seconds=1)")
+    put(app, "work.put(seconds=4)")
     with start(app, shape) as process:
         process.says("begins")
         is_working_but_one = SLOTS[shape] - 1
