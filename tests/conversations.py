@@ -332,16 +332,6 @@ CONVERSATIONS = {
             b"RESERVED 1 5\r\nhello\r\n"
         ),
     ),
-    "a pause of no time ends before the next command": (
-        b"pause-tube default 100\r\npause-tube default 0\r\nstats-tube default\r\n",
-        (
-            b"PAUSED\r\nPAUSED\r\nOK 265\r\n---\nname: default\n"
-            b"current-jobs-urgent: 0\ncurrent-jobs-ready: 0\ncurrent-jobs-reserved: 0\n"
-            b"current-jobs-delayed: 0\ncurrent-jobs-buried: 0\ntotal-jobs: 0\n"
-            b"current-using: 1\ncurrent-watching: 1\ncurrent-waiting: 0\n"
-            b"cmd-delete: 0\ncmd-pause-tube: 2\npause: 0\npause-time-left: 0\n\r\n"
-        ),
-    ),
     "a paused tube gives a job by its id": (
         HELLO + b"pause-tube default 100\r\nreserve-job 1\r\n",
         b"INSERTED 1\r\nPAUSED\r\nRESERVED 1 5\r\nhello\r\n",
