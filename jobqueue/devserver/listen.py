@@ -10,7 +10,7 @@ from typing import Self
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 11300
-_BACKLOG = 1024
+BACKLOG = 1024  # connections that wait to be accepted, as with beanstalkd
 _MAX_PORT = 65535
 
 _HOST_AND_PORT = re.compile(r"(\[[^]]+\]|[^:]*)(?::(\d+))?")
@@ -82,7 +82,7 @@ def _listen_on_tcp(host: str, port: int) -> socket.socket:
     (family, _, _, _, address), *_ = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
-    return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    return socket.create_server(address[:2], family=family, backlog=BACKLOG)
 
 
 def _listen_on_unix(path: Path) -> socket.socket:
@@ -94,7 +94,7 @@ def _listen_on_unix(path: Path) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX)
     try:
         sock.bind(str(path))
-        sock.listen(_BACKLOG)
+        sock.listen(BACKLOG)
     except BaseException:
         sock.close()
         raise

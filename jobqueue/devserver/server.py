@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import cast
 
 from jobqueue.devserver.broker import SECOND, Broker
+from jobqueue.devserver.listen import BACKLOG
 from jobqueue.devserver.session import Session, Switchboard
 
 _log = logging.getLogger("jobqueue.devserver")
@@ -33,7 +34,7 @@ class Server:
         """Serve until told to stop."""
         loop = asyncio.get_running_loop()
         listener = await loop.create_server(
-            lambda: Connection(self, self._board), sock=self._socket
+            lambda: Connection(self, self._board), sock=self._socket, backlog=BACKLOG
         )
         started()
         await stop.wait()
