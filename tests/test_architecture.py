@@ -31,6 +31,7 @@ FLOORS = [
         "worker.leash",
         "worker.limits",
         "worker.settings",
+        "worker.shared_memory",
         "worker.suspicion",
     },
     {"worker.execute", "worker.reservation"},
@@ -39,6 +40,7 @@ FLOORS = [
     {"worker.crew"},
     {"worker"},
     {""},  # the package itself: the public names
+    {"worker.arguments"},
     {"worker.__main__"},
     # The development server stands apart, and only the tools for tests start it.
     {"devserver.ordering", "devserver.listen"},

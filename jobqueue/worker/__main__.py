@@ -4,7 +4,6 @@ import argparse
 import atexit
 import importlib
 import logging
-import math
 import os
 import signal
 import sys
@@ -15,13 +14,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from jobqueue import JobQueueError, JobStuckError, Worker, __version__
+from jobqueue import JobQueueError, JobStuckError, Worker
 from jobqueue.worker import report
-from jobqueue.worker.board import Board, SharedMemory
+from jobqueue.worker.arguments import make_parser
+from jobqueue.worker.board import Board, size_of_board
 from jobqueue.worker.crew import THREAD_NAME, Told
 from jobqueue.worker.forks import call_in_children
 from jobqueue.worker.leash import Leash
-from jobqueue.worker.settings import MAX_SHUTDOWN_TIMEOUT, SHUTDOWN_TIMEOUT
+from jobqueue.worker.shared_memory import SharedMemory
 from jobqueue.worker.signals import (
     SIGNALS,
     briefly,
@@ -36,20 +36,12 @@ from jobqueue.worker.supervisor import Supervisor
 MODULE = "jobqueue.worker"
 STDERR = 2  # the file descriptor
 
-EXAMPLE = """\
-example:
-  python -m jobqueue.worker --tube emails --tube reports --import app.tasks
-
-SIGTERM and SIGINT (Ctrl-C) stop the worker when the running jobs are finished.
-Exit status: 0 when it was stopped, 2 when it could not start.
-"""
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a worker as the command line says, and return the exit status."""
     _open_standard_files()
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = _parser()
+    parser = make_parser()
     options = parser.parse_args(arguments)
     in_several = options.processes > 1 or options.supervised
     logging.basicConfig(
@@ -143,7 +135,7 @@ def _work(
     except JobQueueError as error:
         parser.error(str(error))
     if leash is not None:
-        shared = SharedMemory.open(options.supervised, options.threads)
+        shared = SharedMemory.open(options.supervised, size_of_board(options.threads))
         worker.crew.board = Board(options.threads, shared)
         leash.on_loss = lambda: worker.crew.tell(Told.DRAIN)
     failure: JobQueueError | None = None
@@ -189,115 +181,6 @@ def _end_threads(ending: _Ending, patience: float) -> None:
         threading.Thread(target=end_at_last, daemon=True).start()
     elif left or is_blocked():
         ending.now()
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}\n")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python -m jobqueue.worker",
-        description="Work off the jobs of beanstalkd tubes.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    add = parser.add_argument
-    add(
-        "--tube",
-        action="append",
-        default=[],
-        dest="tubes",
-        metavar="NAME",
-        help="a tube to work off; repeatable (default: all that have tasks)",
-    )
-    add(
-        "--import",
-        action="append",
-        default=[],
-        dest="modules",
-        metavar="MODULE",
-        help="a module with tasks, as in app.tasks; repeatable",
-    )
-    add(
-        "--url",
-        help="the broker (default: that of the tasks' queue; $BEANSTALKD_URL "
-        "or beanstalkd://127.0.0.1:11300 if it names none)",
-    )
-    add(
-        "--processes",
-        type=_count,
-        default=1,
-        metavar="N",
-        help="how many processes, for work that computes (default: 1)",
-    )
-    add(
-        "--threads",
-        type=_count,
-        default=1,
-        metavar="N",
-        help="how many jobs at a time in each process, for work that waits "
-        "(default: 1)",
-    )
-    add(
-        "--time-limit",
-        type=_time_limit,
-        metavar="SECONDS",
-        help="for how long a job may run, if its task has no limit of its own",
-    )
-    add(
-        "--max-jobs",
-        type=_count,
-        metavar="N",
-        help="replace a process after it has run so many jobs",
-    )
-    add("--burst", action="store_true", help="stop as soon as no job is ready")
-    add(
-        "--shutdown-timeout",
-        type=_seconds,
-        default=SHUTDOWN_TIMEOUT,
-        metavar="SECONDS",
-        help="how long to wait for the running jobs when told to stop (default: 30)",
-    )
-    add(
-        "--log-level",
-        type=str.lower,
-        choices=["debug", "info", "warning", "error"],
-        default="info",
-        metavar="LEVEL",
-        help="debug, info (the default), warning or error",
-    )
-    add("--supervised", metavar="BOARD", help=argparse.SUPPRESS)
-    add("--version", action="version", version=f"jobqueue {__version__}")
-    return parser
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if 0 <= seconds <= MAX_SHUTDOWN_TIMEOUT:
-        return seconds
-    raise argparse.ArgumentTypeError(
-        f"{text!r} is not a number of seconds from 0 to {MAX_SHUTDOWN_TIMEOUT}"
-    )
-
-
-def _count(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) > 0:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
-
-
-def _time_limit(text: str) -> float:
-    if (seconds := _seconds(text)) > 0:
-        return seconds
-    raise argparse.ArgumentTypeError("a time limit has to be more than 0 seconds")
 
 
 def _import(module: str, parser: argparse.ArgumentParser) -> None:

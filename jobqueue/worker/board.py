@@ -6,9 +6,6 @@ in memory that they share with the supervisor, which costs no system call.
 
 import enum
 import mmap
-import os
-import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -63,7 +60,9 @@ class Board:
     """A process's state and its slots' cells: in its own memory, unless shared."""
 
     def __init__(self, slots: int, memory: bytearray | mmap.mmap | None = None) -> None:
-        self._memory = memoryview(bytearray(_size(slots)) if memory is None else memory)
+        self._memory = memoryview(
+            bytearray(size_of_board(slots)) if memory is None else memory
+        )
         cells = self._memory[_STATE_SIZE:]
         self.cells = [Cell(cells[n * _CELL_SIZE :][:_CELL_SIZE]) for n in range(slots)]
 
@@ -84,45 +83,6 @@ class Board:
                 yield found
 
 
-class SharedMemory:
-    """The memory of a board, made by the supervisor for one process."""
-
-    def __init__(self, slots: int) -> None:
-        if sys.platform == "win32":
-            self.handle = f"jobqueue-{os.getpid()}-{os.urandom(8).hex()}"
-            self.fds: tuple[int, ...] = ()
-            self.memory = mmap.mmap(-1, _size(slots), tagname=self.handle)
-        else:
-            fd = _nameless_file()
-            os.truncate(fd, _size(slots))
-            self.memory = mmap.mmap(fd, _size(slots))
-            self.fds = (fd,)
-            self.handle = str(fd)
-
-    def passed_on(self) -> None:
-        """Close what only the start of the process needed."""
-        for fd in self.fds:
-            os.close(fd)
-
-    @staticmethod
-    def open(handle: str, slots: int) -> mmap.mmap:
-        """Return the memory, in the process that was given the handle."""
-        if sys.platform == "win32":
-            return mmap.mmap(-1, _size(slots), tagname=handle)
-        fd = int(handle)
-        try:
-            return mmap.mmap(fd, _size(slots))
-        finally:
-            os.close(fd)
-
-
-def _nameless_file() -> int:
-    """Return the descriptor of a file in memory, or else on the disk."""
-    if hasattr(os, "memfd_create"):  # needs no folder that can be written
-        return os.memfd_create("jobqueue")
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
-
-
-def _size(slots: int) -> int:
+def size_of_board(slots: int) -> int:
+    """Return how many bytes the board of so many slots takes."""
     return _STATE_SIZE + slots * _CELL_SIZE

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from jobqueue.worker import report
-from jobqueue.worker.board import Board, Running, SharedMemory, State
+from jobqueue.worker.board import Board, Running, State, size_of_board
 from jobqueue.worker.limits import GRACE
+from jobqueue.worker.shared_memory import SharedMemory
 from jobqueue.worker.signals import briefly, noticed
 
 CANNOT_START = 2  # exit status
@@ -40,7 +41,7 @@ class Process:
         slots: int,
         ended: SimpleQueue[object],
     ) -> None:
-        shared = SharedMemory(slots)
+        shared = SharedMemory(size_of_board(slots))
         self.number = number
         self.board = Board(slots, shared.memory)
         self.began = time.monotonic()
