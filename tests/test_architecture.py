@@ -36,7 +36,7 @@ FLOORS = [
     },
     {"worker.execute", "worker.reservation"},
     {"worker.report"},
-    {"worker.heartbeat", "worker.loop", "worker.supervisor"},
+    {"worker.heartbeat", "worker.log_format", "worker.loop", "worker.supervisor"},
     {"worker.crew"},
     {"worker"},
     {""},  # the package itself: the public names

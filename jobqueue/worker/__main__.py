@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from jobqueue import JobQueueError, JobStuckError, Worker
-from jobqueue.worker import report
+from jobqueue.worker import log_format, report
 from jobqueue.worker.arguments import make_parser
 from jobqueue.worker.board import Board, size_of_board
 from jobqueue.worker.crew import THREAD_NAME, Told
@@ -43,11 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = make_parser()
     options = parser.parse_args(arguments)
-    in_several = options.processes > 1 or options.supervised
-    logging.basicConfig(
-        level=options.log_level.upper(),
-        format="%(asctime)s %(levelname)s "
-        f"{'[%(process)d] ' if in_several else ''}%(message)s",
+    log_format.configure(
+        options.log_level.upper(),
+        as_json=options.log_format == "json",
+        in_several=options.processes > 1,
     )
     ending = _Ending()
     # For the time before and after the worker's own handlers: a process of pid 1 would

@@ -97,6 +97,13 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="LEVEL",
         help="debug, info (the default), warning or error",
     )
+    add(
+        "--log-format",
+        choices=["text", "json"],
+        default="text",
+        metavar="FORMAT",
+        help="text (the default) or json: an object a line, for programs",
+    )
     add("--supervised", metavar="BOARD", help=argparse.SUPPRESS)
     add("--version", action="version", version=f"jobqueue {__version__}")
     return parser
