@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from jobqueue.errors import BrokerError, CrashLoopError
 from jobqueue.worker import report
+from jobqueue.worker.observer import Observer
 from jobqueue.worker.reservation import Reservation
 
 TICK = 0.25  # seconds: a ttr is 1 at least
@@ -21,8 +22,11 @@ class Heartbeat:
     is quick costs nothing.
     """
 
-    def __init__(self, running: Callable[[], Iterable[Reservation]]) -> None:
+    def __init__(
+        self, running: Callable[[], Iterable[Reservation]], observer: Observer
+    ) -> None:
         self._running = running
+        self._observer = observer
         self._due: dict[Reservation, float] = {}  # time.monotonic() of the next touch
         self._closed = threading.Event()
         self._thread = threading.Thread(
@@ -44,7 +48,7 @@ class Heartbeat:
             for reservation in self._running():
                 due = known.get(reservation, reservation.began + TICK / 2)
                 if due <= time.monotonic():
-                    due = time.monotonic() + _touch(reservation)
+                    due = time.monotonic() + _touch(reservation, self._observer)
                 self._due[reservation] = due
 
     def _pause(self) -> float:
@@ -52,12 +56,12 @@ class Heartbeat:
         return max(0, min(TICK, next_due - time.monotonic()))
 
 
-def _touch(reservation: Reservation) -> float:
+def _touch(reservation: Reservation, observer: Observer) -> float:
     """Touch a job, and return for how many seconds that is enough."""
     try:
         if reservation.touch():
             if reservation.ttr is None:
-                _ask_about(reservation)
+                _ask_about(reservation, observer)
             return (reservation.ttr or 1) / TOUCHES_PER_TTR
         if not reservation.is_settled:
             report.not_touched(reservation, "it was not reserved for this worker")
@@ -66,7 +70,7 @@ def _touch(reservation: Reservation) -> float:
     return math.inf
 
 
-def _ask_about(reservation: Reservation) -> None:
+def _ask_about(reservation: Reservation, observer: Observer) -> None:
     """Find out the job's time to run, and whether it has killed too many workers.
 
     If so, it is buried there and then, before it kills this one: the slot has not asked
@@ -81,4 +85,5 @@ def _ask_about(reservation: Reservation) -> None:
     except CrashLoopError as error:
         reservation.is_doubted = True
         if reservation.bury():
+            observer.buried_while_it_runs(reservation.task)
             report.buried_while_it_runs(reservation, error)

@@ -21,6 +21,7 @@ from jobqueue.worker import report
 from jobqueue.worker.board import Cell
 from jobqueue.worker.execute import Execution, Executor
 from jobqueue.worker.forks import called_in_children
+from jobqueue.worker.observer import NOBODY, Ending, Observer
 from jobqueue.worker.reservation import Reservation
 from jobqueue.worker.signals import end_child
 from jobqueue.worker.suspicion import Suspicion, Wariness
@@ -28,6 +29,12 @@ from jobqueue.worker.suspicion import Suspicion, Wariness
 RESERVE_TIMEOUT = 20  # seconds: so often an idle connection is heard of
 FIRST_PAUSE = 0.1  # seconds, before a lost broker is sought again
 LONGEST_PAUSE = 5.0  # seconds
+
+_ENDING_OF_FAILED = {
+    Released: Ending.RELEASED,
+    Buried: Ending.BURIED,
+    Deleted: Ending.KICKS_REACH_MAX,
+}
 
 
 class Outage:
@@ -37,8 +44,9 @@ class Outage:
     connected again.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, observer: Observer = NOBODY) -> None:
         self._address = address
+        self._observer = observer
         self._lock = threading.Lock()
         self._is_on = False
 
@@ -54,6 +62,7 @@ class Outage:
         if self._is_on:
             with self._lock:
                 if self._is_on:
+                    self._observer.broker_is_back()
                     report.broker_is_back(self._address)
                 self._is_on = False
 
@@ -62,8 +71,9 @@ class Slot:
     """A connection to the broker and a loop that runs one job at a time.
 
     ``connect`` makes a connection, or raises a BrokerError. ``cell`` is where its
-    supervisor looks; ``on_job_end`` is called before a job is settled. With ``burst``
-    the slot stops as soon as no job is ready. It runs once.
+    supervisor looks; ``on_job_end`` is called before a job is settled, and ``observer``
+    is told how it ended. With ``burst`` the slot stops as soon as no job is ready. It
+    runs once.
     """
 
     def __init__(
@@ -76,6 +86,7 @@ class Slot:
         *,
         cell: Cell,
         on_job_end: Callable[[], None],
+        observer: Observer = NOBODY,
         burst: bool = False,
     ) -> None:
         self.reservation: Reservation | None = None  # the job that runs
@@ -86,6 +97,7 @@ class Slot:
         self._suspicion = Suspicion(wariness)
         self._cell = cell
         self._on_job_end = on_job_end
+        self._observer = observer
         self._reserve_timeout = 0 if burst else RESERVE_TIMEOUT
         self._burst = burst
         self._stopping = threading.Event()
@@ -195,10 +207,12 @@ class Slot:
             if execution.error is not None:
                 self._settle_failed(reservation, execution, execution.error)
             elif self._settle(reservation, DONE):
+                self._observer.ended(Ending.DONE, execution)
                 report.done(reservation, execution)
             else:
                 self._is_lost(reservation, execution)
         except BrokerError:
+            self._observer.ended(Ending.LOST, execution)
             report.broker_not_told(reservation, execution)
             raise
 
@@ -227,9 +241,11 @@ class Slot:
         if not self._settle(reservation, outcome):
             self._is_lost(reservation, execution)
             return
+        if isinstance(error, NotNow):
+            report.put_back(failure)
+            return
+        self._observer.ended(_ENDING_OF_FAILED[type(outcome)], execution, stats.tube)
         match outcome:
-            case Released(delay=delay) if isinstance(error, NotNow):
-                report.put_back(failure, delay)
             case Released(delay=delay):
                 report.released(failure, delay)
             case Buried():
@@ -237,13 +253,16 @@ class Slot:
 
     def _is_lost(self, reservation: Reservation, execution: Execution) -> None:
         """Take note that the reservation is void: lost, or given up meanwhile."""
-        if reservation.is_buried:
-            is_well = reservation.is_doubted and execution.error is None
-            is_deleted = is_well and reservation.delete_buried()
-            report.ended_after_all(reservation, execution, is_deleted=is_deleted)
-        else:
+        if not reservation.is_buried:
             self._suspicion.begin()
+            self._observer.ended(Ending.LOST, execution)
             report.reservation_lost(reservation, execution)
+            return
+        is_well = reservation.is_doubted and execution.error is None
+        is_deleted = is_well and reservation.delete_buried()
+        if is_deleted:
+            self._observer.ended(Ending.DONE, execution)
+        report.ended_after_all(reservation, execution, is_deleted=is_deleted)
 
     def _settle(self, reservation: Reservation, outcome: Outcome) -> bool:
         reserve = None if self._stopping.is_set() else self._reserve_timeout

@@ -256,13 +256,12 @@ def buried(failure: Failure) -> None:
 
 
 @_unfailing
-def put_back(failure: Failure, delay: int) -> None:
-    """Say that a job has not run now, and when it will."""
+def put_back(failure: Failure) -> None:
+    """Say that a job has not run now."""
     logger.info(
-        "Job %d put back for %d s: %s was lost with its worker before, and so was "
+        "Job %d put back for a moment: %s was lost with its worker before, and so was "
         "another job that runs now; they run one after the other",
         failure.job.id,
-        delay,
         _name(failure.execution.task),
         extra=_extra_of(failure),
     )
