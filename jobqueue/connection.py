@@ -253,6 +253,21 @@ class Connection:
                 kicks=int(stats[b"kicks:"]),
             )
 
+    def stats_tube(self, tube: str) -> dict[str, str] | None:
+        """Return what the broker says of a tube, by its own names; None if it has none.
+
+        See protocol.txt, "stats-tube".
+        """
+        command = b"stats-tube %b\r\n" % check_tube(tube).encode()
+        with self._exchange:
+            self._socket.sendall(command)
+            try:
+                (size,) = map(int, self._reply(b"OK"))
+            except greenstalk.NotFoundError:
+                return None
+            stats = _parse_stats(self._chunk(size))
+            return {k.decode("ascii")[:-1]: v.decode("ascii") for k, v in stats.items()}
+
     def _reply(self, expected: bytes) -> list[bytes]:
         """Read one reply line and return its values.
 

@@ -28,6 +28,7 @@ FLOORS = [
         "worker.around",
         "worker.board",
         "worker.event_loop",
+        "worker.handover",
         "worker.leash",
         "worker.limits",
         "worker.settings",
@@ -35,12 +36,14 @@ FLOORS = [
         "worker.suspicion",
     },
     {"worker.execute", "worker.reservation"},
-    {"worker.report"},
+    {"worker.observer", "worker.report"},
+    {"worker.tally"},
     {"worker.heartbeat", "worker.log_format", "worker.loop", "worker.supervisor"},
     {"worker.crew"},
     {"worker"},
     {""},  # the package itself: the public names
-    {"worker.arguments"},
+    {"worker.arguments", "worker.metrics"},
+    {"worker.metrics_port"},
     {"worker.__main__"},
     # The development server stands apart, and only the tools for tests start it.
     {"devserver.ordering", "devserver.listen"},
@@ -57,7 +60,12 @@ FLOORS = [
     {"pytest_plugin"},
 ]
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-OUTSIDE = {"connection": {"greenstalk"}, "pytest_plugin": {"pytest"}}
+OUTSIDE = {
+    "connection": {"greenstalk"},
+    "pytest_plugin": {"pytest"},
+    "worker.metrics": {"prometheus_client"},
+    "worker.metrics_port": {"prometheus_client"},
+}
 STARTS_DEVSERVER = "testing.private_broker"
 
 

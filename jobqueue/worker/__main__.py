@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,6 +20,7 @@ from jobqueue.worker.arguments import make_parser
 from jobqueue.worker.board import Board, size_of_board
 from jobqueue.worker.crew import THREAD_NAME, Told
 from jobqueue.worker.forks import call_in_children
+from jobqueue.worker.handover import hand_on, handed_on
 from jobqueue.worker.leash import Leash
 from jobqueue.worker.shared_memory import SharedMemory
 from jobqueue.worker.signals import (
@@ -32,6 +33,7 @@ from jobqueue.worker.signals import (
     put_back,
 )
 from jobqueue.worker.supervisor import Supervisor
+from jobqueue.worker.tally import SIZE, Memory, Tallies
 
 MODULE = "jobqueue.worker"
 STDERR = 2  # the file descriptor
@@ -55,19 +57,54 @@ def main(arguments: Sequence[str] | None = None) -> int:
     call_in_children(put_back)
     _block_signals(block=False)
     if options.processes > 1 and not options.supervised:
-        _supervise(options, arguments)
+        _supervise(options, parser, arguments)
     return _work(options, parser, ending)
 
 
-def _supervise(options: argparse.Namespace, arguments: Sequence[str]) -> NoReturn:
+def _supervise(
+    options: argparse.Namespace,
+    parser: argparse.ArgumentParser,
+    arguments: Sequence[str],
+) -> NoReturn:
     """Run several processes of this very command."""
+    tallies = None if options.metrics_port is None else Tallies()
     supervisor = Supervisor(
         [*_python(), MODULE, *arguments, "--supervised"],
         processes=options.processes,
         threads=options.threads,
         shutdown_timeout=options.shutdown_timeout,
+        tallies=tallies,
     )
+    if tallies is not None:
+        _serve_metrics(options, parser, tallies.memories, supervisor.running)
     exit_now(supervisor.run())  # nothing of the app's is in this process
+
+
+def _serve_metrics(
+    options: argparse.Namespace,
+    parser: argparse.ArgumentParser,
+    memories: Callable[[], Iterable[Memory]],
+    running: Callable[[], int],
+    fd: int | None = None,
+) -> int:
+    """Serve what is counted in these memories, and return the port's descriptor.
+
+    It may be one that is open already.
+    """
+    try:
+        from jobqueue.worker import metrics, metrics_port  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        parser.error(
+            f"metrics need an extra: pip install 'jobqueue[metrics]' ({error})"
+        )
+    host, port = options.metrics_host, options.metrics_port
+    try:
+        listening = metrics_port.listen(host, port, fd)
+    except (OSError, ValueError) as error:  # ValueError: a host that can't be one
+        parser.error(f"can't serve metrics at {host}:{port}: {error}")
+    metrics_port.serve(listening, metrics.WorkerMetrics(memories, running))
+    briefly(report.metrics_are_served, host, port)
+    return listening.fileno()
 
 
 def _python() -> list[str]:
@@ -92,6 +129,7 @@ class _Ending:
 
     def __init__(self) -> None:
         self.is_for_good = True
+        self.last_step: Callable[[], object] = lambda: None  # before another goes on
         self._folder = Path.cwd()
         atexit.register(self._go_on)  # what is registered first is called last
 
@@ -104,6 +142,7 @@ class _Ending:
         if not self.is_for_good:
             flush_output()
             os.chdir(self._folder)
+            self.last_step()
             _block_signals(block=True)  # until the new one is ready for them
             for signum in SIGNALS:
                 # One that another thread gets, which a task has left, would be noted
@@ -137,6 +176,10 @@ def _work(
         shared = SharedMemory.open(options.supervised, size_of_board(options.threads))
         worker.crew.board = Board(options.threads, shared)
         leash.on_loss = lambda: worker.crew.tell(Told.DRAIN)
+        if options.tally is not None:
+            worker.crew.count_in(SharedMemory.open(options.tally, SIZE))
+    elif options.metrics_port is not None:
+        _count_and_serve(worker, options, parser, ending)
     failure: JobQueueError | None = None
     try:
         worker.run()
@@ -150,6 +193,23 @@ def _work(
         parser.error(str(failure))
     _end_threads(ending, options.shutdown_timeout)
     return 0
+
+
+def _count_and_serve(
+    worker: Worker,
+    options: argparse.Namespace,
+    parser: argparse.ArgumentParser,
+    ending: _Ending,
+) -> None:
+    """Begin to count, or go on with it in the program that has replaced another."""
+    port, counts = handed_on() or (None, None)
+    shared = SharedMemory(SIZE, counts)
+    worker.crew.count_in(shared.memory)
+    port = _serve_metrics(
+        options, parser, lambda: [shared.memory], worker.crew.board.count, port
+    )
+    fds = [port, *shared.fds]
+    ending.last_step = lambda: hand_on(fds)
 
 
 def _block_signals(*, block: bool) -> None:

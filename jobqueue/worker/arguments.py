@@ -7,6 +7,8 @@ from typing import NoReturn
 from jobqueue import __version__
 from jobqueue.worker.settings import MAX_SHUTDOWN_TIMEOUT, SHUTDOWN_TIMEOUT
 
+MAX_PORT = 2**16 - 1
+
 EXAMPLE = """\
 example:
   python -m jobqueue.worker --tube emails --tube reports --import app.tasks
@@ -104,6 +106,20 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="FORMAT",
         help="text (the default) or json: an object a line, for programs",
     )
+    add(
+        "--metrics-port",
+        type=_port,
+        metavar="N",
+        help="serve metrics for Prometheus at this port (jobqueue[metrics])",
+    )
+    add(
+        "--metrics-host",
+        default="127.0.0.1",
+        metavar="HOST",
+        help="the address to serve them at (default: 127.0.0.1; in a container, "
+        "0.0.0.0)",
+    )
+    add("--tally", help=argparse.SUPPRESS)
     add("--supervised", metavar="BOARD", help=argparse.SUPPRESS)
     add("--version", action="version", version=f"jobqueue {__version__}")
     return parser
@@ -125,6 +141,12 @@ def _count(text: str) -> int:
     if text.isascii() and text.isdigit() and int(text) > 0:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+
+
+def _port(text: str) -> int:
+    if (number := _count(text)) <= MAX_PORT:
+        return number
+    raise argparse.ArgumentTypeError(f"{text!r} is not a port: 1 to {MAX_PORT}")
 
 
 def _time_limit(text: str) -> float:

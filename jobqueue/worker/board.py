@@ -82,6 +82,10 @@ class Board:
             if found is not None:
                 yield found
 
+    def count(self) -> int:
+        """Return how many slots run a job."""
+        return sum(1 for _ in self.running())
+
 
 def size_of_board(slots: int) -> int:
     """Return how many bytes the board of so many slots takes."""

@@ -22,10 +22,12 @@ from jobqueue.worker.execute import Executor, ReservedBody
 from jobqueue.worker.heartbeat import Heartbeat
 from jobqueue.worker.limits import TimeLimits
 from jobqueue.worker.loop import Outage, Slot
+from jobqueue.worker.observer import NOBODY, Observer
 from jobqueue.worker.reservation import Reservation
 from jobqueue.worker.settings import Settings
 from jobqueue.worker.signals import briefly, exit_now, noticed
 from jobqueue.worker.suspicion import Wariness
+from jobqueue.worker.tally import Memory, Tally
 
 # The system may hand a signal to another thread. Python's handler then runs when the
 # main thread, which alone can run it, wakes up by itself.
@@ -70,6 +72,7 @@ class Crew:
 
     def __init__(self, settings: Settings) -> None:
         self.board = Board(settings.threads)
+        self._observer: Observer = NOBODY
         self._settings = settings
         self._job_numbers = itertools.count(1)
         self._event_loop = EventLoop()
@@ -85,6 +88,11 @@ class Crew:
         self._has_signal = False
         self._deadline = math.inf  # time.monotonic(), when running jobs are abandoned
         self._failure: BaseException | None = None
+
+    def count_in(self, memory: Memory) -> None:
+        """Have what is done counted in this memory. To be called before :meth:`run`."""
+        tasks = subscriber.tasks(self._settings.tubes)
+        self._observer = Tally(memory, self._settings.address, tasks)
 
     def stop(self) -> None:
         """Reserve no more jobs from now on. Can be called from any other thread."""
@@ -109,7 +117,7 @@ class Crew:
         limits: TimeLimits[ReservedBody] = TimeLimits(
             lambda job, guard: self._events.put(_Stuck(job, guard.is_held_up()))
         )
-        heartbeat = Heartbeat(self._reservations)
+        heartbeat = Heartbeat(self._reservations, self._observer)
         executor = Executor(self._find, limits, event_loop, self._settings.time_limit)
         with ExitStack() as cleaning_up:
             cleaning_up.callback(self._close, event_loop)
@@ -138,7 +146,7 @@ class Crew:
 
     def _make_slots(self, executor: Executor) -> list[Slot]:
         settings = self._settings
-        outage = Outage(settings.address)
+        outage = Outage(settings.address, self._observer)
         wariness = Wariness()
         return [
             Slot(
@@ -149,6 +157,7 @@ class Crew:
                 wariness,
                 cell=cell,
                 on_job_end=self._job_has_run,
+                observer=self._observer,
                 burst=settings.burst,
             )
             for cell in self.board.cells
@@ -250,6 +259,8 @@ class Crew:
             is_buried = not is_held_up and stuck.bury()
         except BrokerError:
             is_buried = False
+        if is_buried:
+            self._observer.buried_while_it_runs(stuck.task)
         if stuck not in self._reservations():  # it has stopped at last
             return
         self._stuck.append(stuck)

@@ -380,6 +380,21 @@ def process_hung(number: int, pid: int, job_id: int) -> None:
     )
 
 
+@_unfailing
+def metrics_are_served(host: str, port: int) -> None:
+    """Say where the metrics are."""
+    logger.info("Metrics are at http://%s:%d/metrics", host, port)
+
+
+@_unfailing
+def metrics_not_served(error: BaseException | None) -> None:
+    """Say that somebody who asked for the metrics did not get them."""
+    if isinstance(error, OSError):
+        logger.debug("A client went away without its metrics: %s", error)
+    else:
+        logger.error("The metrics can't be told", exc_info=error)
+
+
 def one_line(error: BaseException) -> str:
     """Return an error in one line, whatever its own code does."""
     name = type(error).__name__

@@ -7,22 +7,21 @@ import tempfile
 
 
 class SharedMemory:
-    """Memory of so many bytes, made by one process for others.
+    """Memory of so many bytes, all zeros unless it is that of a file that is given.
 
-    A process that inherits ``fds`` can open it by its ``handle``.
+    Another process that inherits ``fds`` can open it by its ``handle``.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, fd: int | None = None) -> None:
         if sys.platform == "win32":
             self.handle = f"jobqueue-{os.getpid()}-{os.urandom(8).hex()}"
             self.fds: tuple[int, ...] = ()
             self.memory = mmap.mmap(-1, size, tagname=self.handle)
         else:
-            fd = _nameless_file()
-            os.truncate(fd, size)
-            self.memory = mmap.mmap(fd, size)
-            self.fds = (fd,)
+            fd = _new_file(size) if fd is None else fd
             self.handle = str(fd)
+            self.fds = (fd,)
+            self.memory = mmap.mmap(fd, size)
 
     def passed_on(self) -> None:
         """Close what only the start of another process needed: it is the last."""
@@ -41,9 +40,12 @@ class SharedMemory:
             os.close(fd)
 
 
-def _nameless_file() -> int:
-    """Return the descriptor of a file in memory, or else on the disk."""
+def _new_file(size: int) -> int:
+    """Return the descriptor of a file without a name: in memory, or on the disk."""
     if hasattr(os, "memfd_create"):  # needs no folder that can be written
-        return os.memfd_create("jobqueue")
+        fd = os.memfd_create("jobqueue")
+        os.truncate(fd, size)
+        return fd
     with tempfile.TemporaryFile() as file:
+        file.truncate(size)
         return os.dup(file.fileno())

@@ -16,6 +16,7 @@ from jobqueue.worker.board import Board, Running, State, size_of_board
 from jobqueue.worker.limits import GRACE
 from jobqueue.worker.shared_memory import SharedMemory
 from jobqueue.worker.signals import briefly, noticed
+from jobqueue.worker.tally import Tallies
 
 CANNOT_START = 2  # exit status
 STARTING_POLL = 0.05  # seconds, until the first process works
@@ -40,17 +41,23 @@ class Process:
         command: Sequence[str],
         slots: int,
         ended: SimpleQueue[object],
+        tally: SharedMemory | None,
     ) -> None:
         shared = SharedMemory(size_of_board(slots))
+        handles, fds = [shared.handle], [*shared.fds]
+        if tally is not None:
+            handles += ["--tally", tally.handle]
+            fds += tally.fds
         self.number = number
         self.board = Board(slots, shared.memory)
         self.began = time.monotonic()
+        self.tally = tally
         self.was_killed = False  # by the supervisor, which has said why
         try:
             self._popen = subprocess.Popen(  # noqa: S603 - it is our own command
-                [*command, shared.handle],
+                [*command, *handles],
                 stdin=subprocess.PIPE,
-                pass_fds=shared.fds,
+                pass_fds=fds,
             )
         finally:
             shared.passed_on()
@@ -125,7 +132,8 @@ class Supervisor:
     """Keeps a number of worker processes running.
 
     ``command`` starts one, given the handle of its board as a last argument. The first
-    is started alone: if it can't, nor could the others.
+    is started alone: if it can't, nor could the others. With ``tallies``, each is also
+    given the memory that it counts in.
     """
 
     def __init__(
@@ -135,8 +143,10 @@ class Supervisor:
         processes: int,
         threads: int,
         shutdown_timeout: float,
+        tallies: Tallies | None = None,
     ) -> None:
         self._command = command
+        self._tallies = tallies
         self._threads = threads
         self._shutdown_timeout = shutdown_timeout
         self._places = [_Place(n) for n in range(1, processes + 1)]
@@ -160,6 +170,11 @@ class Supervisor:
         briefly(report.supervisor_stopped)
         return self._status
 
+    def running(self) -> int:
+        """Return how many jobs run now. Can be called from another thread."""
+        alive = [p for p in self._processes() if p.status is None]
+        return sum(process.board.count() for process in alive)
+
     def _goes_on(self) -> bool:
         if self._processes():
             return True
@@ -180,11 +195,16 @@ class Supervisor:
     def _start(self, place: _Place) -> None:
         try:
             place.process = Process(
-                place.number, self._command, self._threads, self._events
+                place.number, self._command, self._threads, self._events, self._tally()
             )
         except OSError as error:  # no memory, or too many processes or files
             pause = self._pause_after_death(place)
             briefly(report.process_not_started, place.number, error, pause)
+
+    def _tally(self) -> SharedMemory | None:
+        if self._tallies is None:
+            return None
+        return self._tallies.free([process.tally for process in self._processes()])
 
     def _deal_with_events(self) -> None:
         wait = POLL if self._has_worked else STARTING_POLL

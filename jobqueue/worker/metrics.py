@@ -1,0 +1,141 @@
+"""What a worker's counts are called in Prometheus, and what the broker adds to them.
+
+The extra ``jobqueue[metrics]`` installs what this needs.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import accumulate
+
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from jobqueue import Worker
+from jobqueue.address import Address
+from jobqueue.connection import Connection
+from jobqueue.errors import BrokerError
+from jobqueue.worker.observer import UNKNOWN, Ending
+from jobqueue.worker.tally import (
+    BOUNDS,
+    BUCKETS,
+    ENDINGS,
+    RECONNECTS,
+    SECONDS,
+    SIZE,
+    Key,
+    Memory,
+    totals,
+)
+
+BROKER_TIMEOUT = 2.0  # seconds: a scrape has 10 by default, for all that it asks
+STATES = ("ready", "delayed", "reserved", "buried")
+
+LABELS_LE = (*map(str, BOUNDS), "+Inf")
+
+Totals = dict[Key, list[float]]
+
+
+class WorkerMetrics(Collector):
+    """Collects what worker processes have counted, and what the broker counts.
+
+    ``memories`` returns what the processes have counted in, and ``running`` how many
+    jobs run now. To be registered in a registry of prometheus_client.
+    """
+
+    def __init__(
+        self, memories: Callable[[], Iterable[Memory]], running: Callable[[], int]
+    ) -> None:
+        self._memories = memories
+        self._running = running
+
+    @classmethod
+    def of(cls, worker: Worker) -> "WorkerMetrics":
+        """Have a worker count that is yet to run, in an application of your own.
+
+        >>> prometheus_client.REGISTRY.register(WorkerMetrics.of(worker))
+        """
+        memory = bytearray(SIZE)
+        worker.crew.count_in(memory)
+        return cls(lambda: [memory], worker.crew.board.count)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield all metrics, as they are now."""
+        counted = totals(self._memories())
+        running = self._running()
+        yield from _metrics_of_jobs(counted)
+        yield GaugeMetricFamily(
+            "jobqueue_jobs_running", "Jobs that run now.", value=running
+        )
+        yield from _metrics_of_broker(counted)
+
+    def describe(self) -> Iterator[Metric]:
+        """Yield the metrics' names, without asking for any number."""
+        yield from WorkerMetrics(list, int).collect()
+
+
+def _metrics_of_jobs(counted: Totals) -> Iterator[Metric]:
+    jobs = CounterMetricFamily(
+        "jobqueue_jobs",
+        "Jobs that ended, by what became of them.",
+        labels=["tube", "func_name", "outcome"],
+    )
+    durations = HistogramMetricFamily(
+        "jobqueue_job_duration_seconds",
+        "For how long jobs ran.",
+        labels=["tube", "func_name"],
+    )
+    for key, row in sorted(counted.items()):
+        if len(key) == len(("tube", "func_name")):
+            for ending, count in zip(Ending, row[ENDINGS], strict=True):
+                jobs.add_metric([*key, ending.name.lower()], count)
+            if UNKNOWN not in key:
+                in_buckets = zip(LABELS_LE, accumulate(row[BUCKETS]), strict=True)
+                durations.add_metric(key, list(in_buckets), row[SECONDS])
+    yield jobs
+    yield durations
+
+
+def _metrics_of_broker(counted: Totals) -> Iterator[Metric]:
+    brokers = {key[0]: row for key, row in counted.items() if len(key) == 1}
+    yield CounterMetricFamily(
+        "jobqueue_broker_reconnects",
+        "Times that a process has had its broker back.",
+        value=sum(row[RECONNECTS] for row in brokers.values()),
+    )
+    up = GaugeMetricFamily("jobqueue_broker_up", "Whether the broker answers.")
+    jobs = GaugeMetricFamily(
+        "jobqueue_tube_jobs", "Jobs in the broker.", labels=["tube", "state"]
+    )
+    waiting = GaugeMetricFamily(
+        "jobqueue_tube_workers_waiting",
+        "Connections that wait for a job of the tube, of any worker.",
+        labels=["tube"],
+    )
+    if brokers:  # no process has come so far as to say it, before
+        asked = _ask(list(brokers)[-1], _tubes(counted))
+        up.add_metric([], asked is not None)
+        for tube, stats in sorted((asked or {}).items()):
+            for state in STATES:
+                jobs.add_metric([tube, state], int(stats[f"current-jobs-{state}"]))
+            waiting.add_metric([tube], int(stats["current-waiting"]))
+    yield from (up, jobs, waiting)
+
+
+def _tubes(counted: Totals) -> set[str]:
+    return {tube for tube, *func_name in counted if func_name} - {UNKNOWN}
+
+
+def _ask(url: str, tubes: Iterable[str]) -> dict[str, dict[str, str]] | None:
+    """Return what the broker says of the tubes that it has; None if it is away."""
+    address = replace(Address.parse(url), timeout=BROKER_TIMEOUT)
+    try:
+        with Connection(address) as connection:
+            asked = {tube: connection.stats_tube(tube) for tube in tubes}
+    except BrokerError:
+        return None
+    return {tube: stats for tube, stats in asked.items() if stats is not None}
