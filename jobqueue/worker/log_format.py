@@ -85,4 +85,4 @@ def _text(value: object) -> str:
     try:
         return str(value)
     except Exception:  # noqa: BLE001 - as above
-        return f"(a {type(value).__name__} that can't be shown)"
+        return f"(a value of {type(value).__name__} that can't be shown)"
