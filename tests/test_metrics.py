@@ -266,7 +266,12 @@ def test_bodies_of_all_kinds_make_one_series(
                 client.put(b"\xff garbage %d" % n)
                 client.put(b'{"func_name":"f%d","tube":"t","kwargs":{}}' % n)
                 client.put(b'{"func_name":"work","tube":"u%d","kwargs":{}}' % n)
+                client.put(b'{"func_name":"work","tube":"t","kwargs":{"k%d":1}}' % n)
         eventually(lambda: endpoint.jobs("(unknown)"), {"buried": 300})
+        eventually(lambda: endpoint.jobs("work"), {"buried": 100})
+        labels = {"tube": "t", "func_name": "work"}
+        runs = endpoint.value("jobqueue_job_duration_seconds_count", **labels)
+        assert runs == 0  # none of these has run
         outcomes_of_unknown = 5
         tube = 5  # the tube is there now: its states, and who waits
         assert len(endpoint.scrape()) <= before + outcomes_of_unknown + tube
@@ -513,3 +518,14 @@ def test_rows_are_found_by_whoever_reads_the_memory() -> None:
     assert {key: row[0] for key, row in Table(memory).rows()} == rows
     assert writer.append(("x" * 1000,)) is None
     assert len(dict(Table(memory).rows())) == 3
+
+
+def test_a_row_that_a_process_died_over_is_as_if_it_had_not_begun() -> None:
+    memory = bytearray(2**10)
+    Table(memory).append(("x" * 200, "crashed"))
+    memory[:8] = bytes(8)  # where the rows end is written last
+    row = Table(memory).append(("t", "work"))
+
+    assert row is not None
+    assert not any(row)
+    assert [key for key, _ in Table(memory).rows()] == [("t", "work")]

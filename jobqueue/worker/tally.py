@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
 
 from jobqueue.address import Address
+from jobqueue.errors import BadJobError
 from jobqueue.subscriber import Task
 from jobqueue.worker.execute import Execution
 from jobqueue.worker.observer import UNKNOWN, Ending, Observer
@@ -61,7 +62,8 @@ class Table:
         end = numbers + _COLUMNS * _NUMBER
         if end > len(self._memory):
             return None
-        self._memory[start:numbers] = len(name).to_bytes(_NUMBER, sys.byteorder) + name
+        size = len(name).to_bytes(_NUMBER, sys.byteorder)
+        self._memory[start:end] = (size + name).ljust(end - start, b"\0")
         self._end[0] = end  # at last: readers see whole rows only
         return self._memory[numbers:end].cast("d")
 
@@ -102,8 +104,9 @@ class Tally(Observer):
                 return
             row = self._row((task.tube, task.func_name))
             row[ending] += 1
-            row[BUCKETS.start + bisect_left(BOUNDS, execution.seconds)] += 1
-            row[SECONDS] += execution.seconds
+            if execution.error is None or not _is_refusal(execution.error):
+                row[BUCKETS.start + bisect_left(BOUNDS, execution.seconds)] += 1
+                row[SECONDS] += execution.seconds
 
     def buried_while_it_runs(self, task: Task | None) -> None:
         """Count a verdict on a job, but no run: nobody knows when that ends."""
@@ -124,6 +127,11 @@ class Tally(Observer):
                 row = memoryview(bytearray(_COLUMNS * _NUMBER)).cast("d")
             self._rows[key] = row
         return row
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Tell whether a job was refused, so that no function of the task's ran."""
+    return issubclass(type(error), BadJobError)
 
 
 def totals(memories: Iterable[Memory]) -> dict[Key, list[float]]:
