@@ -211,7 +211,7 @@ def test_no_count_is_lost_with_a_process_that_is_replaced(
     put(app, "work.put_many([{}] * 100)", "fail.put_many([{}] * 20)")
     with start(app, endpoint, *shape, "--max-jobs=25") as process:
         eventually(endpoint.jobs, {"done": 100, "buried": 20})
-        assert endpoint.value("jobqueue_jobs_running") == 0
+        eventually(lambda: endpoint.value("jobqueue_jobs_running"), 0)
         put(app, "work.put_many([{}] * 30)")
         eventually(endpoint.jobs, {"done": 130, "buried": 20})
         stop(process)
@@ -295,7 +295,7 @@ def test_the_broker_is_asked_when_the_metrics_are(
         assert endpoint.value("jobqueue_tube_workers_waiting", tube="t") == 0
         eventually(broker.connections, 1)  # a scrape leaves none behind
         process.signal(signal.SIGTERM)
-        process.signal(signal.SIGTERM)
+        process.signal(signal.SIGINT)
         assert process.exit_code() == 0
 
 
