@@ -6,8 +6,9 @@ This is the only file that knows greenstalk. Other rooms see the errors of
 
 import functools
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import repeat
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -140,14 +141,22 @@ class Connection:
         refuses. Before the first body is taken from the iterable, it is
         :class:`~jobqueue.errors.ConnectionLostError` as elsewhere.
         """
-        numbers = _numbers(options)
-        with self._exchange:
-            # Proves that the connection is alive, while no job can be put twice yet.
-            self._socket.sendall(_use(tube))
-            self._reply(b"USING")
-            self._using = tube
+        return self._put_all(tube, bodies, repeat(_numbers(options)))
+
+    def put_each(
+        self, tube: str, bodies: Sequence[bytes], options: Sequence[PutOptions]
+    ) -> list[int]:
+        """Put many jobs like :meth:`put_many`, each with options of its own."""
+        return self._put_all(tube, bodies, map(_numbers, options))
+
+    def _put_all(
+        self, tube: str, bodies: Iterable[bytes], all_numbers: Iterable[bytes]
+    ) -> list[int]:
+        # Proves that the connection is alive, while no job can be put twice yet.
+        self.use(tube)
         bulk: Bulk[greenstalk.BeanstalkdError] = Bulk()
-        commands = (_put(numbers, body) for body in bulk.sending(bodies))
+        # The numbers come first: a body that is taken counts as sent.
+        commands = map(_put, all_numbers, bulk.sending(bodies))
         try:
             with self._exchange, self._socket.sending_what_fits():
                 for answer in self._pipelined(commands, self._put_answer):
@@ -160,6 +169,13 @@ class Connection:
         if cause is not None:  # an exception of the source may have any truth value
             raise bulk.error(cause) from cause
         return bulk.ids
+
+    def use(self, tube: str) -> None:
+        """Put into this tube, peek into it and kick its jobs from now on."""
+        with self._exchange:
+            self._socket.sendall(_use(tube))
+            self._reply(b"USING")
+            self._using = tube
 
     def watch_only(self, tubes: Iterable[str]) -> None:
         """Reserve from these tubes from now on, and from no others."""
@@ -267,6 +283,35 @@ class Connection:
                 return None
             stats = _parse_stats(self._chunk(size))
             return {k.decode("ascii")[:-1]: v.decode("ascii") for k, v in stats.items()}
+
+    # What else there is of the protocol, the operators' commands build on these four.
+
+    def ask(self, command: bytes, read: Callable[[], T]) -> T:
+        """Send one command, and return what is read of its answer."""
+        with self._exchange:
+            self._socket.sendall(command)
+            return read()
+
+    def ask_many(
+        self, commands: Iterable[bytes], read: Callable[[], T]
+    ) -> Iterator[T]:
+        """Send commands, many in a write, and yield what is read for each, in order.
+
+        Whoever stops iterating before the end loses the connection: the answers to
+        come would be taken for those of later commands.
+        """
+        with self._exchange, self._socket.sending_what_fits():
+            yield from self._pipelined(commands, read)
+
+    def answer(self, expected: bytes) -> list[bytes] | None:
+        """Read one reply line and return its values; None if it is NOT_FOUND."""
+        line = self._replies.readline()
+        return None if line == b"NOT_FOUND\r\n" else _values(line, expected)
+
+    def answer_with_chunk(self, expected: bytes) -> bytes | None:
+        """Read a reply line and what follows it; None if it is NOT_FOUND."""
+        values = self.answer(expected)
+        return None if values is None else self._chunk(int(values[-1]))
 
     def _reply(self, expected: bytes) -> list[bytes]:
         """Read one reply line and return its values.
