@@ -204,7 +204,7 @@ class Connection:
                 job_id, size = map(int, _values(line, b"RESERVED"))
             except (greenstalk.TimedOutError, greenstalk.DeadlineSoonError):
                 return None
-            return _check_id(job_id), self._chunk(size)
+            return _check_id(job_id), self.chunk(size)
         except BaseException as error:
             self._exchange.came_apart(error)
             raise
@@ -257,7 +257,7 @@ class Connection:
             except greenstalk.NotFoundError:
                 return None
             # Not greenstalk's: that makes a number of a tube's name like 007.
-            stats = _parse_stats(self._chunk(size))
+            stats = _parse_stats(self.chunk(size))
             return JobStats(
                 tube=stats[b"tube:"].decode("ascii"),
                 priority=int(stats[b"pri:"]),
@@ -292,9 +292,7 @@ class Connection:
             self._socket.sendall(command)
             return read()
 
-    def ask_many(
-        self, commands: Iterable[bytes], read: Callable[[], T]
-    ) -> Iterator[T]:
+    def ask_many(self, commands: Iterable[bytes], read: Callable[[], T]) -> Iterator[T]:
         """Send commands, many in a write, and yield what is read for each, in order.
 
         Whoever stops iterating before the end loses the connection: the answers to
@@ -311,7 +309,7 @@ class Connection:
     def answer_with_chunk(self, expected: bytes) -> bytes | None:
         """Read a reply line and what follows it; None if it is NOT_FOUND."""
         values = self.answer(expected)
-        return None if values is None else self._chunk(int(values[-1]))
+        return None if values is None else self.chunk(int(values[-1]))
 
     def _reply(self, expected: bytes) -> list[bytes]:
         """Read one reply line and return its values.
@@ -331,7 +329,7 @@ class Connection:
             return False
         return True
 
-    def _chunk(self, size: int) -> bytes:
+    def chunk(self, size: int) -> bytes:
         """Read what follows a reply line that announced this many bytes."""
         if not 0 <= size <= _MAX_BODY:
             raise ValueError(f"a reply of {size} bytes")

@@ -45,6 +45,16 @@ FLOORS = [
     {"worker.arguments", "worker.metrics"},
     {"worker.metrics_port"},
     {"worker.__main__"},
+    # The operator's commands need the connection, and nothing of tasks and workers.
+    {"admin"},
+    {"admin.records", "admin.ids", "admin.table", "admin.words", "admin.interrupts"},
+    {"admin.lines", "admin.operator", "admin.trends", "admin.views", "admin.keys"},
+    {"admin.search", "admin.walk", "admin.top_view", "admin.rich_view"},
+    {"admin.transfer", "admin.console"},
+    {"admin.session", "admin.top"},
+    {"admin.acting", "admin.looking"},
+    {"admin.parser"},
+    {"__main__"},
     # The development server stands apart, and only the tools for tests start it.
     {"devserver.ordering", "devserver.listen"},
     {"devserver.broker"},
@@ -65,6 +75,7 @@ OUTSIDE = {
     "pytest_plugin": {"pytest"},
     "worker.metrics": {"prometheus_client"},
     "worker.metrics_port": {"prometheus_client"},
+    "admin.rich_view": {"rich"},
 }
 STARTS_DEVSERVER = "testing.private_broker"
 

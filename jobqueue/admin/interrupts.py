@@ -1,0 +1,52 @@
+"""Ctrl-C and SIGTERM: they end a command, but not between a command and its answer."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_SIGNALS = [signal.SIGINT, signal.SIGTERM]
+if sys.platform != "win32":
+    _SIGNALS.append(signal.SIGHUP)
+
+
+class Interrupted(BaseException):
+    """A signal came that ends the command."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+class Interrupts:
+    """Turns signals into :class:`Interrupted`, at a moment when that loses nothing."""
+
+    def __init__(self) -> None:
+        self._is_deferred = False
+        self._pending: int | None = None
+
+    @contextmanager
+    def handled(self) -> Iterator[None]:
+        """Handle signals; put the handlers from before back at the end."""
+        before = [signal.signal(signum, self._handle) for signum in _SIGNALS]
+        try:
+            yield
+        finally:
+            for signum, handler in zip(_SIGNALS, before, strict=True):
+                signal.signal(signum, handler)
+
+    def __enter__(self) -> None:
+        """Let a signal wait for the end of this block; a second one does not wait."""
+        self._is_deferred = True
+
+    def __exit__(self, *_: object) -> None:
+        self._is_deferred = False
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            raise Interrupted(pending)
+
+    def _handle(self, signum: int, _frame: FrameType | None) -> None:
+        if not self._is_deferred or self._pending is not None:
+            raise Interrupted(signum)
+        self._pending = signum

@@ -1,0 +1,170 @@
+"""What beanstalkd tells of jobs, tubes and itself, as values."""
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Self
+
+
+class State(enum.StrEnum):
+    """Where a job is in its life (protocol.txt, "Job Lifecycle")."""
+
+    READY = "ready"
+    DELAYED = "delayed"
+    RESERVED = "reserved"
+    BURIED = "buried"
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One job: beanstalkd's answer to stats-job. Times are in seconds."""
+
+    id: int
+    tube: str
+    state: str
+    priority: int
+    age: int
+    delay: int  # that of the last put or release
+    ttr: int
+    time_left: int  # until a delayed job is ready, or a reserved one's ttr is over
+    reserves: int
+    timeouts: int
+    releases: int
+    buries: int
+    kicks: int
+
+    @classmethod
+    def parse(cls, chunk: bytes) -> Self:
+        """Read an answer. It is YAML of one ``key: value`` a line after the first."""
+        words = chunk.decode("ascii").split()
+        stats = dict(zip(words[1::2], words[2::2], strict=True))
+        return cls(
+            id=int(stats["id:"]),
+            tube=stats["tube:"],
+            state=stats["state:"],
+            priority=int(stats["pri:"]),
+            age=int(stats["age:"]),
+            delay=int(stats["delay:"]),
+            ttr=int(stats["ttr:"]),
+            time_left=int(stats["time-left:"]),
+            reserves=int(stats["reserves:"]),
+            timeouts=int(stats["timeouts:"]),
+            releases=int(stats["releases:"]),
+            buries=int(stats["buries:"]),
+            kicks=int(stats["kicks:"]),
+        )
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what ``--json`` prints, body aside."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class TubeRecord:
+    """One tube: beanstalkd's answer to stats-tube."""
+
+    tube: str
+    ready: int
+    delayed: int
+    reserved: int
+    buried: int
+    urgent: int  # of the ready ones, those of a priority below 1024
+    watching: int  # connections that reserve from it
+    waiting: int  # those of them that wait for a job now
+    puts: int  # since the server started, or the tube came to be
+    deletes: int
+    paused: int  # seconds left
+
+    @classmethod
+    def parse(cls, chunk: bytes) -> Self:
+        """Read an answer."""
+        stats = parse_lines(chunk)
+        return cls(
+            tube=stats["name"],
+            ready=int(stats["current-jobs-ready"]),
+            delayed=int(stats["current-jobs-delayed"]),
+            reserved=int(stats["current-jobs-reserved"]),
+            buried=int(stats["current-jobs-buried"]),
+            urgent=int(stats["current-jobs-urgent"]),
+            watching=int(stats["current-watching"]),
+            waiting=int(stats["current-waiting"]),
+            puts=int(stats["total-jobs"]),
+            deletes=int(stats["cmd-delete"]),
+            paused=int(stats["pause-time-left"]),
+        )
+
+    def count(self, states: Iterable[State]) -> int:
+        """Return how many jobs are in one of these states."""
+        return sum(int(getattr(self, state)) for state in states)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what ``--json`` prints."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRecord:
+    """The server itself: beanstalkd's answer to stats.
+
+    It does not tell how much memory it uses.
+    """
+
+    version: str
+    uptime: int  # seconds
+    pid: int
+    hostname: str
+    has_binlog: bool
+    binlog_files: int
+    is_draining: bool
+    max_job_size: int  # bytes
+    ready: int
+    delayed: int
+    reserved: int
+    buried: int
+    connections: int
+    workers: int  # connections that have reserved
+    waiting: int
+    puts: int  # put commands since it started, refused ones too
+    jobs: int  # jobs put since it started
+    deletes: int
+    timeouts: int
+    cpu_seconds: float
+
+    @classmethod
+    def parse(cls, chunk: bytes) -> Self:
+        """Read an answer."""
+        stats = parse_lines(chunk)
+        oldest = int(stats["binlog-oldest-index"])
+        current = int(stats["binlog-current-index"])
+        return cls(
+            version=stats["version"].strip('"'),
+            uptime=int(stats["uptime"]),
+            pid=int(stats["pid"]),
+            hostname=stats.get("hostname", "").strip('"'),
+            has_binlog=current > 0,
+            binlog_files=current - oldest + 1 if current else 0,
+            is_draining=stats.get("draining") == "true",
+            max_job_size=int(stats["max-job-size"]),
+            ready=int(stats["current-jobs-ready"]),
+            delayed=int(stats["current-jobs-delayed"]),
+            reserved=int(stats["current-jobs-reserved"]),
+            buried=int(stats["current-jobs-buried"]),
+            connections=int(stats["current-connections"]),
+            workers=int(stats["current-workers"]),
+            waiting=int(stats["current-waiting"]),
+            puts=int(stats["cmd-put"]),
+            jobs=int(stats["total-jobs"]),
+            deletes=int(stats["cmd-delete"]),
+            timeouts=int(stats["job-timeouts"]),
+            cpu_seconds=float(stats["rusage-utime"]) + float(stats["rusage-stime"]),
+        )
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what ``--json`` prints."""
+        return asdict(self)
+
+
+def parse_lines(chunk: bytes) -> Mapping[str, str]:
+    """Return the values of YAML that may have spaces in them, by key."""
+    lines = chunk.decode(errors="replace").splitlines()
+    return dict(line.split(": ", 1) for line in lines if ": " in line)

@@ -1,0 +1,144 @@
+"""How records look: as tables, lines and the keys of ``--json``."""
+
+from collections.abc import Iterable, Sequence
+
+from jobqueue.admin import words
+from jobqueue.admin.records import JobRecord, ServerRecord, State, TubeRecord
+from jobqueue.admin.table import Cell, Column, Table, count
+
+_NAME_WIDTH = 30
+
+STYLES = {
+    State.READY: "green",
+    State.DELAYED: "yellow",
+    State.RESERVED: "cyan",
+    State.BURIED: "bold red",
+}
+
+
+def state_columns() -> list[Column]:
+    """Return a column for each state."""
+    return [Column(state.upper(), is_number=True) for state in State]
+
+
+def state_counts(tube: TubeRecord | ServerRecord) -> list[Cell]:
+    """Return how many jobs are in each state."""
+    return [count(getattr(tube, state), STYLES[state]) for state in State]
+
+
+def name_of(tube: TubeRecord) -> Cell:
+    """Return a tube's name, which says if it is paused."""
+    if tube.paused:
+        return Cell(f"{tube.tube} (paused)", "yellow")
+    return Cell(tube.tube, "bold")
+
+
+def tubes(records: Iterable[TubeRecord]) -> Table:
+    """Return the table of ``stats``."""
+    numbers = ("WATCHING", "WAITING", "PUTS", "PAUSED")
+    columns = [
+        Column("TUBE"),
+        *state_columns(),
+        *(Column(title, is_number=True) for title in numbers),
+    ]
+    rows = [
+        [
+            Cell(tube.tube, "bold"),
+            *state_counts(tube),
+            count(tube.watching),
+            count(tube.waiting),
+            count(tube.puts),
+            Cell(words.duration(tube.paused), "yellow")
+            if tube.paused
+            else Cell("-", "dim"),
+        ]
+        for tube in records
+    ]
+    return Table(columns, rows)
+
+
+def server(record: ServerRecord) -> str:
+    """Return the server's own line."""
+    files = words.number_of(record.binlog_files, "file")
+    parts = [
+        f"beanstalkd {words.printable(record.version)}",
+        f"up {words.duration(record.uptime)}",
+        f"binlog of {files}" if record.has_binlog else "no binlog",
+        "draining: takes no jobs" if record.is_draining else "not draining",
+        f"jobs of up to {words.size(record.max_job_size)}",
+        words.number_of(record.connections, "connection"),
+    ]
+    return ", ".join(parts)
+
+
+def jobs(found: Sequence[tuple[JobRecord, bytes]], width: int) -> Table:
+    """Return the table of ``list``, in so many characters."""
+    numbers = ("PRI", "RES", "TMO", "REL", "BUR", "KICK")
+    columns = [
+        Column("ID", is_number=True),
+        Column("STATE"),
+        Column("AGE", is_number=True),
+        Column("LEFT", is_number=True),
+        *(Column(title, is_number=True) for title in numbers),
+        Column("FUNC_NAME"),
+        Column("ARGUMENTS"),
+    ]
+    rows = [_job_row(job, body) for job, body in found]
+    narrow = Table(columns, [[*row[:-1], Cell("")] for row in rows]).plain()
+    room = max(12, width - max(map(len, narrow.splitlines())) - 2)
+    cut = [[*row[:-1], Cell(words.shortened(row[-1].text, room))] for row in rows]
+    return Table(columns, cut)
+
+
+def _job_row(job: JobRecord, body: bytes) -> list[Cell]:
+    func_name, arguments = words.call(body)
+    counts = (job.reserves, job.timeouts, job.releases, job.buries, job.kicks)
+    return [
+        Cell(str(job.id), "bold"),
+        Cell(job.state, STYLES[State(job.state)]),
+        Cell(words.duration(job.age)),
+        Cell(_left(job)),
+        Cell(str(job.priority)),
+        *map(count, counts),
+        Cell(words.shortened(func_name, _NAME_WIDTH)),
+        Cell(arguments),
+    ]
+
+
+def _left(job: JobRecord) -> str:
+    has_end = job.state in (State.DELAYED, State.RESERVED)
+    return words.duration(job.time_left) if has_end else "-"
+
+
+def job_values(job: JobRecord, body: bytes) -> dict[str, object]:
+    """Return what ``list --json`` prints of a job."""
+    message = words.message_of(body)
+    return job.as_dict() | {
+        "func_name": message.func_name if message else None,
+        "kwargs": message.kwargs if message else None,
+    }
+
+
+def one_job(job: JobRecord, body: bytes) -> str:
+    """Return all about one job, in lines."""
+    left = {
+        State.DELAYED: f" (ready in {words.duration(job.time_left)})",
+        State.RESERVED: f" (for another {words.duration(job.time_left)})",
+    }.get(State(job.state), "")
+    lines = {
+        "job": job.id,
+        "tube": job.tube,
+        "state": f"{job.state}{left}",
+        "age": words.duration(job.age),
+        "priority": job.priority,
+        "delay": f"{job.delay} s, when it was put or released last",
+        "ttr": f"{job.ttr} s",
+        "reserves": job.reserves,
+        "timeouts": job.timeouts,
+        "releases": job.releases,
+        "buries": job.buries,
+        "kicks": job.kicks,
+        "body": f"{len(body):,} bytes",
+    }
+    head = "\n".join(f"{key:<9} {value}" for key, value in lines.items())
+    return f"{head}\n\n{words.pretty(body)}"
