@@ -60,7 +60,7 @@ class Console:
         if rich:
             rich.show(table)
         else:
-            self.line(table.plain())
+            self.line(table.plain(self.width))
 
     def note(self, text: str) -> None:
         """Say something that is not the result, on standard error."""

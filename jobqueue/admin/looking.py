@@ -60,7 +60,7 @@ def list_jobs(session: Session) -> int:
         for job, body in there:
             console.json(views.job_values(job, body))
     elif there:
-        console.table(views.jobs(there, console.width))
+        console.table(views.jobs(there))
     is_cut = limit is not None and len(found) >= limit
     return 0 if is_cut else _check_complete(search)
 

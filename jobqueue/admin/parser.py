@@ -55,8 +55,8 @@ examples:
 """
 
 CLEAR_HELP = """\
-Asks first on a terminal; a script gives --yes. Reserved jobs can be deleted only
-by their workers: with --state reserved it is said how many they are.
+Asks first on a terminal; a script gives --yes. Reserved jobs can be deleted by
+their workers only: with --state reserved it is said how many they are.
 
 examples:
   jobqueue clear emails --state buried
@@ -64,9 +64,10 @@ examples:
 """
 
 EXPORT_HELP = """\
-Changes nothing. A line has the keys of `list --json`, and the body: as "body" if
-it is UTF-8, else as "body_base64". "delay" is how many seconds are left of it.
-A job that starts or ends meanwhile may be missing: pause the tube first.
+Changes nothing. A line has what beanstalkd counts of a job, with the keys of
+`list --json`, and the body: as "body" if it is UTF-8, else as "body_base64".
+"delay" is how many seconds are left of it. A job that starts or ends meanwhile
+may be missing: pause the tube first.
 
 example:
   jobqueue pause emails 3600 && jobqueue export emails > jobs.jsonl
@@ -74,8 +75,8 @@ example:
 
 IMPORT_HELP = """\
 Puts each job into its tube, with its priority, its ttr and what was left of its
-delay. Ids and counts start anew. Buried jobs are buried again (they are put with
-a delay of an hour first, so that no worker gets them; needs beanstalkd 1.12).
+delay. Ids and counts start anew. Buried jobs are buried again (they are put
+with a delay of an hour first, so that no worker gets them).
 Jobs that were reserved are ready.
 
 When it stops half-way (at a line that can't be read, at Ctrl-C, without the
@@ -137,8 +138,8 @@ def parser(version: str) -> Parser:
     """Return the parser of the command line."""
     whole = Parser(
         prog=PROGRAM,
-        description="Look after the jobs on a beanstalkd: what is waiting, what "
-        "failed, and how to get it going again.",
+        description="See what is waiting on a beanstalkd and what failed, and "
+        "get it going again.",
         epilog=f"{EXAMPLES}\n{JSON_HELP}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

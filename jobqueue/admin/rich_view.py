@@ -21,7 +21,7 @@ from jobqueue.admin.table import Cell, Table
 def show(table: Table) -> None:
     """Print a table."""
     console = Console(highlight=False)
-    console.print(_table(table), soft_wrap=False)
+    console.print(_table(table), crop=False)
 
 
 @contextmanager
@@ -66,10 +66,12 @@ def _text(cell: Cell) -> Text:
 def _table(table: Table) -> RichTable:
     drawn = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     drawn.header_style = "dim"
-    for column in table.columns:
+    widths = [*table.widths()[:-1], 0]  # only the last column gives way
+    for column, width in zip(table.columns, widths, strict=True):
         drawn.add_column(
             column.title,
             justify="right" if column.is_number else "left",
+            min_width=width,
             no_wrap=True,
         )
     for row in table.rows:

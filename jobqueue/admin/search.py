@@ -14,7 +14,7 @@ from jobqueue.admin.operator import MAX_JOB_ID, Operator
 from jobqueue.admin.records import JobRecord, State, TubeRecord
 
 BLOCK = 5_000  # ids
-PATIENCE = 20_000_000  # ids in a row without a job, where the end is not known
+PATIENCE = 10_000_000  # ids in a row without a job, where the end is not known
 
 
 class Search:
@@ -36,7 +36,8 @@ class Search:
         self._idle = 0  # ids in a row without any job
         self._is_over = False  # found all, or looked everywhere
         self.wanted = tube.count(states)
-        self._had = self.wanted
+        self._had = _signature(tube)
+        self._has = self._had
         self._server = operator.server()
         firsts = (operator.first(self._tube, state) for state in State)
         known = {job_id for job_id in firsts if job_id is not None}
@@ -96,6 +97,7 @@ class Search:
         """Take note of what came and went meanwhile."""
         tube = self._operator.tube(self._tube)
         self.wanted = tube.count(self._states) if tube else 0
+        self._has = _signature(tube)
         server = self._operator.server()
         if self._is_end_known:
             self._ids.extend(self._ids.last + server.puts - self._server.puts)
@@ -105,8 +107,15 @@ class Search:
         """Tell whether as many jobs were found as there are."""
         if self.found < self.wanted:
             return False
-        if self.wanted != self._had:  # some of those found may be gone by now
-            self._had = self.wanted
+        if self._has != self._had:  # some of those found may be gone by now
+            self._had = self._has
             found = self._operator.jobs_of(self._tube, self._found)
             self._found = [job.id for job in found if job.state in self._states]
         return self.found >= self.wanted
+
+
+def _signature(tube: TubeRecord | None) -> list[int]:
+    """Return counts that change when a job comes to a tube or a state, or leaves it."""
+    if tube is None:
+        return []
+    return [*(tube.count([state]) for state in State), tube.puts, tube.deletes]

@@ -1,8 +1,11 @@
 """A table as a value, and as plain text."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+
+_BETWEEN = "  "
 
 
 class Cell(NamedTuple):
@@ -27,21 +30,39 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
 
-    def plain(self) -> str:
-        """Return the table as lines of text."""
-        titles = [Cell(column.title) for column in self.columns]
-        rows = [titles, *self.rows]
-        widths = [max(len(row[n].text) for row in rows) for n in range(len(titles))]
-        return "\n".join(self._line(row, widths) for row in rows)
+    def width(self) -> int:
+        """Return how many characters the longest line has."""
+        return sum(self.widths()) + len(_BETWEEN) * (len(self.columns) - 1)
 
-    def _line(self, row: Sequence[Cell], widths: Sequence[int]) -> str:
-        cells = (
-            cell.text.rjust(width) if column.is_number else cell.text.ljust(width)
-            for cell, column, width in zip(row, self.columns, widths, strict=True)
-        )
-        return "  ".join(cells).rstrip()
+    def plain(self, width: int | None = None) -> str:
+        """Return the table as lines of text.
+
+        Of the last column is shown what a line of this width has room for.
+        """
+        widths = self.widths()
+        if width is not None:
+            taken = sum(widths[:-1]) + len(_BETWEEN) * (len(widths) - 1)
+            widths[-1] = min(
+                widths[-1], max(width - taken, len(self.columns[-1].title))
+            )
+        line = _BETWEEN.join(
+            f"{{:{'>' if column.is_number else '<'}{width}.{width}}}"
+            for column, width in zip(self.columns, widths, strict=True)
+        ).format
+        lines = [line(*(column.title for column in self.columns))]
+        lines += [line(*(text for text, _ in row)) for row in self.rows]
+        return "\n".join(map(str.rstrip, lines))
+
+    def widths(self) -> list[int]:
+        """Return how many characters each column has at most."""
+        cells = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.columns)
+        return [
+            max(len(column.title), max((len(text) for text, _ in texts), default=0))
+            for column, texts in zip(self.columns, cells, strict=True)
+        ]
 
 
+@functools.lru_cache(maxsize=4096)
 def count(number: int, style: str = "") -> Cell:
     """Return a number as a cell that stands back if it is 0."""
     return Cell(f"{number:,}", style if number else "dim")

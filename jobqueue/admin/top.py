@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from jobqueue.address import Address
-from jobqueue.admin import top_view, views
+from jobqueue.admin import top_view
 from jobqueue.admin.console import Console, find_rich
 from jobqueue.admin.keys import waiting
 from jobqueue.admin.operator import Operator
@@ -119,7 +119,7 @@ class Lines:
         if console.as_json:
             console.json(top_view.values(sample, trends))
         else:
-            console.line(time.strftime("%H:%M:%S  ") + views.server(sample.server))
+            console.line(time.strftime("%H:%M:%S  ") + top_view.server(sample.server))
             records = list(sample.tubes.values())
             console.line(top_view.tubes(records, trends, console.width).plain())
             console.line("")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from jobqueue.admin import views, words
-from jobqueue.admin.records import State, TubeRecord
+from jobqueue.admin.records import ServerRecord, State, TubeRecord
 from jobqueue.admin.table import Cell, Column, Table, count
 from jobqueue.admin.trends import Sample, Trends
 
@@ -22,12 +22,24 @@ def screen(
     more = len(sample.tubes) - len(shown)
     return [
         Cell(title, "bold"),
-        Cell(views.server(sample.server), "dim"),
+        Cell(server(sample.server), "dim"),
         Cell(_flow(trends, width)),
         Cell(""),
         tubes(shown, trends, width),
         Cell(f"and {words.number_of(more, 'tube')} more" if more else ""),
     ]
+
+
+def server(record: ServerRecord) -> str:
+    """Return what there is to say about the server, in few characters."""
+    parts = [
+        f"beanstalkd {words.printable(record.version)}",
+        "draining" if record.is_draining else f"up {words.duration(record.uptime)}",
+        "with a binlog" if record.has_binlog else "no binlog",
+        words.number_of(record.connections, "connection"),
+        f"{record.waiting:,} waiting for jobs",
+    ]
+    return ", ".join(parts)
 
 
 def _flow(trends: Trends, width: int) -> str:
@@ -46,19 +58,18 @@ def tubes(records: Sequence[TubeRecord], trends: Trends, width: int) -> Table:
     columns = [
         Column("TUBE"),
         *views.state_columns(),
-        Column("WAITING", is_number=True),
+        Column("WAIT", is_number=True),
         Column("PUT/S", is_number=True),
         Column("DEL/S", is_number=True),
     ]
     rows = [_row(tube, trends, is_wide=is_wide) for tube in records]
-    taken = max(map(len, Table(columns, rows).plain().splitlines()))
-    room = width - taken - 2
+    room = width - Table(columns, rows).width() - 2
     trend = max(_TREND, room // 2 - 1) if is_wide else max(0, room - 1)
-    columns.append(Column("READY".ljust(min(trend, 5))))
+    columns.append(Column("READY TREND" if is_wide else "TREND"))
     for row, tube in zip(rows, records, strict=True):
         row.append(Cell(words.sparkline(trends.ready(tube.tube), trend), "green"))
     if is_wide:
-        columns.append(Column("DELETED/S"))
+        columns.append(Column("DELETED TREND"))
         for row, tube in zip(rows, records, strict=True):
             row.append(Cell(words.sparkline(trends.deleted(tube.tube), trend), "cyan"))
     return Table(columns, rows)
@@ -86,13 +97,13 @@ def _most_telling(tubes: list[TubeRecord], lines: int) -> list[TubeRecord]:
 
 def values(sample: Sample, trends: Trends) -> dict[str, object]:
     """Return what ``top --json`` prints of one moment."""
-    server = trends.server
+    rates = trends.server
     return {
         "server": sample.server.as_dict()
         | {
-            "puts_per_second": server.puts,
-            "deletes_per_second": server.deletes,
-            "timeouts_per_second": server.timeouts,
+            "puts_per_second": rates.puts,
+            "deletes_per_second": rates.deletes,
+            "timeouts_per_second": rates.timeouts,
         },
         "tubes": [
             tube.as_dict()

@@ -1,12 +1,13 @@
 """How records look: as tables, lines and the keys of ``--json``."""
 
+import functools
 from collections.abc import Iterable, Sequence
 
 from jobqueue.admin import words
 from jobqueue.admin.records import JobRecord, ServerRecord, State, TubeRecord
 from jobqueue.admin.table import Cell, Column, Table, count
 
-_NAME_WIDTH = 30
+_CALL_WIDTH = 200  # characters
 
 STYLES = {
     State.READY: "green",
@@ -14,6 +15,7 @@ STYLES = {
     State.RESERVED: "cyan",
     State.BURIED: "bold red",
 }
+_STATES = {str(state): Cell(state, style) for state, style in STYLES.items()}
 
 
 def state_columns() -> list[Column]:
@@ -35,7 +37,7 @@ def name_of(tube: TubeRecord) -> Cell:
 
 def tubes(records: Iterable[TubeRecord]) -> Table:
     """Return the table of ``stats``."""
-    numbers = ("WATCHING", "WAITING", "PUTS", "PAUSED")
+    numbers = ("WATCH", "WAIT", "PUTS", "PAUSED")
     columns = [
         Column("TUBE"),
         *state_columns(),
@@ -66,48 +68,44 @@ def server(record: ServerRecord) -> str:
         f"binlog of {files}" if record.has_binlog else "no binlog",
         "draining: takes no jobs" if record.is_draining else "not draining",
         f"jobs of up to {words.size(record.max_job_size)}",
-        words.number_of(record.connections, "connection"),
     ]
     return ", ".join(parts)
 
 
-def jobs(found: Sequence[tuple[JobRecord, bytes]], width: int) -> Table:
-    """Return the table of ``list``, in so many characters."""
-    numbers = ("PRI", "RES", "TMO", "REL", "BUR", "KICK")
+def jobs(found: Sequence[tuple[JobRecord, bytes]]) -> Table:
+    """Return the table of ``list``."""
+    numbers = ("PRI", "RES", "TMO", "REL", "BUR", "KIC")
     columns = [
         Column("ID", is_number=True),
         Column("STATE"),
         Column("AGE", is_number=True),
         Column("LEFT", is_number=True),
         *(Column(title, is_number=True) for title in numbers),
-        Column("FUNC_NAME"),
-        Column("ARGUMENTS"),
+        Column("CALL"),
     ]
     rows = [_job_row(job, body) for job, body in found]
-    narrow = Table(columns, [[*row[:-1], Cell("")] for row in rows]).plain()
-    room = max(12, width - max(map(len, narrow.splitlines())) - 2)
-    cut = [[*row[:-1], Cell(words.shortened(row[-1].text, room))] for row in rows]
-    return Table(columns, cut)
+    return Table(columns, rows)
 
 
 def _job_row(job: JobRecord, body: bytes) -> list[Cell]:
-    func_name, arguments = words.call(body)
     counts = (job.reserves, job.timeouts, job.releases, job.buries, job.kicks)
     return [
         Cell(str(job.id), "bold"),
-        Cell(job.state, STYLES[State(job.state)]),
-        Cell(words.duration(job.age)),
-        Cell(_left(job)),
-        Cell(str(job.priority)),
+        _STATES[job.state],
+        _plain(words.brief(job.age)),
+        _plain(_left(job)),
+        _plain(str(job.priority)),
         *map(count, counts),
-        Cell(words.shortened(func_name, _NAME_WIDTH)),
-        Cell(arguments),
+        Cell(words.shortened(words.call(body), _CALL_WIDTH)),
     ]
+
+
+_plain = functools.lru_cache(maxsize=1024)(Cell)  # many jobs have much in common
 
 
 def _left(job: JobRecord) -> str:
     has_end = job.state in (State.DELAYED, State.RESERVED)
-    return words.duration(job.time_left) if has_end else "-"
+    return words.brief(job.time_left) if has_end else "-"
 
 
 def job_values(job: JobRecord, body: bytes) -> dict[str, object]:

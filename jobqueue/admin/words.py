@@ -1,5 +1,6 @@
 """Numbers, times and jobs in few characters."""
 
+import functools
 import json
 from collections.abc import Sequence
 
@@ -8,9 +9,11 @@ from jobqueue.message import Message, decode
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 _ROUND = 100  # from here on a rate has no decimals
+_JSON = json.JSONEncoder(ensure_ascii=False)
 _BARS = "▁▂▃▄▅▆▇█"
 
 
+@functools.lru_cache(maxsize=1024)
 def duration(seconds: int) -> str:
     """Return a time in its two largest units.
 
@@ -23,6 +26,12 @@ def duration(seconds: int) -> str:
         if count or parts:
             parts.append(f"{count}{unit}" if count else "")
     return " ".join(filter(None, parts[:2])) or "0s"
+
+
+@functools.lru_cache(maxsize=1024)
+def brief(seconds: int) -> str:
+    """Return a time in its largest unit, for where there is little room."""
+    return duration(seconds).partition(" ")[0]
 
 
 def size(count: int) -> str:
@@ -82,19 +91,18 @@ def message_of(body: bytes) -> Message | None:
         return None
 
 
-def call(body: bytes) -> tuple[str, str]:
+def call(body: bytes) -> str:
     """Return a job's func_name and its arguments, each ``name=value``.
 
     For a body that is not a job's it is a dash, and the body itself.
     """
     message = message_of(body)
     if message is None:
-        return "-", printable(body.decode(errors="backslashreplace"))
-    arguments = " ".join(
-        f"{name}={json.dumps(value, ensure_ascii=False)}"
-        for name, value in message.kwargs.items()
+        return f"- {printable(body.decode(errors='backslashreplace'))}"
+    arguments = (
+        f"{name}={_JSON.encode(value)}" for name, value in message.kwargs.items()
     )
-    return printable(message.func_name), printable(arguments)
+    return printable(" ".join((message.func_name, *arguments)))
 
 
 def pretty(body: bytes) -> str:
