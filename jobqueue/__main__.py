@@ -1,5 +1,7 @@
 """The operator's command line: ``python -m jobqueue``, or ``jobqueue``."""
 
+import gc
+import io
 import os
 import signal
 import sys
@@ -25,34 +27,46 @@ _WRONG_USE = (ArgumentError, BrokerURLError, OptionError, TubeNameError, UsageEr
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says, and return the exit status."""
     options = parser(__version__).parse_args(arguments)
+    _accept_all_strings()
     interrupts = Interrupts()
     try:
         with interrupts.handled():
             address = Address.find(options.url)
             console = Console(as_json=options.json)
-            session = Session(options, address, console, interrupts)
-            return _run(session)
-    except _WRONG_USE as error:
-        return _fail(options.command, error, 2)
+            return _run(Session(options, address, console, interrupts))
     except JobQueueError as error:
-        return _fail(options.command, error, 1)
+        return _fail(options.command, error, 2 if isinstance(error, _WRONG_USE) else 1)
     except Interrupted as interrupted:
-        if options.command == "top" and interrupted.signum == signal.SIGINT:
-            return 0  # this is how it ends
-        return 128 + interrupted.signum
-    except BrokenPipeError:
-        # Whoever read the output wants no more; nor may Python's own flush complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        is_usual = options.command == "top" and interrupted.signum == signal.SIGINT
+        return 0 if is_usual else 128 + interrupted.signum
+    except OSError as error:  # whoever read the output wants no more; the disk is full
+        _drop_output()
+        is_usual = isinstance(error, BrokenPipeError)
+        return 1 if is_usual else _fail(options.command, error, 1)
+
+
+def _accept_all_strings() -> None:
+    """Have those escaped that the terminal's encoding, or any encoding, has not."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run(session: Session) -> int:
+    if session.options.command != "top":  # which may run for days
+        gc.disable()  # many jobs make many objects, none of which goes before the end
     try:
         status: int = session.options.run(session)
         session.console.flush()
     finally:
+        gc.enable()
         session.close()
     return status
+
+
+def _drop_output() -> None:
+    """See to it that Python does not try again to write what can't be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(command: str, error: Exception, status: int) -> int:

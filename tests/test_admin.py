@@ -13,9 +13,11 @@ import jobqueue
 from jobqueue import Worker
 
 from .operating import (
+    COMMAND,
     Terminal,
     body,
     bury,
+    environment,
     json_lines,
     operate,
     operate_json,
@@ -599,6 +601,41 @@ def test_a_reader_that_wants_no_more_is_no_error(broker: Beanstalkd) -> None:
     assert len(done.stdout.splitlines()) == 1
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+def test_output_that_cannot_be_written_is_one_line(broker: Beanstalkd) -> None:
+    put(broker, 100)
+
+    for command in ("export", "list"):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [*COMMAND, command, "t"],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=environment(broker),
+                check=False,
+            )
+        *_, line = done.stderr.splitlines()
+        assert done.returncode == 1
+        assert line == (
+            f"jobqueue {command}: error: [Errno 28] No space left on device"
+        )
+        assert "Traceback" not in done.stderr
+
+
+def test_strings_and_terminals_of_any_encoding_do(
+    broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    job = rb'{"func_name": "f", "tube": "t", "kwargs": {"a": "\ud800", "b": "\u4f60"}}'
+    with broker.client("t") as client:
+        job_id = client.put(job)
+
+    assert "f a=" in operate(broker, "list", "t").stdout
+    assert operate(broker, "show", job_id).returncode == 0
+    (told,) = json_lines(operate(broker, "list", "t", "--json").stdout)
+    assert told["kwargs"] == {"a": "\ud800", "b": "\u4f60"}
 
 
 def test_the_benchmark_runs() -> None:

@@ -29,11 +29,14 @@ class Interrupts:
     @contextmanager
     def handled(self) -> Iterator[None]:
         """Handle signals; put the handlers from before back at the end."""
-        before = [signal.signal(signum, self._handle) for signum in _SIGNALS]
+        before = {signum: signal.getsignal(signum) for signum in _SIGNALS}
+        for signum, handler in before.items():
+            if handler is not signal.SIG_IGN:  # as nohup wants it for SIGHUP
+                signal.signal(signum, self._handle)
         try:
             yield
         finally:
-            for signum, handler in zip(_SIGNALS, before, strict=True):
+            for signum, handler in before.items():
                 signal.signal(signum, handler)
 
     def __enter__(self) -> None:

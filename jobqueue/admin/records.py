@@ -5,6 +5,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Self
 
+_KEYS_OF_JOB = [
+    "id:",
+    "tube:",
+    "state:",
+    "pri:",
+    "age:",
+    "delay:",
+    "ttr:",
+    "time-left:",
+    "file:",
+    "reserves:",
+    "timeouts:",
+    "releases:",
+    "buries:",
+    "kicks:",
+]
+
 
 class State(enum.StrEnum):
     """Where a job is in its life (protocol.txt, "Job Lifecycle")."""
@@ -37,21 +54,14 @@ class JobRecord:
     def parse(cls, chunk: bytes) -> Self:
         """Read an answer. It is YAML of one ``key: value`` a line after the first."""
         words = chunk.decode("ascii").split()
-        stats = dict(zip(words[1::2], words[2::2], strict=True))
+        keys, values = words[1::2], words[2::2]
+        if keys != _KEYS_OF_JOB:  # of another version
+            stats = dict(zip(keys, values, strict=True))
+            values = [stats.get(key, "0") for key in _KEYS_OF_JOB]
+        job_id, tube, state, *numbers = values
+        priority, age, delay, ttr, time_left, _file, *counts = map(int, numbers)
         return cls(
-            id=int(stats["id:"]),
-            tube=stats["tube:"],
-            state=stats["state:"],
-            priority=int(stats["pri:"]),
-            age=int(stats["age:"]),
-            delay=int(stats["delay:"]),
-            ttr=int(stats["ttr:"]),
-            time_left=int(stats["time-left:"]),
-            reserves=int(stats["reserves:"]),
-            timeouts=int(stats["timeouts:"]),
-            releases=int(stats["releases:"]),
-            buries=int(stats["buries:"]),
-            kicks=int(stats["kicks:"]),
+            int(job_id), tube, state, priority, age, delay, ttr, time_left, *counts
         )
 
     def as_dict(self) -> dict[str, object]:

@@ -55,11 +55,10 @@ class Table:
 
     def widths(self) -> list[int]:
         """Return how many characters each column has at most."""
-        cells = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.columns)
-        return [
-            max(len(column.title), max((len(text) for text, _ in texts), default=0))
-            for column, texts in zip(self.columns, cells, strict=True)
-        ]
+        titles = [len(column.title) for column in self.columns]
+        cells = zip(*self.rows, strict=True)
+        longest = [max(len(text) for text, _ in column) for column in cells]
+        return list(map(max, titles, longest)) if longest else titles
 
 
 @functools.lru_cache(maxsize=4096)
