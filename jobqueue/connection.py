@@ -62,7 +62,7 @@ class Connection:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self._using = greenstalk.DEFAULT_TUBE
+        self.using = greenstalk.DEFAULT_TUBE  # the tube that is put into
         self._reserve_is_sent = False
         try:
             self._socket = BrokerSocket.connect_to(address)
@@ -118,14 +118,14 @@ class Connection:
         no jobs now, and :class:`~jobqueue.errors.JobTooBigError`.
         """
         command = _put(_numbers(options), body)
-        use = self._using != tube
+        use = self.using != tube
         if use:
             command = _use(tube) + command
         with self._exchange:
             self._socket.sendall(command)
             if use:
                 self._reply(b"USING")
-                self._using = tube
+                self.using = tube
             answer = self._put_answer()
             if isinstance(answer, int):
                 return answer
@@ -175,7 +175,7 @@ class Connection:
         with self._exchange:
             self._socket.sendall(_use(tube))
             self._reply(b"USING")
-            self._using = tube
+            self.using = tube
 
     def watch_only(self, tubes: Iterable[str]) -> None:
         """Reserve from these tubes from now on, and from no others."""

@@ -20,7 +20,7 @@ from jobqueue.admin.operator import Operator
 from jobqueue.connection import Connection
 from jobqueue.options import PutOptions
 
-from .support import DEADLINE, Beanstalkd, eventually_true
+from .support import DEADLINE, Beanstalkd, FakeBroker, eventually_true
 
 COMMAND = [sys.executable, "-W", "error", "-m", "jobqueue"]
 HOME = "\x1b[H"  # where a new screen begins
@@ -28,7 +28,7 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[()][A-Z0-9]|\x1b[=>78]")
 
 
 def operate(
-    broker: Beanstalkd, *arguments: object, stdin: bytes = b""
+    broker: Beanstalkd | FakeBroker, *arguments: object, stdin: bytes = b""
 ) -> subprocess.CompletedProcess[str]:
     """Run a command in a pipe."""
     done = subprocess.run(
@@ -52,7 +52,7 @@ def json_lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def environment(broker: Beanstalkd, **more: str) -> dict[str, str]:
+def environment(broker: Beanstalkd | FakeBroker, **more: str) -> dict[str, str]:
     return os.environ | {"BEANSTALKD_URL": broker.url, "TERM": "xterm"} | more
 
 

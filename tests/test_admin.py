@@ -569,7 +569,8 @@ def test_tables_in_a_terminal(
     assert has_rich == ("\x1b[" in terminal.raw)
     (line,) = (line for line in terminal.text.splitlines() if line.startswith("t "))
     assert columns(line) == ["t", "3", "0", "0", "2", "0", "0", "5", "-"]
-    assert all(len(line) <= 80 for line in terminal.text.splitlines())
+    own = [line for line in terminal.text.splitlines() if "beanstalkd" not in line]
+    assert all(len(line) <= 80 for line in own)
     lines = [line for line in listing.text.splitlines() if "send" in line]
     assert [columns(line)[1] for line in lines] == ["ready"] * 3 + ["buried"] * 2
 

@@ -22,7 +22,7 @@ from .operating import (
     put,
     put_buried,
 )
-from .support import Beanstalkd, eventually, eventually_true
+from .support import Beanstalkd, FakeBroker, eventually, eventually_true
 
 Job = tuple[bytes, int, int, str]  # body, priority, ttr, state
 
@@ -176,6 +176,30 @@ def test_a_job_that_the_broker_refuses_is_named_and_none_is_put_twice(
     assert [job[0] for job in jobs_of(broker)] == sorted(
         str(n).encode() for n in range(20)
     )
+
+
+def test_buried_jobs_are_not_put_where_they_cannot_be_buried(
+    socket_folder: Path,
+) -> None:
+    stats = b'---\nversion: "1.10"\n' + b"".join(
+        b"%b: 0\n" % name.encode()
+        for name in (
+            "uptime pid binlog-oldest-index binlog-current-index max-job-size "
+            "current-jobs-ready current-jobs-delayed current-jobs-reserved "
+            "current-jobs-buried current-connections current-workers current-waiting "
+            "cmd-put total-jobs cmd-delete job-timeouts rusage-utime rusage-stime"
+        ).split()
+    )
+    answer = b"OK %d\r\n%b\r\n" % (len(stats), stats)
+    job = b'{"tube": "t", "body": "x", "state": "buried"}\n'
+    with FakeBroker(socket_folder / "old.sock", answer) as old:
+        done = operate(old, "import", stdin=job)
+
+        assert done.returncode == 1
+        assert "line 1: buried jobs come from here on, and beanstalkd 1.10" in (
+            done.stderr
+        )
+        assert old.received == [b"stats\r\n"]
 
 
 def test_a_file_that_is_not_there_is_one_line(broker: Beanstalkd) -> None:

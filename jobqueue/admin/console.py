@@ -11,6 +11,7 @@ from jobqueue.admin.table import Table
 
 _PIPE_WIDTH = 160  # characters: of what nobody's screen has to hold
 _MOST_ROWS = 1_000  # that are drawn in colour: it takes a millisecond for each
+_JSON = json.JSONEncoder(ensure_ascii=False)
 
 Advance = Callable[[int, int], None]  # how much is done, and of how much
 
@@ -42,7 +43,7 @@ class Console:
 
     def json(self, value: object) -> None:
         """Write a value as a line of JSON."""
-        self.line(json.dumps(value, ensure_ascii=False))
+        self.line(_JSON.encode(value))
 
     def bytes(self, data: bytes) -> None:
         """Write bytes, and have them on their way."""

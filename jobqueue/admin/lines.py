@@ -14,6 +14,8 @@ from jobqueue.errors import JobQueueError
 from jobqueue.message import check_tube
 from jobqueue.options import PutOptions
 
+_JSON = json.JSONEncoder(ensure_ascii=False)
+
 
 class BadLineError(JobQueueError, ValueError):
     """A line is not a job."""
@@ -42,7 +44,7 @@ def as_values(job: JobRecord, body: bytes) -> dict[str, object]:
 def encode(job: JobRecord, body: bytes) -> bytes:
     """Return the line of a job, with its end."""
     values = as_values(job, body)
-    return json.dumps(values, ensure_ascii=False).encode() + b"\n"
+    return _JSON.encode(values).encode() + b"\n"
 
 
 def decode(line: bytes) -> JobLine:

@@ -1,7 +1,10 @@
 """The commands that look: stats, top, list, show and export."""
 
+from collections.abc import Iterable
+
 from jobqueue.admin import top as top_loop
 from jobqueue.admin import views, words
+from jobqueue.admin.console import Console
 from jobqueue.admin.lines import as_values
 from jobqueue.admin.operator import check_id
 from jobqueue.admin.records import JobRecord, State
@@ -50,19 +53,27 @@ def list_jobs(session: Session) -> int:
             if limit is not None and len(found) >= limit:
                 break
     found = sorted(found, key=lambda job: job.id)[:limit]
-    bodies = operator.bodies(job.id for job in found)
-    there = [
+    _print_jobs(console, found, operator.bodies(job.id for job in found))
+    is_cut = limit is not None and len(found) >= limit
+    return 0 if is_cut else _check_complete(search)
+
+
+def _print_jobs(
+    console: Console, jobs: Iterable[JobRecord], bodies: Iterable[bytes | None]
+) -> None:
+    """Print jobs, with bodies as they come: many large ones would need much memory."""
+    there = (
         (job, body)
-        for job, body in zip(found, list(bodies), strict=True)
+        for job, body in zip(jobs, bodies, strict=True)
         if body is not None  # else it has gone meanwhile
-    ]
+    )
     if console.as_json:
         for job, body in there:
             console.json(views.job_values(job, body))
-    elif there:
-        console.table(views.jobs(there))
-    is_cut = limit is not None and len(found) >= limit
-    return 0 if is_cut else _check_complete(search)
+        return
+    table = views.jobs(there)
+    if table.rows:
+        console.table(table)
 
 
 def show(session: Session) -> int:

@@ -23,7 +23,6 @@ class Operator:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self._used: str | None = None
 
     def server(self) -> ServerRecord:
         """Return what the server tells of itself."""
@@ -76,9 +75,8 @@ class Operator:
         """
         if state is State.RESERVED:
             return None
-        if self._used != tube:
+        if self.connection.using != tube:
             self.connection.use(tube)
-            self._used = tube
         return self.connection.ask(b"peek-%b\r\n" % state.encode(), self._read_id)
 
     def kick_jobs(self, ids: Iterable[int]) -> Iterator[bool]:

@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Self
 
 _KEYS_OF_JOB = [
@@ -66,7 +66,7 @@ class JobRecord:
 
     def as_dict(self) -> dict[str, object]:
         """Return what ``--json`` prints, body aside."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class TubeRecord:
 
     def as_dict(self) -> dict[str, object]:
         """Return what ``--json`` prints."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ class ServerRecord:
 
     def as_dict(self) -> dict[str, object]:
         """Return what ``--json`` prints."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 def parse_lines(chunk: bytes) -> Mapping[str, str]:

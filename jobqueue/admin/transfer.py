@@ -1,10 +1,12 @@
 """Moving jobs: out of a tube into lines, and from lines into tubes."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import groupby, islice
 
 from jobqueue.admin import lines
+from jobqueue.admin.interrupts import Interrupted
 from jobqueue.admin.lines import BadLineError, JobLine
 from jobqueue.admin.operator import Operator
 from jobqueue.admin.search import Search
@@ -14,6 +16,7 @@ from jobqueue.options import PutOptions
 BATCH = 500  # lines, and bodies: these may have 64 KiB each
 # A job that is to be buried is put with a delay, so that no worker gets it before that.
 DELAY_OF_BURIED = 3600  # seconds
+_FIRST_TO_RESERVE_JOBS = (1, 12)
 
 
 def exported(operator: Operator, search: Search) -> Iterator[list[bytes]]:
@@ -48,6 +51,7 @@ class Import:
         self.next_line = 1
         self.put = 0
         self.unconfirmed = 0
+        self._can_bury = False
 
     def run(self, source: Iterable[bytes], first: int) -> Iterator[int]:
         """Put the jobs from this line on, and yield how many were, some at a time.
@@ -68,6 +72,7 @@ class Import:
 
     def _put(self, tube: str, jobs: list[JobLine]) -> None:
         first = self.next_line
+        self._check_version(jobs)
         try:
             ids = self._operator.connection.put_each(
                 tube, [job.body for job in jobs], [_options(job) for job in jobs]
@@ -76,12 +81,28 @@ class Import:
             taken = [job_id for n, job_id in error.ids.items() if n < error.index]
             self._count(jobs, taken)
             self.unconfirmed = error.unconfirmed
-            self._take_back(n for i, n in error.ids.items() if i > error.index)
+            self._take_back([n for i, n in error.ids.items() if i > error.index])
             problem = f"line {first + error.index}: {error.__cause__}"
             raise ImportStoppedError(problem) from error
         except BrokerError as error:
             raise ImportStoppedError(f"line {first}: {error}") from error
+        except Interrupted:  # by a second signal, which does not wait
+            self.unconfirmed = len(jobs)
+            raise
         self._count(jobs, ids)
+
+    def _check_version(self, jobs: list[JobLine]) -> None:
+        """See that the broker can bury jobs: before 1.12 it lacks reserve-job."""
+        if self._can_bury or not any(job.is_buried for job in jobs):
+            return
+        version = self._operator.server().version
+        major, minor, *_ = [*map(int, re.findall(r"\d+", version)), 0, 0]
+        if (major, minor) < _FIRST_TO_RESERVE_JOBS:
+            raise ImportStoppedError(
+                f"line {self.next_line}: buried jobs come from here on, and beanstalkd "
+                f"{version} can't bury them: that needs 1.12"
+            )
+        self._can_bury = True
 
     def _count(self, jobs: list[JobLine], ids: list[int]) -> None:
         """Count the first jobs as put, by their ids, and bury those that were."""
@@ -95,9 +116,10 @@ class Import:
         if buried and self._operator.connection.is_open:
             list(self._operator.bury_jobs(buried))  # all, whatever comes of one
 
-    def _take_back(self, ids: Iterable[int]) -> None:
+    def _take_back(self, ids: list[int]) -> None:
         """Delete what was put behind a line at which the import is to go on."""
-        self.unconfirmed += list(self._operator.delete_jobs(ids)).count(False)
+        if ids:
+            self.unconfirmed += list(self._operator.delete_jobs(ids)).count(False)
 
 
 def _options(job: JobLine) -> PutOptions:

@@ -1,7 +1,7 @@
 """How records look: as tables, lines and the keys of ``--json``."""
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from jobqueue.admin import words
 from jobqueue.admin.records import JobRecord, ServerRecord, State, TubeRecord
@@ -72,7 +72,7 @@ def server(record: ServerRecord) -> str:
     return ", ".join(parts)
 
 
-def jobs(found: Sequence[tuple[JobRecord, bytes]]) -> Table:
+def jobs(found: Iterable[tuple[JobRecord, bytes]]) -> Table:
     """Return the table of ``list``."""
     numbers = ("PRI", "RES", "TMO", "REL", "BUR", "KIC")
     columns = [

@@ -3,7 +3,10 @@
 The server says which job of a state comes first; that one is kicked or deleted, and
 then another comes first. So this needs no end of ids, and ends when there is none left.
 Jobs that were put together lie together: those behind the first one are asked about in
-the same breath, more of them the more there are.
+the same breath, more of them the more there are, and then it is done to them at once.
+
+beanstalkd has no command on a condition: a job that someone else kicks in these few
+milliseconds, and that its worker releases with a delay, is kicked once more.
 """
 
 from collections.abc import Callable, Iterable, Iterator
