@@ -181,15 +181,14 @@ def test_a_job_that_the_broker_refuses_is_named_and_none_is_put_twice(
 def test_buried_jobs_are_not_put_where_they_cannot_be_buried(
     socket_folder: Path,
 ) -> None:
-    stats = b'---\nversion: "1.10"\n' + b"".join(
-        b"%b: 0\n" % name.encode()
-        for name in (
-            "uptime pid binlog-oldest-index binlog-current-index max-job-size "
-            "current-jobs-ready current-jobs-delayed current-jobs-reserved "
-            "current-jobs-buried current-connections current-workers current-waiting "
-            "cmd-put total-jobs cmd-delete job-timeouts rusage-utime rusage-stime"
-        ).split()
+    names = (
+        "uptime pid binlog-oldest-index binlog-current-index max-job-size "
+        "current-jobs-ready current-jobs-delayed current-jobs-reserved "
+        "current-jobs-buried current-connections current-workers current-waiting "
+        "cmd-put total-jobs cmd-delete job-timeouts rusage-utime rusage-stime"
     )
+    told = ['version: "1.10"', *(f"{name}: 0" for name in names.split())]
+    stats = "\n".join(["---", *told, ""]).encode()
     answer = b"OK %d\r\n%b\r\n" % (len(stats), stats)
     job = b'{"tube": "t", "body": "x", "state": "buried"}\n'
     with FakeBroker(socket_folder / "old.sock", answer) as old:
