@@ -153,11 +153,12 @@ def put(
     delay: int = 0,
     priority: int = 2**16,
     ttr: int = 60,
+    text: str = "",
 ) -> list[int]:
     """Put jobs and return their ids."""
     options = PutOptions(delay=delay, priority=priority, ttr=ttr)
     with Connection(Address.parse(broker.url)) as connection:
-        bodies = (body(n, tube) for n in range(count))
+        bodies = (body(text or n, tube) for n in range(count))
         return connection.put_many(tube, bodies, options)
 
 

@@ -556,7 +556,7 @@ def test_tables_in_a_terminal(
     broker: Beanstalkd, tmp_path: Path, *, has_rich: bool
 ) -> None:
     put(broker, 3)
-    put_buried(broker, 2)
+    bury(broker, put(broker, 2, text="x" * 99))
     modules = "" if has_rich else without_rich(tmp_path)
 
     with Terminal(broker, "stats", size=(80, 24), modules=modules) as terminal:
@@ -564,14 +564,14 @@ def test_tables_in_a_terminal(
         terminal.shows("beanstalkd 1.12")
     with Terminal(broker, "list", "t", size=(80, 24), modules=modules) as listing:
         assert listing.exit_code() == 0
-        listing.shows("n=1")
+        listing.shows('n="xxx')
 
     assert has_rich == ("\x1b[" in terminal.raw)
     (line,) = (line for line in terminal.text.splitlines() if line.startswith("t "))
     assert columns(line) == ["t", "3", "0", "0", "2", "0", "0", "5", "-"]
     own = [line for line in terminal.text.splitlines() if "beanstalkd" not in line]
-    assert all(len(line) <= 80 for line in own)
     lines = [line for line in listing.text.splitlines() if "send" in line]
+    assert all(len(line) <= 80 for line in own + lines)
     assert [columns(line)[1] for line in lines] == ["ready"] * 3 + ["buried"] * 2
 
 

@@ -15,13 +15,13 @@ from rich.progress import (
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from jobqueue.admin.table import Cell, Table
+from jobqueue.admin.table import BETWEEN, Cell, Table
 
 
 def show(table: Table) -> None:
     """Print a table."""
     console = Console(highlight=False)
-    console.print(_table(table), crop=False)
+    console.print(_table(table, console.width), crop=False)
 
 
 @contextmanager
@@ -50,28 +50,29 @@ def screen() -> Iterator[Draw]:
     with Live(console=console, screen=True, auto_refresh=False) as live:
 
         def draw(parts: list[Cell | Table]) -> None:
-            live.update(Group(*map(_part, parts)), refresh=True)
+            width = console.width
+            drawn = (
+                _table(part, width) if isinstance(part, Table) else _text(part)
+                for part in parts
+            )
+            live.update(Group(*drawn), refresh=True)
 
         yield draw
-
-
-def _part(part: Cell | Table) -> RichTable | Text:
-    return _table(part) if isinstance(part, Table) else _text(part)
 
 
 def _text(cell: Cell) -> Text:
     return Text(cell.text, style=cell.style, no_wrap=True, overflow="ellipsis")
 
 
-def _table(table: Table) -> RichTable:
-    drawn = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+def _table(table: Table, width: int) -> RichTable:
+    drawn = RichTable(box=None, pad_edge=False, padding=(0, len(BETWEEN), 0, 0))
     drawn.header_style = "dim"
-    widths = [*table.widths()[:-1], 0]  # only the last column gives way
-    for column, width in zip(table.columns, widths, strict=True):
+    widths = table.widths(width)
+    for column, room in zip(table.columns, widths, strict=True):
         drawn.add_column(
             column.title,
             justify="right" if column.is_number else "left",
-            min_width=width,
+            width=room,
             no_wrap=True,
         )
     for row in table.rows:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-_BETWEEN = "  "
+BETWEEN = "  "  # columns
 
 
 class Cell(NamedTuple):
@@ -32,33 +32,32 @@ class Table:
 
     def width(self) -> int:
         """Return how many characters the longest line has."""
-        return sum(self.widths()) + len(_BETWEEN) * (len(self.columns) - 1)
+        widths = self.widths()
+        return sum(widths) + len(BETWEEN) * (len(widths) - 1)
+
+    def widths(self, most: int | None = None) -> list[int]:
+        """Return how many characters each column has.
+
+        If a line has so many at most, it is the last column that gives way.
+        """
+        titles = [len(column.title) for column in self.columns]
+        cells = zip(*self.rows, strict=True)
+        longest = [max(len(text) for text, _ in column) for column in cells]
+        *widths, last = map(max, titles, longest) if longest else titles
+        if most is not None:
+            room = most - sum(widths) - len(BETWEEN) * len(widths)
+            last = min(last, max(room, titles[-1]))
+        return [*widths, last]
 
     def plain(self, width: int | None = None) -> str:
-        """Return the table as lines of text.
-
-        Of the last column is shown what a line of this width has room for.
-        """
-        widths = self.widths()
-        if width is not None:
-            taken = sum(widths[:-1]) + len(_BETWEEN) * (len(widths) - 1)
-            widths[-1] = min(
-                widths[-1], max(width - taken, len(self.columns[-1].title))
-            )
-        line = _BETWEEN.join(
-            f"{{:{'>' if column.is_number else '<'}{width}.{width}}}"
-            for column, width in zip(self.columns, widths, strict=True)
+        """Return the table as lines of text, cut to this width."""
+        line = BETWEEN.join(
+            f"{{:{'>' if column.is_number else '<'}{room}.{room}}}"
+            for column, room in zip(self.columns, self.widths(width), strict=True)
         ).format
         lines = [line(*(column.title for column in self.columns))]
         lines += [line(*(text for text, _ in row)) for row in self.rows]
         return "\n".join(map(str.rstrip, lines))
-
-    def widths(self) -> list[int]:
-        """Return how many characters each column has at most."""
-        titles = [len(column.title) for column in self.columns]
-        cells = zip(*self.rows, strict=True)
-        longest = [max(len(text) for text, _ in column) for column in cells]
-        return list(map(max, titles, longest)) if longest else titles
 
 
 @functools.lru_cache(maxsize=4096)
