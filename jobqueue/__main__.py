@@ -37,12 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except JobQueueError as error:
         return _fail(options.command, error, 2 if isinstance(error, _WRONG_USE) else 1)
     except Interrupted as interrupted:
-        is_usual = options.command == "top" and interrupted.signum == signal.SIGINT
-        return 0 if is_usual else 128 + interrupted.signum
+        if options.command == "top" and interrupted.signum == signal.SIGINT:
+            return 0  # this is how it ends
+        return _fail(options.command, interrupted, 128 + interrupted.signum)
     except OSError as error:  # whoever read the output wants no more; the disk is full
         _drop_output()
-        is_usual = isinstance(error, BrokenPipeError)
-        return 1 if is_usual else _fail(options.command, error, 1)
+        wants_no_more = isinstance(error, BrokenPipeError)
+        return 1 if wants_no_more else _fail(options.command, error, 1)
 
 
 def _accept_all_strings() -> None:
@@ -69,7 +70,7 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _fail(command: str, error: Exception, status: int) -> int:
+def _fail(command: str, error: BaseException, status: int) -> int:
     sys.stdout.flush()
     sys.stderr.write(f"{PROGRAM} {command}: error: {error}\n")
     return status

@@ -1,6 +1,7 @@
 """The operator's commands on a server: what they print, do, and leave alone."""
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -602,6 +603,17 @@ def test_a_reader_that_wants_no_more_is_no_error(broker: Beanstalkd) -> None:
     assert len(done.stdout.splitlines()) == 1
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+def test_a_command_that_is_stopped_says_so(broker: Beanstalkd) -> None:
+    put(broker)
+    with Terminal(broker, "clear", "t", "--state", "ready") as terminal:
+        terminal.shows("[y/N]")
+        terminal.signal(signal.SIGINT)
+        assert terminal.exit_code() == 128 + signal.SIGINT
+        terminal.shows("jobqueue clear: error: stopped by SIGINT")
+
+    assert broker.counts("t") == {"ready": 1}
 
 
 def test_output_that_cannot_be_written_is_one_line(broker: Beanstalkd) -> None:

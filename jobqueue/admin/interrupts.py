@@ -15,7 +15,7 @@ class Interrupted(BaseException):
     """A signal came that ends the command."""
 
     def __init__(self, signum: int) -> None:
-        super().__init__(signum)
+        super().__init__(f"stopped by {signal.Signals(signum).name}")
         self.signum = signum
 
 
