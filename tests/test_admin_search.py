@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobqueue.__main__ import main
 from jobqueue.address import Address
 from jobqueue.admin import search as search_room
 from jobqueue.admin.ids import Ids
@@ -176,16 +177,22 @@ def test_jobs_from_a_binlog_are_found_and_those_put_since(
 
 
 def test_a_list_that_is_incomplete_says_so(
-    restarted: Beanstalkd, monkeypatch: pytest.MonkeyPatch
+    restarted: Beanstalkd,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A job far from all that is known, on a server that doesn't tell where ids end."""
+    """Jobs far from all that is known, on a server that doesn't tell where ids end."""
     monkeypatch.setattr(search_room, "PATIENCE", 3_000)
     monkeypatch.setattr(search_room, "BLOCK", 1_000)
-    with Connection(Address.parse(restarted.url)) as connection:
-        operator = Operator(connection)
-        monkeypatch.setattr(operator, "first", lambda *_: None)
-        search = search_for(operator)
+    monkeypatch.setattr(Operator, "first", lambda *_: None)
 
-        assert ids_of(search) == []
-        assert search.missing == 8
-    assert operate(restarted, "list", "t").returncode == 0
+    status = main(["list", "t", "--url", restarted.url])
+
+    assert status == 1
+    assert capsys.readouterr().err == (
+        "jobqueue list: error: this is incomplete: 8 more jobs should be there, but "
+        "this server does not tell where its ids end, and they lie too far apart to "
+        "ask about each\n"
+    )
+    monkeypatch.undo()
+    assert len(operate(restarted, "list", "t").stdout.splitlines()) == 9
