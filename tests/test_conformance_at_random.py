@@ -247,6 +247,13 @@ class BothServers(RuleBasedStateMachine):
                 connection.send(b"reserve\r\n")
                 self._compare()
 
+    @rule(tubes=st.lists(st.sampled_from(TUBES), min_size=2, max_size=6))
+    def serve(self, tubes: list[bytes]) -> None:
+        """Put jobs for those who wait."""
+        put = put_command(0, 0, 100, b"")
+        commands = [b"use %b\r\n%b" % (tube, put) for tube in tubes]
+        self._connections[0].send(b"".join(commands))
+
     @rule(number=NUMBERS, commands=st.lists(ODD_COMMANDS, max_size=5), pieces=PIECES)
     def be_odd(self, number: int, commands: list[bytes], pieces: int | None) -> None:
         connection = self._connections[number]
