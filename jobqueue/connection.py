@@ -269,21 +269,6 @@ class Connection:
                 kicks=int(stats[b"kicks:"]),
             )
 
-    def stats_tube(self, tube: str) -> dict[str, str] | None:
-        """Return what the broker says of a tube, by its own names; None if it has none.
-
-        See protocol.txt, "stats-tube".
-        """
-        command = b"stats-tube %b\r\n" % check_tube(tube).encode()
-        with self._exchange:
-            self._socket.sendall(command)
-            try:
-                (size,) = map(int, self._reply(b"OK"))
-            except greenstalk.NotFoundError:
-                return None
-            stats = _parse_stats(self._chunk(size))
-            return {k.decode("ascii")[:-1]: v.decode("ascii") for k, v in stats.items()}
-
     # What else there is of the protocol, the operators' commands build on these four.
 
     def ask(self, command: bytes, read: Callable[[], T]) -> T:

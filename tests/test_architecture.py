@@ -42,9 +42,6 @@ FLOORS = [
     {"worker.crew"},
     {"worker"},
     {""},  # the package itself: the public names
-    {"worker.arguments", "worker.metrics"},
-    {"worker.metrics_port"},
-    {"worker.__main__"},
     # The operator's commands need the connection, and nothing of tasks and workers.
     {"admin"},
     {"admin.records", "admin.ids", "admin.table", "admin.words", "admin.interrupts"},
@@ -55,6 +52,9 @@ FLOORS = [
     {"admin.acting", "admin.looking"},
     {"admin.parser"},
     {"__main__"},
+    {"worker.arguments", "worker.metrics"},
+    {"worker.metrics_port"},
+    {"worker.__main__"},
     # The development server stands apart, and only the tools for tests start it.
     {"devserver.ordering", "devserver.listen"},
     {"devserver.broker"},
@@ -167,6 +167,27 @@ print("fine")
     )
 
     assert done.stdout == "fine\n", done.stderr
+
+
+def test_every_public_name_is_found_and_imported_when_it_is_asked_for() -> None:
+    script = """
+import sys, jobqueue
+assert "jobqueue.errors" not in sys.modules
+for name in jobqueue.__all__:
+    getattr(jobqueue, name)
+from jobqueue import *
+assert Worker.__module__ == "jobqueue.worker"
+assert dir(jobqueue) == sorted(jobqueue.__all__)
+try:
+    jobqueue.Celery
+except AttributeError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout == "module 'jobqueue' has no attribute 'Celery'\n", done.stderr
 
 
 def test_running_the_worker_module_warns_of_nothing() -> None:

@@ -8,14 +8,17 @@
 Jobs are in memory only: when it stops, they are gone.
 """
 
-import asyncio
+from __future__ import annotations
+
 import threading
-from concurrent.futures import Future
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from jobqueue.devserver.broker import MAX_JOB_SIZE
 from jobqueue.devserver.listen import Endpoint
-from jobqueue.devserver.server import Server
+
+if TYPE_CHECKING:
+    import asyncio
+    from concurrent.futures import Future
 
 __all__ = ["DevServer"]
 
@@ -38,6 +41,11 @@ class DevServer:
         self._max_job_size = max_job_size
 
     def __enter__(self) -> Self:
+        import asyncio  # noqa: PLC0415 - slow: the command listens before that
+        from concurrent.futures import Future  # noqa: PLC0415 - as above
+
+        from jobqueue.devserver.server import Server  # noqa: PLC0415 - as above
+
         sock = self._endpoint.listen()
         self.url = Endpoint.of(sock).url
         self._server = Server(sock, self._max_job_size)
@@ -61,8 +69,10 @@ class DevServer:
         self._server.drain()
 
     async def _serve(
-        self, running: "Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]"
+        self, running: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]
     ) -> None:
+        import asyncio  # noqa: PLC0415 - as above
+
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         await self._server.run(stop, lambda: running.set_result((loop, stop)))

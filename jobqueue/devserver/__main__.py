@@ -1,8 +1,6 @@
 """The command line: ``python -m jobqueue.devserver``."""
 
 import argparse
-import asyncio
-import logging
 import signal
 import socket
 import sys
@@ -11,7 +9,6 @@ from contextlib import contextmanager
 
 from jobqueue.devserver.broker import MAX_JOB_SIZE
 from jobqueue.devserver.listen import DEFAULT_HOST, DEFAULT_PORT, Endpoint
-from jobqueue.devserver.server import Server
 from jobqueue.devserver.statistics import VERSION
 
 PROGRAM = "jobqueue-devserver"
@@ -38,12 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     if options.verbose:
+        import logging  # noqa: PLC0415 - as above
+
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
         sock = endpoint.listen()
     except OSError as error:
         _say(error.strerror or str(error))
         return 1
+    import asyncio  # noqa: PLC0415 - slow: whoever started this may connect already
+
     try:
         asyncio.run(_serve(sock, min(options.max_job_size, _LARGEST_JOB)))
     finally:
@@ -52,6 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _serve(sock: socket.socket, max_job_size: int) -> None:
+    import asyncio  # noqa: PLC0415 - as above
+
+    from jobqueue.devserver.server import Server  # noqa: PLC0415 - as above
+
     stop = asyncio.Event()
     server = Server(sock, max_job_size)
     url = Endpoint.of(sock).url
@@ -67,6 +72,8 @@ def _handling(name: str, act: Callable[[], None]) -> Iterator[None]:
     if signum is None:
         yield
         return
+    import asyncio  # noqa: PLC0415 - as above
+
     loop = asyncio.get_running_loop()
     before = signal.signal(signum, lambda *_: loop.call_soon_threadsafe(act))
     yield

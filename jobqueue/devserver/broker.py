@@ -3,7 +3,7 @@
 Times are whole nanoseconds of whatever clock it is given.
 """
 
-import secrets
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -113,7 +113,7 @@ class Broker:
         self.max_job_size = max_job_size
         self.is_draining = False
         self.started_at = clock()
-        self.id = secrets.token_hex(8)
+        self.id = os.urandom(8).hex()
         self.commands: Counter[str] = Counter()
         self.timeouts = 0
         self.total_jobs = 0

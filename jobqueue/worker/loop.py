@@ -241,7 +241,7 @@ class Slot:
         if not self._settle(reservation, outcome):
             self._is_lost(reservation, execution)
             return
-        if isinstance(error, NotNow):
+        if type(error) is NotNow:  # isinstance() may run code of a task's own error
             report.put_back(failure)
             return
         self._observer.ended(_ENDING_OF_FAILED[type(outcome)], execution, stats.tube)

@@ -17,6 +17,8 @@ from prometheus_client.registry import Collector
 
 from jobqueue import Worker
 from jobqueue.address import Address
+from jobqueue.admin.operator import Operator
+from jobqueue.admin.records import State, TubeRecord
 from jobqueue.connection import Connection
 from jobqueue.errors import BrokerError
 from jobqueue.worker.observer import UNKNOWN, Ending
@@ -33,7 +35,6 @@ from jobqueue.worker.tally import (
 )
 
 BROKER_TIMEOUT = 2.0  # seconds: a scrape has 10 by default, for all that it asks
-STATES = ("ready", "delayed", "reserved", "buried")
 
 LABELS_LE = (*map(str, BOUNDS), "+Inf")
 
@@ -119,10 +120,10 @@ def _metrics_of_broker(counted: Totals) -> Iterator[Metric]:
     if brokers:  # no process has come so far as to say it, before
         asked = _ask(list(brokers)[-1], _tubes(counted))
         up.add_metric([], asked is not None)
-        for tube, stats in sorted((asked or {}).items()):
-            for state in STATES:
-                jobs.add_metric([tube, state], int(stats[f"current-jobs-{state}"]))
-            waiting.add_metric([tube], int(stats["current-waiting"]))
+        for record in asked or []:
+            for state in State:
+                jobs.add_metric([record.tube, state], record.count([state]))
+            waiting.add_metric([record.tube], record.waiting)
     yield from (up, jobs, waiting)
 
 
@@ -130,12 +131,12 @@ def _tubes(counted: Totals) -> set[str]:
     return {tube for tube, *func_name in counted if func_name} - {UNKNOWN}
 
 
-def _ask(url: str, tubes: Iterable[str]) -> dict[str, dict[str, str]] | None:
+def _ask(url: str, tubes: Iterable[str]) -> list[TubeRecord] | None:
     """Return what the broker says of the tubes that it has; None if it is away."""
     address = replace(Address.parse(url), timeout=BROKER_TIMEOUT)
     try:
         with Connection(address) as connection:
-            asked = {tube: connection.stats_tube(tube) for tube in tubes}
+            records = Operator(connection).tube_records(sorted(tubes))
     except BrokerError:
         return None
-    return {tube: stats for tube, stats in asked.items() if stats is not None}
+    return [record for record in records if record is not None]
