@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from jobqueue.errors import BrokerURLError
 
+URL_VARIABLE = "BEANSTALKD_URL"
 DEFAULT_URL = "beanstalkd://127.0.0.1:11300"
 DEFAULT_PORT = 11300
 MAX_TIMEOUT = 10**6  # seconds
@@ -31,7 +32,7 @@ class Address:
 
         Raises :class:`~jobqueue.errors.BrokerURLError`.
         """
-        return cls.parse(url or os.environ.get("BEANSTALKD_URL") or DEFAULT_URL)
+        return cls.parse(url or os.environ.get(URL_VARIABLE) or DEFAULT_URL)
 
     @classmethod
     def parse(cls, url: str) -> Self:

@@ -1,5 +1,6 @@
 """The development server as a command and in a thread; elsewhere, as a beanstalkd."""
 
+import errno
 import importlib.metadata
 import os
 import re
@@ -295,6 +296,25 @@ def test_in_a_thread_a_port_in_use_is_an_oserror_that_says_what_to_do() -> None:
 def test_what_is_no_address_is_a_valueerror() -> None:
     with pytest.raises(ValueError, match="65536 is no port"):
         DevServer("127.0.0.1:65536")
+
+
+@pytest.mark.parametrize("address", ["localhost:", "127.0.0.1:abc", "unix:"])
+def test_an_address_with_half_missing_is_a_valueerror(address: str) -> None:
+    with pytest.raises(ValueError, match=r"is no port|needs a path"):
+        DevServer(address)
+
+
+def test_in_a_thread_that_can_not_begin_it_is_an_oserror(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_descriptor_is_left(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("asyncio.run", no_descriptor_is_left)
+    monkeypatch.setattr(DevServer, "_serve", lambda *_: None)
+
+    with pytest.raises(OSError, match="Too many open files"), DevServer():
+        pass
 
 
 def test_in_a_thread_it_can_be_told_to_take_no_more_jobs() -> None:

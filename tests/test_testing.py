@@ -2,11 +2,16 @@
 
 import asyncio
 import contextlib
+import gc
+import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import greenstalk
@@ -23,12 +28,14 @@ from jobqueue import (
     Retry,
     TimeLimitExceeded,
     UnknownTubeError,
+    Worker,
     current_job,
 )
 from jobqueue.address import Address
 from jobqueue.testing import beanstalkd, eager, run_jobs
 
-from .support import Beanstalkd
+from .raw import require_beanstalkd
+from .support import Beanstalkd, eventually
 
 
 @pytest.fixture
@@ -259,6 +266,152 @@ def test_a_broker_that_is_away_is_an_error_and_not_waited_for(
         run_jobs(broker.url)
     with pytest.raises(BrokerUnreachableError):
         run_jobs("unix:///nowhere")
+
+
+@pytest.mark.parametrize("reraise", [True, False])
+def test_what_is_meant_for_the_test_is_no_failure_of_the_job(
+    queue: JobQueue, reraise: bool
+) -> None:
+    ran = []
+
+    @queue.task("t", retries=3)
+    def work(n: int) -> None:
+        ran.append(n)
+        if n == 1:
+            signal.raise_signal(signal.SIGINT)  # Ctrl-C
+        pytest.fail("no more")
+
+    with beanstalkd() as url:
+        work.put(1)
+        with pytest.raises(KeyboardInterrupt):
+            run_jobs(url, reraise=reraise)
+        assert ran == [1]
+        with client(url) as looking:
+            looking.delete(1)
+        work.put(2)
+        with pytest.raises(pytest.fail.Exception):
+            run_jobs(url, reraise=reraise)
+        assert ran == [1, 2]
+
+
+def test_an_exit_of_the_task_is_the_jobs_failure(queue: JobQueue) -> None:
+    @queue.task("t")
+    def work() -> None:
+        raise SystemExit
+
+    with beanstalkd() as url:
+        work.put()
+        (ran,) = run_jobs(url, reraise=False)
+    assert isinstance(ran.error, SystemExit)
+
+
+def test_workers_of_the_process_take_jobs_from_the_private_broker(
+    queue: JobQueue,
+) -> None:
+    ran = []
+
+    @queue.task("t")
+    def work() -> None:
+        ran.append(1)
+
+    with beanstalkd():
+        work.put()
+        with eager():  # it has no broker, and changes nothing for workers
+            Worker(burst=True).run()
+    assert ran == [1]
+
+
+def test_blocks_may_end_in_another_order_than_they_began(
+    queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @queue.task("t")
+    def work() -> None: ...
+
+    monkeypatch.setenv("BEANSTALKD_URL", "unix:///nowhere")
+    first, second = contextlib.ExitStack(), contextlib.ExitStack()
+    first.enter_context(beanstalkd())
+    url = second.enter_context(beanstalkd())
+    first.close()
+
+    assert work.put() == 1
+    assert os.environ["BEANSTALKD_URL"] == url
+    second.close()
+    assert os.environ["BEANSTALKD_URL"] == "unix:///nowhere"
+    with pytest.raises(BrokerUnreachableError):
+        work.put()
+
+
+def test_the_private_broker_ends_with_the_process_however_that_ends() -> None:
+    require_beanstalkd()
+    script = (
+        "import time\n"
+        "from jobqueue.testing import beanstalkd\n"
+        "with beanstalkd() as url:\n"
+        "    print(url, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        path = process.stdout.readline().strip().removeprefix("unix://")
+        process.kill()
+
+    def is_answered() -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(path) == 0
+
+    eventually(is_answered, expected=False)
+
+
+def test_a_failed_jobs_objects_are_gone_at_once(
+    queue: JobQueue, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL, "jobqueue.worker")  # it would keep the error
+
+    class Large:
+        pass
+
+    seen: list[weakref.ref[Large]] = []
+
+    @queue.task("t")
+    def work() -> None:
+        large = Large()
+        seen.append(weakref.ref(large))
+        raise KeyError
+
+    gc.disable()
+    try:
+        with eager(), pytest.raises(KeyError):
+            work.put()
+        with beanstalkd() as url:
+            work.put()
+            with pytest.raises(KeyError):
+                run_jobs(url)
+        assert [ref() for ref in seen] == [None, None]
+    finally:
+        gc.enable()
+
+
+def test_eager_threads_of_a_task_that_blocks_its_loop_may_put_async_tasks(
+    queue: JobQueue,
+) -> None:
+    ran = []
+
+    @queue.task("t")
+    async def leaf(n: int) -> None:
+        await asyncio.sleep(0)
+        ran.append(n)
+
+    @queue.task("t")
+    async def work() -> None:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(leaf.put, range(3)))
+
+    with eager():
+        work.put()
+
+    assert sorted(ran) == [0, 1, 2]
 
 
 def test_an_eager_put_runs_the_task_at_once_with_what_comes_out_of_json(

@@ -50,13 +50,24 @@ class DevServer:
         self.url = Endpoint.of(sock).url
         self._server = Server(sock, self._max_job_size)
         running: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+        def serve() -> None:
+            try:
+                asyncio.run(self._serve(running))
+            except BaseException as error:  # no descriptor for a loop is left, say
+                if running.done():
+                    raise
+                running.set_exception(error)
+
         self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(running)),
-            name="jobqueue-devserver",
-            daemon=True,
+            target=serve, name="jobqueue-devserver", daemon=True
         )
         self._thread.start()
-        self._loop, self._stop = running.result()
+        try:
+            self._loop, self._stop = running.result()
+        except BaseException:
+            sock.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

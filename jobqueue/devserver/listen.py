@@ -1,5 +1,6 @@
 """Where the development server listens."""
 
+import errno
 import re
 import socket
 import stat
@@ -29,12 +30,16 @@ class Endpoint:
         ``port`` counts where the text names none. Raises ``ValueError``.
         """
         if text.startswith("unix:"):
-            return cls(Path(text.removeprefix("unix:")))
+            if text == "unix:":
+                raise ValueError("unix: needs a path, as in unix:/tmp/jobs.sock")
+            return cls(Path(text.removeprefix("unix:")).absolute())
         found = _HOST_AND_PORT.fullmatch(text)
         if found:
             host, own_port = found[1].strip("[]"), found[2]
-        else:
+        elif text.count(":") > 1:
             host, own_port = text, None  # an IPv6 address without brackets
+        else:
+            raise ValueError(f"{text.partition(':')[2]!r} is no port")
         number = int(own_port) if own_port else DEFAULT_PORT if port is None else port
         if number > _MAX_PORT:
             raise ValueError(f"{number} is no port: they end at {_MAX_PORT}")
@@ -66,10 +71,14 @@ class Endpoint:
         except OSError as error:
             # create_server adds the address to the reason, which is named anyway.
             reason = str(error.strerror or error).partition(" (while ")[0]
+            advice = ""
+            if error.errno == errno.EADDRINUSE:
+                advice = (
+                    ": if a server runs there already, stop it, or name another "
+                    "address; port 0 is any free one"
+                )
             raise OSError(
-                error.errno,
-                f"can't listen on {self.url} ({reason}): if a server runs there "
-                "already, stop it, or name another address; port 0 is any free one",
+                error.errno, f"can't listen on {self.url} ({reason}){advice}"
             ) from None
 
     def leave(self) -> None:

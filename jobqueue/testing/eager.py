@@ -5,11 +5,9 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import Never
 
 from jobqueue.bulk import Bulk
 from jobqueue.errors import JobTooBigError
-from jobqueue.job import running
 from jobqueue.options import PutOptions
 from jobqueue.outcome import JobStats
 from jobqueue.subscriber import Task, subscriber
@@ -44,7 +42,7 @@ class _Eager:
     def __init__(self) -> None:
         self._ids = itertools.count(1)
         self._limits: TimeLimits[ReservedBody] = TimeLimits(_goes_on)
-        self._loops: list[EventLoop] = []
+        self._idle_loops: list[EventLoop] = []
 
     def put(self, tube: str, body: bytes, options: PutOptions) -> int:
         """Run a job and return its id. Raises whatever the task raises."""
@@ -53,11 +51,14 @@ class _Eager:
                 f"a job of {len(body)} bytes for tube {tube!r} is too big: beanstalkd "
                 f"takes {MAX_JOB_SIZE} at most, unless it is started with a larger -z"
             )
-        job = _EagerJob(next(self._ids), body, tube, options, depth=_depth())
-        loop = self._loop(job.depth)
-        error = Executor(subscriber.find, self._limits, loop).execute(job).error
-        if error is not None:
-            _raise(error)
+        job = _EagerJob(next(self._ids), body, tube, options)
+        with self._idle_loop() as loop:
+            execution = Executor(subscriber.find, self._limits, loop).execute(job)
+        try:
+            if execution.error is not None:
+                raise execution.error
+        finally:
+            del execution  # the error leads here: a cycle would keep all it refers to
         return job.id
 
     def put_many(
@@ -73,15 +74,19 @@ class _Eager:
 
     def close(self) -> None:
         """End the event loops, and the watch over time limits."""
-        for loop in self._loops:
+        for loop in self._idle_loops:
             loop.close()
         self._limits.close()
 
-    def _loop(self, depth: int) -> EventLoop:
-        """Return an event loop that does not wait for the job that has put this one."""
-        while len(self._loops) <= depth:
-            self._loops.append(EventLoop())
-        return self._loops[depth]
+    @contextmanager
+    def _idle_loop(self) -> Iterator[EventLoop]:
+        """Lend an event loop: not one that waits for a job which has put this one."""
+        try:
+            loop = self._idle_loops.pop()
+        except IndexError:
+            loop = EventLoop()
+        yield loop
+        self._idle_loops.append(loop)
 
 
 @dataclass(slots=True)
@@ -92,7 +97,6 @@ class _EagerJob:
     body: bytes
     tube: str
     options: PutOptions
-    depth: int  # how many eager jobs wait for the end of this one
     began: float = field(default_factory=time.monotonic)
 
     def touch(self) -> bool:
@@ -115,20 +119,5 @@ class _EagerJob:
     def limit(self, seconds: float | None) -> None: ...
 
 
-def _depth() -> int:
-    """Return how many eager jobs wait for the code that calls this."""
-    job = running.get(None)
-    if job is not None and isinstance(job.reservation, _EagerJob):
-        return job.reservation.depth + 1
-    return 0
-
-
 def _goes_on(_job: ReservedBody, _guard: Guard) -> None:
     """Let a job that does not stop at its limit run on: nobody could take over."""
-
-
-def _raise(error: BaseException) -> Never:
-    try:
-        raise error
-    finally:
-        del error  # its traceback leads here: a cycle would keep all that it refers to

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -17,6 +18,11 @@ from jobqueue.testing.diversion import diverted_to
 
 STARTING = 10.0  # seconds
 POLL = 0.005  # seconds
+LONGEST_FOLDER = 70  # characters
+
+# A server that ends takes the shell with it. When this process ends, however that may
+# be, the shell's standard input does, and it takes the server along.
+WHILE_SOMEBODY_CARES = '("$0" -l "$1"; kill $$) & read -r _; kill -9 -$$'
 
 
 @contextmanager
@@ -25,20 +31,20 @@ def beanstalkd() -> Iterator[str]:
 
     It is a real beanstalkd if one is on the PATH, else ``jobqueue.devserver``. Until
     the end of the block all puts of this process go there, whatever the URL of their
-    queue, and ``$BEANSTALKD_URL`` names it, for processes that the test starts.
+    queue, and its workers take jobs from there. ``$BEANSTALKD_URL`` names it for other
+    processes; one whose queue has a URL of its own has to be told.
 
     Raises :class:`~jobqueue.errors.BrokerUnreachableError` if it does not start.
 
     >>> with beanstalkd() as url:
     ...     send.put(to="ada@example.org", subject="Hello")
-    ...     Worker(url=url, burst=True).run()
+    ...     Worker(burst=True).run()
     1
     """
     with (
         _server() as url,
         closing(_UndivertedPool(url)) as pool,
-        diverted_to(pool),
-        _named_by_environment(url),
+        diverted_to(pool, url),
     ):
         yield url
 
@@ -57,18 +63,31 @@ def _server() -> Iterator[str]:
         with DevServer() as server:
             yield server.url
         return
-    # Not in the test's own folder: the path of a socket has room for 100 bytes or so.
-    with tempfile.TemporaryDirectory(prefix="jq-") as folder:
+    with tempfile.TemporaryDirectory(prefix="jq-", dir=_short_folder()) as folder:
         path = Path(folder) / "socket"
-        with subprocess.Popen([program, "-l", f"unix:{path}"]) as process:  # noqa: S603
+        command = ["/bin/sh", "-c", WHILE_SOMEBODY_CARES, program, f"unix:{path}"]
+        # In a group of its own, so that Ctrl-C is the tests' business only.
+        with subprocess.Popen(  # noqa: S603 - it is our own command
+            command, stdin=subprocess.PIPE, process_group=0
+        ) as process:
             try:
-                _wait_until_it_listens(process, path)
+                _wait_until_it_listens(process, program, path)
                 yield f"unix://{path}"
             finally:
-                process.kill()  # nothing of it is to stay
+                os.killpg(process.pid, signal.SIGKILL)  # nothing of it is to stay
 
 
-def _wait_until_it_listens(process: subprocess.Popen[bytes], path: Path) -> None:
+def _short_folder() -> str | None:
+    """Return where a socket's path is short enough; None: wherever temporary files go.
+
+    A path has room for some 100 bytes.
+    """
+    return "/tmp" if len(tempfile.gettempdir()) > LONGEST_FOLDER else None  # noqa: S108 - a folder is made in it
+
+
+def _wait_until_it_listens(
+    process: subprocess.Popen[bytes], program: str, path: Path
+) -> None:
     deadline = time.monotonic() + STARTING
     while process.poll() is None and time.monotonic() < deadline:
         with socket.socket(socket.AF_UNIX) as probe:
@@ -76,19 +95,6 @@ def _wait_until_it_listens(process: subprocess.Popen[bytes], path: Path) -> None
                 return
         time.sleep(POLL)
     raise BrokerUnreachableError(
-        f"{process.args!r} did not start: try it by hand, or take beanstalkd off the "
+        f"{program} did not start: try it by hand, or take beanstalkd off the "
         "PATH, and jobqueue's development server takes its place"
     )
-
-
-@contextmanager
-def _named_by_environment(url: str) -> Iterator[None]:
-    before = os.environ.get("BEANSTALKD_URL")
-    os.environ["BEANSTALKD_URL"] = url
-    try:
-        yield
-    finally:
-        if before is None:
-            os.environ.pop("BEANSTALKD_URL", None)
-        else:
-            os.environ["BEANSTALKD_URL"] = before

@@ -1,12 +1,14 @@
 """Working jobs off in the process, and the thread, of a test."""
 
+from asyncio import CancelledError
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, replace
+from types import NoneType
 
 from jobqueue.address import Address
 from jobqueue.connection import Connection
-from jobqueue.errors import BadJobError, BrokerError
+from jobqueue.errors import BadJobError, BrokerError, TimeLimitExceeded
 from jobqueue.message import decode
 from jobqueue.outcome import Outcome, Released
 from jobqueue.subscriber import Task, subscriber
@@ -39,16 +41,17 @@ def run_jobs(
     """Work jobs off until none is ready, and return what ran, in order.
 
     ``url`` is the broker's. ``tubes`` are names; without any, every tube that has a
-    task. All happens in the calling thread, so that tasks see a transaction that the
-    test has open. Retries don't wait for their pause. A job that was put with a delay
-    stays where it is.
+    task. Tasks run in the calling thread, so that they see a transaction that the test
+    has open (but ``async`` ones run on an event loop in another). Retries don't wait
+    for their pause. A job that was put with a delay stays where it is.
 
     The error of the first job that fails for good, with no retry left, is raised, and
     the other jobs stay; with ``reraise=False`` they run, and the errors are in what is
     returned.
 
     Raises what :class:`~jobqueue.Worker` does, and
-    :class:`~jobqueue.errors.BrokerError`.
+    :class:`~jobqueue.errors.BrokerError`; and at once what ends a test rather than a
+    job, as Ctrl-C does, and ``pytest.fail``.
 
     >>> with beanstalkd() as url:
     ...     send.put(to="ada@example.org", subject="Hello")
@@ -79,9 +82,19 @@ def run_jobs(
             burst=True,
         )
         slot.run()
-    if reraise and ran and ran[-1].error is not None:
-        raise ran[-1].error
-    return ran
+    failure = ran[-1].error if reraise and ran else None
+    if failure is None:
+        return ran
+    ran.clear()  # the error leads here: a cycle would keep all that it refers to
+    try:
+        raise failure
+    finally:
+        del failure
+
+
+# A worker takes anything that a task raises for the job's failure. In a test, what is
+# none of these is meant for the test.
+_OF_A_JOB = (NoneType, Exception, SystemExit, TimeLimitExceeded, CancelledError)
 
 
 def _let_go_on(_job: ReservedBody, _guard: Guard) -> None:
@@ -103,20 +116,21 @@ class _NotingExecutor(Executor):
 
     def execute(self, reserved: ReservedBody) -> Execution:
         execution = super().execute(reserved)
+        if not isinstance(execution.error, _OF_A_JOB):
+            raise execution.error
+        self._ran.append(_ran(reserved, execution.error))
         try:
-            message = decode(reserved.body)
-        except BadJobError:
-            ran = RanJob(reserved.id, None, None, None, execution.error)
-        else:
-            ran = RanJob(
-                reserved.id,
-                message.tube,
-                message.func_name,
-                message.kwargs,
-                execution.error,
-            )
-        self._ran.append(ran)
-        return execution
+            return execution
+        finally:
+            del execution  # a failure leads to this frame: see Executor.execute
+
+
+def _ran(reserved: ReservedBody, error: BaseException | None) -> RanJob:
+    try:
+        message = decode(reserved.body)
+    except BadJobError:
+        return RanJob(reserved.id, None, None, None, error)
+    return RanJob(reserved.id, message.tube, message.func_name, message.kwargs, error)
 
 
 class _Connection(Connection):

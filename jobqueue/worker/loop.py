@@ -199,6 +199,7 @@ class Slot:
                 end_child(execution.error)
             self._on_job_end()
             self._tell_broker(reservation, execution)
+            del execution  # a failure leads to this frame: see Executor.execute
         finally:
             self._end(reservation)
 
