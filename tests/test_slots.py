@@ -12,7 +12,7 @@ import greenstalk
 import pytest
 
 from jobqueue import Job, JobQueue, JobStuckError, Worker, current_job
-from jobqueue.worker import limits, loop
+from jobqueue.worker import crew, limits, loop
 from jobqueue.worker.crew import Told
 from jobqueue.worker.execute import Executor
 
@@ -233,6 +233,27 @@ def test_a_signal_is_not_missed_that_comes_when_all_is_done(
     worker.run()
 
     assert not worker.crew.is_to_be_replaced
+
+
+def test_a_job_on_its_way_to_a_slot_that_is_stopped_runs_and_is_not_lost(
+    broker: Beanstalkd, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To leave it would count as a loss, and the third time it would be buried."""
+    monkeypatch.setattr(crew, "PATIENCE", 20)
+    ran = []
+
+    @queue.task("t")
+    def work() -> None:
+        ran.append(1)
+
+    worker = Worker()
+    with working(worker):
+        eventually(lambda: broker.waiting("t"), 1)
+        worker.stop()
+        work.put()
+        eventually(lambda: broker.counts("t"), {})
+
+    assert ran == [1]
 
 
 def test_a_job_that_another_holds_up_is_not_buried_and_the_other_is_named(
