@@ -36,7 +36,7 @@ T = TypeVar("T")
 _BATCH_JOBS = 500  # in one write
 _BATCH_BYTES = 2**18
 _MAX_BODY = 2**30  # bytes: the most that beanstalkd's -z allows
-_MAX_JOB_ID = 2**64 - 1
+MAX_JOB_ID = 2**64 - 1
 
 
 # What a broker in good order may answer to a put.
@@ -250,24 +250,7 @@ class Connection:
 
     def stats_job(self, job_id: int) -> JobStats | None:
         """Return what the broker counts of a job; None if there is no such job."""
-        with self._exchange:
-            self._socket.sendall(b"stats-job %d\r\n" % job_id)
-            try:
-                (size,) = map(int, self._reply(b"OK"))
-            except greenstalk.NotFoundError:
-                return None
-            # Not greenstalk's: that makes a number of a tube's name like 007.
-            stats = _parse_stats(self.chunk(size))
-            return JobStats(
-                tube=stats[b"tube:"].decode("ascii"),
-                priority=int(stats[b"pri:"]),
-                delay=int(stats[b"delay:"]),
-                ttr=int(stats[b"ttr:"]),
-                reserves=int(stats[b"reserves:"]),
-                releases=int(stats[b"releases:"]),
-                buries=int(stats[b"buries:"]),
-                kicks=int(stats[b"kicks:"]),
-            )
+        return self.ask(b"stats-job %d\r\n" % job_id, self._job_stats)
 
     # What else there is of the protocol, the operators' commands build on these four.
 
@@ -295,6 +278,23 @@ class Connection:
         """Read a reply line and what follows it; None if it is NOT_FOUND."""
         values = self.answer(expected)
         return None if values is None else self.chunk(int(values[-1]))
+
+    def _job_stats(self) -> JobStats | None:
+        chunk = self.answer_with_chunk(b"OK")
+        if chunk is None:
+            return None
+        # Not greenstalk's: that makes a number of a tube's name like 007.
+        stats = _parse_stats(chunk)
+        return JobStats(
+            tube=stats[b"tube:"].decode("ascii"),
+            priority=int(stats[b"pri:"]),
+            delay=int(stats[b"delay:"]),
+            ttr=int(stats[b"ttr:"]),
+            reserves=int(stats[b"reserves:"]),
+            releases=int(stats[b"releases:"]),
+            buries=int(stats[b"buries:"]),
+            kicks=int(stats[b"kicks:"]),
+        )
 
     def _reply(self, expected: bytes) -> list[bytes]:
         """Read one reply line and return its values.
@@ -448,7 +448,7 @@ def _values(line: bytes, expected: bytes) -> list[bytes]:
 
 
 def _check_id(job_id: int) -> int:
-    if 0 < job_id <= _MAX_JOB_ID:
+    if 0 < job_id <= MAX_JOB_ID:
         return job_id
     raise ValueError(f"a job of id {job_id}")
 

@@ -8,7 +8,7 @@ trick of the library.
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from types import FrameType
@@ -101,6 +101,14 @@ class Subscriber:
     def find(self, tube: str, func_name: str) -> Task | None:
         """Return the task of that name in that tube, or None."""
         return self._tubes.get(tube, {}).get(func_name)
+
+    def find_in(self, tubes: Collection[str]) -> Callable[[str, str], Task | None]:
+        """Return a :meth:`find` that knows these tubes only."""
+
+        def find(tube: str, func_name: str) -> Task | None:
+            return self.find(tube, func_name) if tube in tubes else None
+
+        return find
 
     def tubes(self) -> list[str]:
         """Return the tubes that have tasks, in order of registration."""

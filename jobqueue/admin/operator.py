@@ -4,12 +4,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from jobqueue.admin.records import JobRecord, ServerRecord, State, TubeRecord
-from jobqueue.connection import Connection
+from jobqueue.connection import MAX_JOB_ID, Connection
 from jobqueue.errors import OptionError
 from jobqueue.message import check_tube
 from jobqueue.options import whole_number
-
-MAX_JOB_ID = 2**64 - 1
 
 T = TypeVar("T")
 

@@ -11,8 +11,9 @@ milliseconds, and that its worker releases with a delay, is kicked once more.
 
 from collections.abc import Callable, Iterable, Iterator
 
-from jobqueue.admin.operator import MAX_JOB_ID, Operator
+from jobqueue.admin.operator import Operator
 from jobqueue.admin.records import State
+from jobqueue.connection import MAX_JOB_ID
 
 _MOST = 2_000  # ids that are asked about at a time
 

@@ -14,7 +14,7 @@ from jobqueue.subscriber import Task, subscriber
 from jobqueue.testing.diversion import diverted_to
 from jobqueue.worker.event_loop import EventLoop
 from jobqueue.worker.execute import Executor, ReservedBody
-from jobqueue.worker.limits import Guard, TimeLimits
+from jobqueue.worker.limits import TimeLimits
 
 MAX_JOB_SIZE = 65_535  # bytes, beanstalkd's default
 
@@ -41,7 +41,7 @@ class _Eager:
 
     def __init__(self) -> None:
         self._ids = itertools.count(1)
-        self._limits: TimeLimits[ReservedBody] = TimeLimits(_goes_on)
+        self._limits: TimeLimits[ReservedBody] = TimeLimits()
         self._idle_loops: list[EventLoop] = []
 
     def put(self, tube: str, body: bytes, options: PutOptions) -> int:
@@ -117,7 +117,3 @@ class _EagerJob:
     def begins(self, task: Task) -> None: ...
 
     def limit(self, seconds: float | None) -> None: ...
-
-
-def _goes_on(_job: ReservedBody, _guard: Guard) -> None:
-    """Let a job that does not stop at its limit run on: nobody could take over."""

@@ -11,11 +11,11 @@ from jobqueue.connection import Connection
 from jobqueue.errors import BadJobError, BrokerError, TimeLimitExceeded
 from jobqueue.message import decode
 from jobqueue.outcome import Outcome, Released
-from jobqueue.subscriber import Task, subscriber
+from jobqueue.subscriber import subscriber
 from jobqueue.worker.board import Board
 from jobqueue.worker.event_loop import EventLoop
 from jobqueue.worker.execute import Execution, Executor, FindTask, ReservedBody
-from jobqueue.worker.limits import Guard, TimeLimits
+from jobqueue.worker.limits import TimeLimits
 from jobqueue.worker.loop import Outage, Slot
 from jobqueue.worker.settings import check_tubes
 from jobqueue.worker.suspicion import Wariness
@@ -63,18 +63,15 @@ def run_jobs(
     watched = check_tubes(tubes)
     ran: list[RanJob] = []
 
-    def find(tube: str, func_name: str) -> Task | None:
-        return subscriber.find(tube, func_name) if tube in watched else None
-
     def connect() -> Connection:
         return _Connection(address, ran, slot.stop if reraise else None)
 
-    limits: TimeLimits[ReservedBody] = TimeLimits(_let_go_on)
+    limits: TimeLimits[ReservedBody] = TimeLimits()
     with closing(limits), closing(EventLoop()) as event_loop:
         slot = Slot(
             connect,
             watched,
-            _NotingExecutor(ran, find, limits, event_loop),
+            _NotingExecutor(ran, subscriber.find_in(watched), limits, event_loop),
             _NoOutage(address),
             Wariness(),
             cell=Board(1).cells[0],
@@ -95,10 +92,6 @@ def run_jobs(
 # A worker takes anything that a task raises for the job's failure. In a test, what is
 # none of these is meant for the test.
 _OF_A_JOB = (NoneType, Exception, SystemExit, TimeLimitExceeded, CancelledError)
-
-
-def _let_go_on(_job: ReservedBody, _guard: Guard) -> None:
-    """Let a job run on that does not stop at its time limit: nobody could take over."""
 
 
 class _NotingExecutor(Executor):

@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 
 from jobqueue.connection import Connection
 from jobqueue.errors import BrokerError, JobQueueError, JobStuckError
-from jobqueue.subscriber import Task, subscriber
+from jobqueue.subscriber import subscriber
 from jobqueue.worker import report
 from jobqueue.worker.board import Board, State
 from jobqueue.worker.event_loop import EventLoop
@@ -117,8 +117,9 @@ class Crew:
         limits: TimeLimits[ReservedBody] = TimeLimits(
             lambda job, guard: self._events.put(_Stuck(job, guard.is_held_up()))
         )
+        find = subscriber.find_in(self._settings.tubes)
         heartbeat = Heartbeat(self._reservations, self._observer)
-        executor = Executor(self._find, limits, event_loop, self._settings.time_limit)
+        executor = Executor(find, limits, event_loop, self._settings.time_limit)
         with ExitStack() as cleaning_up:
             cleaning_up.callback(self._close, event_loop)
             cleaning_up.callback(limits.close)
@@ -139,10 +140,6 @@ class Crew:
     def _close(self, event_loop: EventLoop) -> None:
         if not self._stuck:  # it may be what is stuck
             event_loop.close()
-
-    def _find(self, tube: str, func_name: str) -> Task | None:
-        watched = tube in self._settings.tubes
-        return subscriber.find(tube, func_name) if watched else None
 
     def _make_slots(self, executor: Executor) -> list[Slot]:
         settings = self._settings

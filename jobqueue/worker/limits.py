@@ -104,10 +104,12 @@ class TimeLimits(Generic[J]):
     """Watches what has a time limit, from a thread of its own.
 
     The job of what was interrupted and still runs after a grace of 5 seconds is
-    reported to ``on_stuck``, with its guard.
+    reported to ``on_stuck``, with its guard; without that, it runs on.
     """
 
-    def __init__(self, on_stuck: Callable[[J, Guard], None]) -> None:
+    def __init__(
+        self, on_stuck: Callable[[J, Guard], object] = lambda *_: None
+    ) -> None:
         self._on_stuck = on_stuck
         self._changed = threading.Condition()
         self._watched: dict[Guard, _Watched[J]] = {}
