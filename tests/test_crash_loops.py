@@ -284,6 +284,8 @@ def test_the_neighbours_of_a_job_that_kills_its_worker_are_not_buried_with_it(
         bad_id = queue.task("t")(bad).put(how="kill")
     with WorkerProcess(app, "--import=tasks", "--processes=2", "--threads=4") as worker:
         eventually_true(lambda: is_worked_off(broker), within=2 * DEADLINE)
+        worker.signal(signal.SIGTERM)
+        assert worker.exit_code() == 0  # it logs what it has done after having done it
         log = worker.log
 
     buried = re.findall(r"Job (\d+) buried", log)
