@@ -4,8 +4,6 @@ This is the only file that knows greenstalk. Other rooms see the errors of
 :mod:`jobqueue.errors`, and nothing of a reply.
 """
 
-import functools
-import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import repeat
@@ -27,8 +25,7 @@ from jobqueue.errors import (
     JobTooBigError,
 )
 from jobqueue.message import check_tube
-from jobqueue.options import PutOptions, whole_number
-from jobqueue.outcome import Buried, Deleted, JobStats, Outcome, Released
+from jobqueue.options import PutOptions
 from jobqueue.wire import BrokerSocket
 
 T = TypeVar("T")
@@ -37,7 +34,7 @@ _BATCH_JOBS = 500  # in one write
 _BATCH_BYTES = 2**18
 _MAX_BODY = 2**30  # bytes: the most that beanstalkd's -z allows
 MAX_JOB_ID = 2**64 - 1
-
+NOT_FOUND = b"NOT_FOUND\r\n"
 
 # What a broker in good order may answer to a put.
 _REFUSALS = (
@@ -63,7 +60,6 @@ class Connection:
     def __init__(self, address: Address) -> None:
         self.address = address
         self.using = greenstalk.DEFAULT_TUBE  # the tube that is put into
-        self._reserve_is_sent = False
         try:
             self._socket = BrokerSocket.connect_to(address)
         except (OSError, ValueError) as error:  # ValueError: a host that can't be one
@@ -93,23 +89,6 @@ class Connection:
         """Close the connection; the broker makes ready again what it had reserved."""
         with suppress(OSError):  # a task may have closed file descriptors not its own
             self._socket.close()
-
-    @property
-    def awaits_job(self) -> bool:
-        """Whether :meth:`settle` has asked for a job that nobody has read yet."""
-        return self._reserve_is_sent
-
-    def has_received(self) -> bool:
-        """Tell, from another thread, whether a read that waits is about to end."""
-        try:
-            return self._socket.has_received()
-        except (OSError, ValueError):  # it has ended, so no read waits on it
-            return False
-
-    def interrupt(self) -> None:
-        """End the connection from another thread: a read that waits on it fails now."""
-        with suppress(OSError):  # it has ended already, so no read waits on it
-            self._socket.shutdown(socket.SHUT_RDWR)
 
     def put(self, tube: str, body: bytes, options: PutOptions) -> int:
         """Put a job into a tube and return its id.
@@ -177,82 +156,7 @@ class Connection:
             self._reply(b"USING")
             self.using = tube
 
-    def watch_only(self, tubes: Iterable[str]) -> None:
-        """Reserve from these tubes from now on, and from no others."""
-        wanted = {check_tube(tube) for tube in tubes}
-        with self._exchange:
-            watched = set(self._client.watching())
-            for tube in sorted(wanted - watched):
-                self._client.watch(tube)
-            for tube in sorted(watched - wanted):
-                self._client.ignore(tube)
-
-    # Every job of a worker goes through the next two. They enter no exchange, which
-    # costs time, but leave it by the same door if they come apart.
-
-    def reserve(self, timeout: int) -> tuple[int, bytes] | None:
-        """Wait for a job for that many seconds; return its id and body, or None.
-
-        Reads the answer if :meth:`settle` has asked for the job already.
-        """
-        try:
-            if not self._reserve_is_sent:
-                self._socket.sendall(_reserve(timeout))
-            self._reserve_is_sent = False
-            line = self._replies.readline_after(timeout)
-            try:
-                job_id, size = map(int, _values(line, b"RESERVED"))
-            except (greenstalk.TimedOutError, greenstalk.DeadlineSoonError):
-                return None
-            return _check_id(job_id), self.chunk(size)
-        except BaseException as error:
-            self._exchange.came_apart(error)
-            raise
-
-    def settle(
-        self, job_id: int, outcome: Outcome, *, reserve: int | None = None
-    ) -> bool:
-        """Tell the broker what becomes of a job, and ask for the next in one write.
-
-        ``reserve`` is for how many seconds to wait for the next job; None asks for
-        none. The next call has to be :meth:`reserve` then.
-
-        Returns False if the reservation was lost (the job's ttr was over), so that the
-        verdict is void and the job may run twice.
-        """
-        match outcome:
-            case Deleted():
-                command, expected = b"delete %d\r\n" % job_id, b"DELETED\r\n"
-            case Released(priority, delay):
-                command = b"release %d %d %d\r\n" % (job_id, priority, delay)
-                expected = b"RELEASED\r\n"
-            case Buried(priority):
-                command = b"bury %d %d\r\n" % (job_id, priority)
-                expected = b"BURIED\r\n"
-        if reserve is not None:
-            command += _reserve(reserve)
-        try:
-            self._socket.sendall(command)
-            self._reserve_is_sent = reserve is not None
-            return self._is_confirmed(expected)
-        except BaseException as error:
-            self._exchange.came_apart(error)
-            raise
-
-    def touch(self, job_id: int) -> bool:
-        """Start the job's time to run anew.
-
-        Returns False if the reservation was lost.
-        """
-        with self._exchange:
-            self._socket.sendall(b"touch %d\r\n" % job_id)
-            return self._is_confirmed(b"TOUCHED\r\n")
-
-    def stats_job(self, job_id: int) -> JobStats | None:
-        """Return what the broker counts of a job; None if there is no such job."""
-        return self.ask(b"stats-job %d\r\n" % job_id, self._job_stats)
-
-    # What else there is of the protocol, the operators' commands build on these four.
+    # What else there is of the protocol builds on these four.
 
     def ask(self, command: bytes, read: Callable[[], T]) -> T:
         """Send one command, and return what is read of its answer."""
@@ -272,47 +176,19 @@ class Connection:
     def answer(self, expected: bytes) -> list[bytes] | None:
         """Read one reply line and return its values; None if it is NOT_FOUND."""
         line = self._replies.readline()
-        return None if line == b"NOT_FOUND\r\n" else _values(line, expected)
+        return None if line == NOT_FOUND else values_of(line, expected)
 
     def answer_with_chunk(self, expected: bytes) -> bytes | None:
         """Read a reply line and what follows it; None if it is NOT_FOUND."""
         values = self.answer(expected)
         return None if values is None else self.chunk(int(values[-1]))
 
-    def _job_stats(self) -> JobStats | None:
-        chunk = self.answer_with_chunk(b"OK")
-        if chunk is None:
-            return None
-        # Not greenstalk's: that makes a number of a tube's name like 007.
-        stats = _parse_stats(chunk)
-        return JobStats(
-            tube=stats[b"tube:"].decode("ascii"),
-            priority=int(stats[b"pri:"]),
-            delay=int(stats[b"delay:"]),
-            ttr=int(stats[b"ttr:"]),
-            reserves=int(stats[b"reserves:"]),
-            releases=int(stats[b"releases:"]),
-            buries=int(stats[b"buries:"]),
-            kicks=int(stats[b"kicks:"]),
-        )
-
     def _reply(self, expected: bytes) -> list[bytes]:
         """Read one reply line and return its values.
 
         greenstalk reads a reply only to a command that it has just sent by itself.
         """
-        return _values(self._replies.readline(), expected)
-
-    def _is_confirmed(self, expected: bytes) -> bool:
-        """Read one reply line: this one, or False if it is NOT_FOUND."""
-        line = self._replies.readline()
-        if line == expected:
-            return True
-        try:
-            _values(line, expected)
-        except greenstalk.NotFoundError:
-            return False
-        return True
+        return values_of(self._replies.readline(), expected)
 
     def chunk(self, size: int) -> bytes:
         """Read what follows a reply line that announced this many bytes."""
@@ -326,7 +202,7 @@ class Connection:
         if line.startswith(b"INSERTED "):  # what follows would do, but slower
             return int(line[9:])
         try:
-            (job_id,) = _values(line, b"INSERTED")
+            (job_id,) = values_of(line, b"INSERTED")
             return int(job_id)
         except _REFUSALS as error:
             return error
@@ -436,7 +312,7 @@ def _put(numbers: bytes, body: bytes) -> bytes:
     return b"put %b %d\r\n%b\r\n" % (numbers, len(body), body)
 
 
-def _values(line: bytes, expected: bytes) -> list[bytes]:
+def values_of(line: bytes, expected: bytes) -> list[bytes]:
     """Return the values of a reply; raise greenstalk's error for an unexpected one."""
     values = line.split()
     status = values.pop(0)
@@ -445,26 +321,6 @@ def _values(line: bytes, expected: bytes) -> list[bytes]:
     if status in greenstalk.ERROR_RESPONSES:
         raise greenstalk.ERROR_RESPONSES[status](values)
     raise greenstalk.UnknownResponseError(status, values)
-
-
-def _check_id(job_id: int) -> int:
-    if 0 < job_id <= MAX_JOB_ID:
-        return job_id
-    raise ValueError(f"a job of id {job_id}")
-
-
-def _parse_stats(chunk: bytes) -> dict[bytes, bytes]:
-    """Return what a stats command answers with, colons included.
-
-    It is YAML of one ``key: value`` a line after the first, with no space in either.
-    """
-    _, *words = chunk.split()
-    return dict(zip(words[::2], words[1::2], strict=True))
-
-
-@functools.lru_cache(maxsize=8, typed=True)  # it is part of each job's settling
-def _reserve(timeout: int) -> bytes:
-    return b"reserve-with-timeout %d\r\n" % whole_number("timeout", timeout)
 
 
 def _batches(commands: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:

@@ -27,6 +27,7 @@ FLOORS = [
     {
         "worker.around",
         "worker.board",
+        "worker.connection",
         "worker.event_loop",
         "worker.handover",
         "worker.leash",

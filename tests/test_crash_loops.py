@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from jobqueue import JobQueue, Worker
-from jobqueue.connection import Connection
 from jobqueue.outcome import Buried, NotNow, Outcome, RetryPolicy
+from jobqueue.worker.connection import WorkerConnection
 from jobqueue.worker.suspicion import Suspicion, Wariness
 
 from .running import stats
@@ -335,10 +335,10 @@ def test_a_job_that_ends_well_just_as_it_is_buried_is_deleted_too(
 ) -> None:
     monkeypatch.setattr(Suspicion, "is_of", lambda *_: False)
     is_being_buried, has_ended = threading.Event(), threading.Event()
-    settle = Connection.settle
+    settle = WorkerConnection.settle
 
     def settle_slowly(
-        connection: Connection,
+        connection: WorkerConnection,
         job_id: int,
         outcome: Outcome,
         *,
@@ -350,7 +350,7 @@ def test_a_job_that_ends_well_just_as_it_is_buried_is_deleted_too(
             time.sleep(0.1)  # while the slot, too, has something to tell the broker
         return settle(connection, job_id, outcome, reserve=reserve)
 
-    monkeypatch.setattr(Connection, "settle", settle_slowly)
+    monkeypatch.setattr(WorkerConnection, "settle", settle_slowly)
 
     @queue.task("t", max_lost=1)
     def work() -> None:

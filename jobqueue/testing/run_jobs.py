@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from types import NoneType
 
 from jobqueue.address import Address
-from jobqueue.connection import Connection
 from jobqueue.errors import BadJobError, BrokerError, TimeLimitExceeded
 from jobqueue.message import decode
 from jobqueue.outcome import Outcome, Released
 from jobqueue.subscriber import subscriber
 from jobqueue.worker.board import Board
+from jobqueue.worker.connection import WorkerConnection
 from jobqueue.worker.event_loop import EventLoop
 from jobqueue.worker.execute import Execution, Executor, FindTask, ReservedBody
 from jobqueue.worker.limits import TimeLimits
@@ -63,7 +63,7 @@ def run_jobs(
     watched = check_tubes(tubes)
     ran: list[RanJob] = []
 
-    def connect() -> Connection:
+    def connect() -> WorkerConnection:
         return _Connection(address, ran, slot.stop if reraise else None)
 
     limits: TimeLimits[ReservedBody] = TimeLimits()
@@ -126,7 +126,7 @@ def _ran(reserved: ReservedBody, error: BaseException | None) -> RanJob:
     return RanJob(reserved.id, message.tube, message.func_name, message.kwargs, error)
 
 
-class _Connection(Connection):
+class _Connection(WorkerConnection):
     """A connection on which a retry is ready at once, and which may end the run."""
 
     def __init__(

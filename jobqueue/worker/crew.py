@@ -12,11 +12,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
-from jobqueue.connection import Connection
 from jobqueue.errors import BrokerError, JobQueueError, JobStuckError
 from jobqueue.subscriber import subscriber
 from jobqueue.worker import report
 from jobqueue.worker.board import Board, State
+from jobqueue.worker.connection import WorkerConnection
 from jobqueue.worker.event_loop import EventLoop
 from jobqueue.worker.execute import Executor, ReservedBody
 from jobqueue.worker.heartbeat import Heartbeat
@@ -147,7 +147,7 @@ class Crew:
         wariness = Wariness()
         return [
             Slot(
-                functools.partial(Connection, settings.address),
+                functools.partial(WorkerConnection, settings.address),
                 settings.tubes,
                 executor,
                 outage,

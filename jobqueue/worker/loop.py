@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable, Sequence
 
 from jobqueue.address import Address
-from jobqueue.connection import Connection
 from jobqueue.errors import BrokerError
 from jobqueue.outcome import (
     DONE,
@@ -19,6 +18,7 @@ from jobqueue.outcome import (
 )
 from jobqueue.worker import report
 from jobqueue.worker.board import Cell
+from jobqueue.worker.connection import WorkerConnection
 from jobqueue.worker.execute import Execution, Executor
 from jobqueue.worker.forks import called_in_children
 from jobqueue.worker.observer import NOBODY, Ending, Observer
@@ -78,7 +78,7 @@ class Slot:
 
     def __init__(
         self,
-        connect: Callable[[], Connection],
+        connect: Callable[[], WorkerConnection],
         tubes: Sequence[str],
         executor: Executor,
         outage: Outage,
@@ -102,7 +102,7 @@ class Slot:
         self._burst = burst
         self._stopping = threading.Event()
         self._is_cut = False
-        self._connection: Connection | None = None
+        self._connection: WorkerConnection | None = None
         self._waiting = False  # for the broker, and for nothing that a job did
         self._pause = FIRST_PAUSE
         self._is_forked = False  # this is a copy, in a child process
@@ -158,7 +158,7 @@ class Slot:
         if self._connection is not None:
             self._connection.close()
 
-    def _work_on(self, connection: Connection) -> None:
+    def _work_on(self, connection: WorkerConnection) -> None:
         self._waiting = True
         if self._stopping.is_set():
             return
@@ -171,7 +171,7 @@ class Slot:
             elif self._burst or self._stopping.is_set():
                 return
 
-    def _wait_for_job(self, connection: Connection) -> Reservation | None:
+    def _wait_for_job(self, connection: WorkerConnection) -> Reservation | None:
         self._waiting = True
         # A job that was asked for with the last verdict may be on its way. To leave it
         # would count as its worker's loss, and after some of these it would be buried.

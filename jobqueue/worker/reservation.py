@@ -3,10 +3,10 @@
 import threading
 import time
 
-from jobqueue.connection import Connection
 from jobqueue.outcome import DONE, Buried, JobStats, Outcome
 from jobqueue.subscriber import Task
 from jobqueue.worker.board import Cell
+from jobqueue.worker.connection import WorkerConnection
 from jobqueue.worker.suspicion import Suspicion
 
 
@@ -37,7 +37,7 @@ class Reservation:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: WorkerConnection,
         job_id: int,
         body: bytes,
         cell: Cell,
