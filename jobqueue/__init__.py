@@ -81,7 +81,7 @@ __all__ = [
 
 # What is asked for is imported then: the commands, the plugin of pytest and those who
 # only put jobs need a small part of all this.
-_ROOMS = ("errors", "job", "outcome", "job_queue", "worker")
+_ROOMS = ("errors", "outcome", "job_queue", "job", "worker")
 
 
 def __getattr__(name: str) -> object:

@@ -3,11 +3,12 @@
 import math
 import os
 import re
-from dataclasses import dataclass, field
-from typing import Self
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from jobqueue.errors import BrokerURLError
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
 
 URL_VARIABLE = "BEANSTALKD_URL"
 DEFAULT_URL = "beanstalkd://127.0.0.1:11300"
@@ -16,15 +17,14 @@ MAX_TIMEOUT = 10**6  # seconds
 DEFAULT_TIMEOUT = 5.0  # seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """Where a beanstalkd listens: a host and port, or the path of a Unix socket.
 
     ``timeout`` is for how many seconds to wait for a connection, and for any reply.
     """
 
     target: tuple[str, int] | str
-    timeout: float = field(default=DEFAULT_TIMEOUT, compare=False)
+    timeout: float = DEFAULT_TIMEOUT
 
     @classmethod
     def find(cls, url: str | None) -> Self:
@@ -41,6 +41,8 @@ class Address:
         Raises :class:`~jobqueue.errors.BrokerURLError`, which says what a good one
         looks like, and never shows a password.
         """
+        from urllib.parse import urlsplit  # noqa: PLC0415 - slow to import
+
         try:
             parts = urlsplit(url)
             port = parts.port
@@ -51,12 +53,14 @@ class Address:
 
     def __str__(self) -> str:
         if isinstance(self.target, str):
+            from urllib.parse import quote  # noqa: PLC0415
+
             return f"unix://{quote(self.target)}"
         host, port = self.target
         return f"beanstalkd://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def _target(url: str, parts: SplitResult, port: int | None) -> tuple[str, int] | str:
+def _target(url: str, parts: "SplitResult", port: int | None) -> tuple[str, int] | str:
     if parts.scheme == "beanstalkd":
         if "@" in parts.netloc:
             raise _bad_url(url, "beanstalkd has no users or passwords")
@@ -64,6 +68,8 @@ def _target(url: str, parts: SplitResult, port: int | None) -> tuple[str, int] |
             raise _bad_url(url, "a host is needed, then at most a port")
         return parts.hostname, port or DEFAULT_PORT
     if parts.scheme == "unix":
+        from urllib.parse import unquote  # noqa: PLC0415
+
         path = unquote(parts.path)
         if parts.netloc or not path.strip("/") or "\0" in path:
             raise _bad_url(url, "an absolute path is needed")
@@ -71,7 +77,7 @@ def _target(url: str, parts: SplitResult, port: int | None) -> tuple[str, int] |
     raise _bad_url(url, "the scheme has to be beanstalkd or unix")
 
 
-def _timeout(url: str, parts: SplitResult) -> float:
+def _timeout(url: str, parts: "SplitResult") -> float:
     name, _, value = parts.query.partition("=")
     if name not in {"", "timeout"} or parts.fragment:
         raise _bad_url(url, "only ?timeout=SECONDS may follow the address")

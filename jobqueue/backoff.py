@@ -1,6 +1,5 @@
 """How long a job that failed waits until it is tried again."""
 
-import random
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -18,6 +17,8 @@ def exponential(retry: int) -> float:
     Chance has all of the span ("full jitter"), so that jobs that failed together, when
     a service went down, don't come back together to bring it down again.
     """
+    import random  # noqa: PLC0415 - slow to import, and only failures need it
+
     longest = min(LONGEST, 2.0 ** min(retry - 1, 12))
     return random.uniform(0, longest)  # noqa: S311 - nobody gains from guessing it
 

@@ -2,8 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from jobqueue.errors import PutManyError
 
@@ -12,11 +11,10 @@ E = TypeVar("E", bound=Exception)
 _NOT_TAKEN = 0  # beanstalkd's job ids start at 1
 
 
-@dataclass(frozen=True, slots=True)
-class Refused(Generic[E]):
+class Refused(NamedTuple, Generic[E]):
     """An item that the broker did not take."""
 
-    index: int
+    number: int  # of the item, from 0
     size: int  # bytes
     error: E
 
@@ -52,7 +50,7 @@ class Bulk(Generic[E]):
 
     def error(self, cause: Exception) -> PutManyError:
         """Return the error that says what has become of the items."""
-        index = self.refused.index if self.refused else len(self.ids)
+        index = self.refused.number if self.refused else len(self.ids)
         taken = {n: job_id for n, job_id in enumerate(self.ids) if job_id != _NOT_TAKEN}
         message = f"item {index} was not put ({cause}); {len(taken)} others were"
         if self._sizes:

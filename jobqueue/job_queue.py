@@ -1,16 +1,22 @@
 """Where the broker is, and the decorator that makes tasks for it."""
 
 import functools
-import inspect
 import sys
 from collections.abc import Callable
 from datetime import datetime
 from types import MethodType
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    ParamSpec,
+    Self,
+    TypeVar,
+)
 
 from jobqueue.backoff import Backoff
 from jobqueue.errors import TaskDefinitionError
-from jobqueue.job import Around
 from jobqueue.message import check_tube
 from jobqueue.options import PutOptions, check_time_limit
 from jobqueue.outcome import Given, RetryOn, RetryPolicy
@@ -19,11 +25,14 @@ from jobqueue.putter import Putter
 from jobqueue.seconds import Delay
 from jobqueue.subscriber import Place, Task, subscriber
 
+if TYPE_CHECKING:
+    from jobqueue.job import Around
+
 P = ParamSpec("P")
 R = TypeVar("R")
 A = ParamSpec("A")
 T = TypeVar("T")
-H = TypeVar("H", bound=Around)
+H = TypeVar("H", bound="Around")
 
 
 class _MethodOfDefaultToo(Generic[A, T]):
@@ -161,9 +170,12 @@ class JobQueue:
         )
 
         def decorate(func: Callable[P, R]) -> Putter[P, R]:
+            from jobqueue.signature import Signature, code_of  # noqa: PLC0415 - see there
+
+            signature = Signature(func)
             task = Task(
                 tube=tube,
-                func_name=_name_of(func),
+                func_name=signature.func_name,
                 func=func,
                 broker_url=self._url,
                 policy=policy,
@@ -171,9 +183,9 @@ class JobQueue:
                 around=self._around,
                 # Where the decorator is as well as where the function is from: careless
                 # wrappers give all functions one origin, and helpers one decorator.
-                place=Place.of(sys._getframe(1), func),  # noqa: SLF001
+                place=Place.of(sys._getframe(1), func, code_of(func)),  # noqa: SLF001
             )
-            putter = Putter(func, task, self._pool, options)
+            putter = Putter(func, task, signature, self._pool, options)
             subscriber.register(task)
             return putter
 
@@ -201,12 +213,9 @@ class JobQueue:
         ...     finally:
         ...         print(job.func_name, time.monotonic() - started)
         """
-        is_fit: bool = inspect.isgeneratorfunction(hook)
-        if not is_fit:
-            raise TaskDefinitionError(
-                f"{hook!r} can't be called around jobs: it has to be a function that "
-                "takes the job, and yields once (and not an async one)"
-            )
+        from jobqueue.signature import check_hook  # noqa: PLC0415 - see there
+
+        check_hook(hook)
         self._around.append(hook)
         return hook
 
@@ -219,31 +228,3 @@ class JobQueue:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _name_of(func: object) -> str:
-    """Return the function's name, if it can be a task."""
-    name = str(getattr(func, "__name__", ""))
-    if not callable(func) or isinstance(func, type) or not name.isidentifier():
-        raise TaskDefinitionError(
-            f"{func!r} can't be a task: only a function that has a name can"
-        )
-    if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
-        raise TaskDefinitionError(
-            f"{name}() can't be a task: it is a generator, and calling it runs nothing"
-        )
-    outer, _, _ = str(getattr(func, "__qualname__", "")).rpartition(".")
-    first = next(iter(_signature(func).parameters), None)
-    if outer and not outer.endswith("<locals>") and first in {"self", "cls"}:
-        raise TaskDefinitionError(
-            f"{name}() can't be a task: it is a method of {outer}, and a job has no "
-            "object to call it on. Let the task be a function that finds the object."
-        )
-    return name
-
-
-def _signature(func: Callable[..., object]) -> inspect.Signature:
-    try:
-        return inspect.signature(func)
-    except ValueError as error:
-        raise TaskDefinitionError(f"{func!r} can't be a task: {error}") from None

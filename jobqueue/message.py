@@ -4,8 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from jobqueue.errors import ArgumentError, BadJobError, TubeNameError
 
@@ -30,8 +29,7 @@ def check_tube(name: object) -> str:
     )
 
 
-@dataclass(slots=True)  # not frozen, as that would take three times as long to make
-class Message:
+class Message(NamedTuple):
     """One call of a task: what a job's body says."""
 
     func_name: str

@@ -1,8 +1,8 @@
 """The options of a put: when, how urgent, how long. Checked before a byte is sent."""
 
 import math
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple, Self
 
 from jobqueue.errors import OptionError
 from jobqueue.seconds import MAX_NUMBER, Delay, whole_seconds
@@ -37,24 +37,35 @@ def check_time_limit(value: object) -> float | None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class PutOptions:
+class _Numbers(NamedTuple):
+    delay: int  # seconds
+    at: datetime | None  # counts instead of the delay, if there is one
+    priority: int
+    ttr: int  # seconds
+
+
+class PutOptions(_Numbers):
     """How a job is put. The defaults are beanstalkd's usual ones.
 
     There are none that beanstalkd would not take.
     """
 
-    delay: int = 0  # seconds
-    at: datetime | None = None  # counts instead of the delay, if there is one
-    priority: int = 2**16
-    ttr: int = 60  # seconds
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        whole_number("delay", self.delay)
-        whole_number("priority", self.priority)
-        whole_number("ttr", self.ttr, least=1)
-        if self.at is not None:
-            _seconds_until(self.at)
+    def __new__(
+        cls,
+        delay: int = 0,
+        at: datetime | None = None,
+        priority: int = 2**16,
+        ttr: int = 60,
+    ) -> Self:
+        """Raise :class:`~jobqueue.errors.OptionError` for what beanstalkd refuses."""
+        whole_number("delay", delay)
+        whole_number("priority", priority)
+        whole_number("ttr", ttr, least=1)
+        if at is not None:
+            _seconds_until(at)
+        return super().__new__(cls, delay, at, priority, ttr)
 
     def but(
         self,

@@ -1,9 +1,8 @@
 """What becomes of a job, as values, and the one rule that decides it."""
 
 import enum
-import random
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from jobqueue.backoff import Backoff, check_backoff, exponential, pause
 from jobqueue.errors import BadJobError, CrashLoopError, OptionError
@@ -44,8 +43,7 @@ class NotNow(Exception):  # noqa: N818 - it is a verdict, as the two before are
     """Raised by the worker itself: put this job back for a moment. It has not run."""
 
 
-@dataclass(frozen=True, slots=True)
-class JobStats:
+class JobStats(NamedTuple):
     """What the broker counts of a job (protocol.txt, "stats-job")."""
 
     tube: str
@@ -77,28 +75,14 @@ class Given(enum.Enum):
     NOT = "not given"
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """When a job that failed is tried again, and when to give it up.
-
-    Raises :class:`~jobqueue.errors.OptionError` for a number that can't be.
-    """
+class RetryPolicy(NamedTuple):
+    """When a job that failed is tried again, and when to give it up."""
 
     retries: int = 0
     retry_on: tuple[type[BaseException], ...] = (BaseException,)
     backoff: Backoff = exponential
     max_kicks: int | None = 3  # None: any number
     max_lost: int | None = 3  # None: any number
-
-    def __post_init__(self) -> None:
-        _check_count("retries", self.retries)
-        kinds: tuple[object, ...] = self.retry_on  # whatever the types promise
-        for kind in kinds:
-            if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-                raise OptionError(f"retry_on takes exception classes, not {kind!r}")
-        check_backoff(self.backoff)
-        _check_count("max_kicks", self.max_kicks, or_none=True)
-        _check_count("max_lost", self.max_lost, or_none=True, least=1)
 
     def but(
         self,
@@ -109,18 +93,25 @@ class RetryPolicy:
         max_kicks: int | Given | None = Given.NOT,
         max_lost: int | Given | None = Given.NOT,
     ) -> "RetryPolicy":
-        """Return this policy with what is given instead."""
+        """Return this policy with what is given instead.
+
+        Raises :class:`~jobqueue.errors.OptionError` for what can't be.
+        """
         policy = self
         if retries is not None:
-            policy = replace(policy, retries=retries)
+            _check_count("retries", retries)
+            policy = policy._replace(retries=retries)
         if retry_on is not None:
-            policy = replace(policy, retry_on=_classes(retry_on))
+            policy = policy._replace(retry_on=_classes(retry_on))
         if backoff is not None:
-            policy = replace(policy, backoff=backoff)
+            check_backoff(backoff)
+            policy = policy._replace(backoff=backoff)
         if max_kicks is not Given.NOT:
-            policy = replace(policy, max_kicks=max_kicks)
+            _check_count("max_kicks", max_kicks, or_none=True)
+            policy = policy._replace(max_kicks=max_kicks)
         if max_lost is not Given.NOT:
-            policy = replace(policy, max_lost=max_lost)
+            _check_count("max_lost", max_lost, or_none=True, least=1)
+            policy = policy._replace(max_lost=max_lost)
         return policy
 
     def retries_left(self, stats: JobStats) -> int:
@@ -142,21 +133,18 @@ class RetryPolicy:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Deleted:
+class Deleted(NamedTuple):
     """The job is gone: it is done, or it failed once too often."""
 
 
-@dataclass(frozen=True, slots=True)
-class Released:
+class Released(NamedTuple):
     """The job is to be tried again, with the priority it had, after so many seconds."""
 
     priority: int
     delay: int
 
 
-@dataclass(frozen=True, slots=True)
-class Buried:
+class Buried(NamedTuple):
     """The job is set aside, with the priority it had, until an operator kicks it."""
 
     priority: int
@@ -192,6 +180,8 @@ def decide(error: BaseException, stats: JobStats, policy: RetryPolicy) -> Outcom
 
 def _moment(stats: JobStats) -> int:
     """Return how long to put a job back that another is in the way of."""
+    import random  # noqa: PLC0415 - slow to import, and only failures need it
+
     longest = min(2 ** min(stats.releases + 1, 10), _LONGEST_MOMENT)
     return random.randint(longest // 2, longest)  # noqa: S311
 
@@ -204,11 +194,15 @@ def _delay(error: BaseException, stats: JobStats, policy: RetryPolicy) -> int:
 
 
 def _classes(given: RetryOn) -> tuple[type[BaseException], ...]:
-    if isinstance(given, type):
-        return (given,)
-    if isinstance(given, Iterable):
-        return tuple(given)
-    raise OptionError(f"retry_on takes exception classes, not {given!r}")
+    kinds: Iterable[object]  # whatever the types promise
+    kinds = given if isinstance(given, Iterable) else (given,)
+    return tuple(map(_exception_class, kinds))
+
+
+def _exception_class(kind: object) -> type[BaseException]:
+    if isinstance(kind, type) and issubclass(kind, BaseException):
+        return kind
+    raise OptionError(f"retry_on takes exception classes, not {kind!r}")
 
 
 def _check_count(

@@ -1,24 +1,24 @@
 """What a decorated function becomes: it still can be called, and it can be put."""
 
 import functools
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Generic, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, ParamSpec, Self, TypeVar
 
-from jobqueue.errors import ArgumentError, TaskDefinitionError
+from jobqueue.errors import ArgumentError
 from jobqueue.message import Encoder
 from jobqueue.options import PutOptions
 from jobqueue.pool import ConnectionPool
 from jobqueue.seconds import Delay
 from jobqueue.subscriber import Task
 
+if TYPE_CHECKING:
+    from jobqueue.signature import Signature
+
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
 A = ParamSpec("A")
 T = TypeVar("T")
-
-_BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 
 
 class Putter(Generic[P, R_co]):
@@ -36,6 +36,7 @@ class Putter(Generic[P, R_co]):
         self,
         func: Callable[P, R_co],
         task: Task,
+        signature: "Signature",
         pool: ConnectionPool,
         options: PutOptions,
     ) -> None:
@@ -45,8 +46,7 @@ class Putter(Generic[P, R_co]):
         self._options = options
         self._call = func
         self._encoder = Encoder(task.func_name, task.tube)
-        self._signature = inspect.signature(func)
-        self._names, self._required = _argument_names(task.func_name, self._signature)
+        self._bind = signature.bind
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Run the function here and now."""
@@ -157,66 +157,8 @@ class Putter(Generic[P, R_co]):
             raise ArgumentError(f"an item has to be a dict of arguments, not {kind}")
         return self._body((), dict(item))
 
-    def _bind(
-        self, args: tuple[object, ...], kwargs: Mapping[str, object]
-    ) -> Mapping[str, object]:
-        """Return the arguments by name; raise TypeError if the call would."""
-        if not args and self._required <= kwargs.keys() <= self._names:
-            return kwargs
-        try:
-            bound = self._signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise ArgumentError(self._misfit(kwargs, error)) from None
-        return self._by_name(bound.arguments)
-
-    def _misfit(self, kwargs: Mapping[str, object], error: TypeError) -> str:
-        """Say what is wrong with a call, as the call itself would."""
-        parameters = self._signature.parameters
-        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        unknown = [name for name in kwargs if name not in parameters]
-        name = self._task.func_name
-        if unknown and not takes_any:  # signature.bind would name what is missing first
-            problem = f"got an unexpected keyword argument {unknown[0]!r}"
-        else:
-            problem = str(error)
-        return f"{name}() {problem}: its arguments are {name}{self._signature}"
-
-    def _by_name(self, arguments: Mapping[str, object]) -> dict[str, object]:
-        by_name: dict[str, object] = {}
-        for name, value in arguments.items():
-            kind = self._signature.parameters[name].kind
-            if kind in _BY_NAME:
-                by_name[name] = value
-            elif kind is inspect.Parameter.VAR_KEYWORD and isinstance(value, dict):
-                by_name.update(value)
-            else:
-                raise ArgumentError(
-                    f"{self._task.func_name}() can't be put with positional "
-                    f"arguments for {name!r}: a job carries arguments by name"
-                )
-        return by_name
-
 
 async def _in_thread(call: Callable[A, T], /, *args: A.args, **kwargs: A.kwargs) -> T:
     import asyncio  # noqa: PLC0415 - slow to import, and most producers don't need it
 
     return await asyncio.to_thread(call, *args, **kwargs)
-
-
-def _argument_names(
-    func_name: str, signature: inspect.Signature
-) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the names that can be given, and those that must be."""
-    names, required = set(), set()
-    for name, parameter in signature.parameters.items():
-        needed = parameter.default is parameter.empty
-        if parameter.kind in _BY_NAME:
-            names.add(name)
-            if needed:
-                required.add(name)
-        elif parameter.kind is parameter.POSITIONAL_ONLY and needed:
-            raise TaskDefinitionError(
-                f"{func_name}() can't be a task: a job carries its arguments by name, "
-                f"and {name!r} is positional-only"
-            )
-    return frozenset(names), frozenset(required)

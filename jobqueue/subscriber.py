@@ -5,33 +5,34 @@ nobody reads it, and in the worker's, where it says what to call. That is the wh
 trick of the library.
 """
 
-import inspect
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
-from importlib.machinery import ModuleSpec
-from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jobqueue.errors import DuplicateTaskError
-from jobqueue.job import Around
 from jobqueue.outcome import RetryPolicy
 
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+    from types import CodeType, FrameType
 
-@dataclass(frozen=True, slots=True)
-class Place:
+    from jobqueue.job import Around
+
+
+class Place(NamedTuple):
     """The line of source that registered a task, and where its function is from."""
 
     file: str
     line: int
-    loaded_as: ModuleSpec | None
+    loaded_as: "ModuleSpec | None"
     function: tuple[str, str]  # the file of its code, and its qualified name
 
     @classmethod
-    def of(cls, frame: FrameType, func: Callable[..., Any]) -> "Place":
+    def of(
+        cls, frame: "FrameType", func: Callable[..., Any], code: "CodeType | None"
+    ) -> "Place":
         """Return the place where a frame is now, as it registers a function."""
-        code = getattr(inspect.unwrap(func), "__code__", None)
         return cls(
             file=os.path.realpath(frame.f_code.co_filename),
             line=frame.f_lineno,
@@ -58,8 +59,7 @@ class Place:
         return f"{self.file}:{self.line}"
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(NamedTuple):
     """A decorated function, and what a worker has to know to run its jobs."""
 
     tube: str
@@ -68,7 +68,7 @@ class Task:
     broker_url: str | None  # of the queue that it belongs to; None: the default one
     policy: RetryPolicy
     time_limit: float | None  # seconds
-    around: Sequence[Around]  # the hooks of its queue, also those yet to come
+    around: "Sequence[Around]"  # the hooks of its queue, also those yet to come
     place: Place
 
 

@@ -17,7 +17,7 @@ FLOORS = [
     {"seconds"},
     {"backoff"},
     {"address", "bulk", "message", "options", "outcome"},
-    {"job", "wire"},
+    {"job", "signature", "wire"},
     {"connection", "subscriber"},
     {"pool"},
     {"putter"},
@@ -189,6 +189,23 @@ except AttributeError as error:
     )
 
     assert done.stdout == "module 'jobqueue' has no attribute 'Celery'\n", done.stderr
+
+
+def test_who_puts_jobs_imports_no_more_than_that_takes() -> None:
+    script = """
+import sys
+import greenstalk
+before = set(sys.modules)
+from jobqueue import Bury, JobQueue, Retry
+slow = {"asyncio", "dataclasses", "inspect", "logging", "random", "urllib.parse"}
+print(sorted(slow & (set(sys.modules) - before)))
+print(sorted(name for name in sys.modules if name.startswith("jobqueue.worker")))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout == "[]\n[]\n", done.stderr
 
 
 def test_running_the_worker_module_warns_of_nothing() -> None:

@@ -3,7 +3,7 @@
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import NoneType
 
 from jobqueue.address import Address
@@ -143,7 +143,7 @@ class _Connection(WorkerConnection):
         self, job_id: int, outcome: Outcome, *, reserve: int | None = None
     ) -> bool:
         if isinstance(outcome, Released):
-            outcome = replace(outcome, delay=0)
+            outcome = outcome._replace(delay=0)
         elif self._ran[-1].error is not None and self._stop_at_failure is not None:
             self._stop_at_failure()
             reserve = None  # the next job is not to count a reservation in vain

@@ -4,7 +4,6 @@ The extra ``jobqueue[metrics]`` installs what this needs.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from itertools import accumulate
 
 from prometheus_client.metrics_core import (
@@ -133,7 +132,7 @@ def _tubes(counted: Totals) -> set[str]:
 
 def _ask(url: str, tubes: Iterable[str]) -> list[TubeRecord] | None:
     """Return what the broker says of the tubes that it has; None if it is away."""
-    address = replace(Address.parse(url), timeout=BROKER_TIMEOUT)
+    address = Address.parse(url)._replace(timeout=BROKER_TIMEOUT)
     try:
         with Connection(address) as connection:
             records = Operator(connection).tube_records(sorted(tubes))

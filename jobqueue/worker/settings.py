@@ -68,11 +68,12 @@ def check_tubes(tubes: Iterable[str]) -> tuple[str, ...]:
 
 def common_broker(tasks: Iterable[Task]) -> Address:
     """Return the broker that the tasks belong to. Raises OptionError for several."""
-    brokers = {Address.find(task.broker_url) for task in tasks}
+    found = [Address.find(task.broker_url) for task in tasks]
+    brokers = {broker.target: broker for broker in found}  # whatever their time-outs
     if len(brokers) == 1:
-        return brokers.pop()
+        return found[0]
     raise OptionError(
         "the tasks of these tubes belong to different brokers "
-        f"({', '.join(sorted(map(str, brokers)))}): "
+        f"({', '.join(sorted(map(str, brokers.values())))}): "
         "start a worker for each, naming its tubes or its URL"
     )

@@ -1,0 +1,124 @@
+"""What a function takes: which can be a task, and which arguments fit one.
+
+Imported when a function is decorated: who only imports jobqueue does without inspect.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from types import CodeType
+
+from jobqueue.errors import ArgumentError, TaskDefinitionError
+
+_BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+
+
+class Signature:
+    """The name and the parameters of a function that can be a task.
+
+    Raises :class:`~jobqueue.errors.TaskDefinitionError` for one that can't be.
+    """
+
+    def __init__(self, func: Callable[..., object]) -> None:
+        self.func_name = _name_of(func)
+        try:
+            self._signature = inspect.signature(func)
+        except ValueError as error:
+            raise TaskDefinitionError(f"{func!r} can't be a task: {error}") from None
+        self._refuse_method(func)
+        self._names, self._required = self._argument_names()
+
+    def bind(
+        self, args: tuple[object, ...], kwargs: Mapping[str, object]
+    ) -> Mapping[str, object]:
+        """Return the arguments of a call by name.
+
+        Raises :class:`~jobqueue.errors.ArgumentError` where the call would raise a
+        TypeError, and for arguments that can't be given by name.
+        """
+        if not args and self._required <= kwargs.keys() <= self._names:
+            return kwargs
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise ArgumentError(self._misfit(kwargs, error)) from None
+        return self._by_name(bound.arguments)
+
+    def _refuse_method(self, func: Callable[..., object]) -> None:
+        outer, _, _ = str(getattr(func, "__qualname__", "")).rpartition(".")
+        first = next(iter(self._signature.parameters), None)
+        if outer and not outer.endswith("<locals>") and first in {"self", "cls"}:
+            raise TaskDefinitionError(
+                f"{self.func_name}() can't be a task: it is a method of {outer}, and a "
+                "job has no object to call it on. Let the task be a function that "
+                "finds the object."
+            )
+
+    def _argument_names(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the names that can be given, and those that must be."""
+        names, required = set(), set()
+        for name, parameter in self._signature.parameters.items():
+            needed = parameter.default is parameter.empty
+            if parameter.kind in _BY_NAME:
+                names.add(name)
+                if needed:
+                    required.add(name)
+            elif parameter.kind is parameter.POSITIONAL_ONLY and needed:
+                raise TaskDefinitionError(
+                    f"{self.func_name}() can't be a task: a job carries its arguments "
+                    f"by name, and {name!r} is positional-only"
+                )
+        return frozenset(names), frozenset(required)
+
+    def _misfit(self, kwargs: Mapping[str, object], error: TypeError) -> str:
+        """Say what is wrong with a call, as the call itself would."""
+        parameters = self._signature.parameters
+        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        unknown = [name for name in kwargs if name not in parameters]
+        name = self.func_name
+        if unknown and not takes_any:  # signature.bind would name what is missing first
+            problem = f"got an unexpected keyword argument {unknown[0]!r}"
+        else:
+            problem = str(error)
+        return f"{name}() {problem}: its arguments are {name}{self._signature}"
+
+    def _by_name(self, arguments: Mapping[str, object]) -> dict[str, object]:
+        by_name: dict[str, object] = {}
+        for name, value in arguments.items():
+            kind = self._signature.parameters[name].kind
+            if kind in _BY_NAME:
+                by_name[name] = value
+            elif kind is inspect.Parameter.VAR_KEYWORD and isinstance(value, dict):
+                by_name.update(value)
+            else:
+                raise ArgumentError(
+                    f"{self.func_name}() can't be put with positional "
+                    f"arguments for {name!r}: a job carries arguments by name"
+                )
+        return by_name
+
+
+def code_of(func: Callable[..., object]) -> CodeType | None:
+    """Return the code of the function that decorators have wrapped."""
+    return getattr(inspect.unwrap(func), "__code__", None)
+
+
+def check_hook(hook: object) -> None:
+    """Raise :class:`~jobqueue.errors.TaskDefinitionError` for no generator function."""
+    if not inspect.isgeneratorfunction(hook):
+        raise TaskDefinitionError(
+            f"{hook!r} can't be called around jobs: it has to be a function that "
+            "takes the job, and yields once (and not an async one)"
+        )
+
+
+def _name_of(func: object) -> str:  # whatever the types promise
+    name = str(getattr(func, "__name__", ""))
+    if not callable(func) or isinstance(func, type) or not name.isidentifier():
+        raise TaskDefinitionError(
+            f"{func!r} can't be a task: only a function that has a name can"
+        )
+    if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
+        raise TaskDefinitionError(
+            f"{name}() can't be a task: it is a generator, and calling it runs nothing"
+        )
+    return name
