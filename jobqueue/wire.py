@@ -180,15 +180,25 @@ class BrokerSocket(socket.socket):
 
     def has_received(self) -> bool:
         """Tell whether something is there to be read."""
-        if not hasattr(select, "poll"):  # Windows
-            return bool(select.select([self], [], [], 0)[0])
-        poll = select.poll()
-        poll.register(self, select.POLLIN)
-        return bool(poll.poll(0))
+        return is_readable(self, 0)
 
     def makefile(self, *_args: Any, **_kwargs: Any) -> Any:  # noqa: ANN401
         """Return the one reader, to greenstalk as to everybody."""
         return self.replies
+
+
+def is_readable(sock: socket.socket, seconds: float) -> bool:
+    """Tell whether something can be read, or comes in so many seconds.
+
+    The socket's end and an error are something, too. Raises ``ValueError`` or
+    ``OSError`` for a socket that is closed.
+    """
+    if not hasattr(select, "poll"):  # Windows
+        timeout = None if math.isinf(seconds) else seconds
+        return bool(select.select([sock], [], [], timeout)[0])
+    poll = select.poll()  # select() takes no file descriptor from 1024 on
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(None if math.isinf(seconds) else seconds * 1000))
 
 
 @contextmanager

@@ -577,17 +577,51 @@ def test_threads_that_cannot_be_started_are_said_at_the_start(app: Path) -> None
         assert "Traceback" not in process.log
 
 
-def test_a_supervisor_without_threads_goes_on_with_the_processes_it_has(
+def test_a_supervisor_without_files_goes_on_with_the_processes_it_has(
     app: Path,
 ) -> None:
-    no_room = in_shell("ulimit -s 65536; ulimit -v 600000;")
-    with start(app, "1x1", "--processes=12", wrapped_in=no_room) as process:
-        process.says("can't be started (can't start new thread)")
+    no_room = in_shell("ulimit -n 16;")
+    with start(app, "1x1", "--processes=24", wrapped_in=no_room) as process:
+        process.says("can't be started ([Errno 24] Too many open files)")
         put(app, "work.put(n=1)")
         process.says("ends 1")
         process.signal(signal.SIGTERM)
         assert process.exit_code() == 0
         assert "Traceback" not in process.log
+
+
+def children_of(process: WorkerProcess) -> list[int]:
+    pid = process.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in children.split()]
+
+
+@pytest.mark.parametrize("has_thread", [False, True])
+def test_processes_are_forked_but_from_one_that_has_threads(
+    app: Path, broker: Beanstalkd, has_thread: bool
+) -> None:
+    """What runs at the start of every interpreter, a tracer say, may start one."""
+    if has_thread:
+        write_module(
+            app,
+            "sitecustomize",
+            "import threading, time\n"
+            "threading.Thread(target=time.sleep, args=(999,), daemon=True).start()\n",
+        )
+    with start(app, "2x4", wrapped_in=("env", f"PYTHONPATH={app}")) as process:
+        is_working(broker, "2x4")
+        os.kill(children_of(process)[0], signal.SIGKILL)
+        process.says("was killed by SIGKILL")
+        is_working(broker, "2x4")
+        commands = [
+            Path(f"/proc/{n}/cmdline").read_text() for n in children_of(process)
+        ]
+        assert ["--supervised=" in command for command in commands] == [has_thread] * 2
+        put(app, "work.put_many([{'n': n} for n in range(9)])")
+        eventually(lambda: broker.counts("t"), {})
+        process.signal(signal.SIGTERM)
+        assert process.exit_code() == 0
+        assert all(f"ends {n}\n" in process.log for n in range(9))
 
 
 def test_a_process_that_crashes_while_it_leaves_is_said_to_have(app: Path) -> None:

@@ -75,6 +75,7 @@ def run_jobs(
             _NoOutage(address),
             Wariness(),
             cell=Board(1).cells[0],
+            on_job_begin=lambda: None,
             on_job_end=lambda: None,
             burst=True,
         )

@@ -11,13 +11,15 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Self
 
 from jobqueue import JobQueueError, JobStuckError, Worker
 from jobqueue.worker import log_format, report
 from jobqueue.worker.arguments import make_parser
 from jobqueue.worker.board import Board, size_of_board
+from jobqueue.worker.child import Forked
 from jobqueue.worker.crew import THREAD_NAME, Told
 from jobqueue.worker.forks import call_in_children
 from jobqueue.worker.handover import hand_on, handed_on
@@ -25,6 +27,7 @@ from jobqueue.worker.leash import Leash
 from jobqueue.worker.shared_memory import SharedMemory
 from jobqueue.worker.signals import (
     SIGNALS,
+    block_signals,
     briefly,
     exit_now,
     flush_output,
@@ -55,21 +58,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # ignore signals.
     notice(exit_now)
     call_in_children(put_back)
-    _block_signals(block=False)
-    if options.processes > 1 and not options.supervised:
-        _supervise(options, parser, arguments)
-    return _work(options, parser, ending)
+    block_signals(block=False)
+    shared: _Shared | None = None
+    if options.supervised:
+        shared = _Shared.opened(options)
+    elif options.processes > 1:
+        shared = _supervise(options, parser, arguments)
+    return _work(options, parser, ending, shared)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """The memory that a process shares with its supervisor."""
+
+    board: Memory
+    tally: Memory | None
+
+    @classmethod
+    def opened(cls, options: argparse.Namespace) -> Self:
+        """Return what was handed on to a process that was started afresh."""
+        size = size_of_board(options.threads)
+        tally = options.tally
+        return cls(
+            board=SharedMemory.open(options.supervised, size),
+            tally=None if tally is None else SharedMemory.open(tally, SIZE),
+        )
 
 
 def _supervise(
     options: argparse.Namespace,
     parser: argparse.ArgumentParser,
     arguments: Sequence[str],
-) -> NoReturn:
-    """Run several processes of this very command."""
+) -> _Shared:
+    """Run several processes of this very command.
+
+    Returns only in one that was forked, with what it shares with its supervisor.
+    """
     tallies = None if options.metrics_port is None else Tallies()
     supervisor = Supervisor(
-        [*_python(), MODULE, *arguments, "--supervised"],
+        [*_python(), MODULE, *arguments],
         processes=options.processes,
         threads=options.threads,
         shutdown_timeout=options.shutdown_timeout,
@@ -77,7 +104,13 @@ def _supervise(
     )
     if tallies is not None:
         _serve_metrics(options, parser, tallies.memories, supervisor.running)
-    exit_now(supervisor.run())  # nothing of the app's is in this process
+    try:
+        exit_now(supervisor.run())  # nothing of the app's is in this process
+    except Forked as forked:
+        tally = None if forked.tally is None else forked.tally.memory
+        shared = _Shared(forked.board.memory, tally)
+    block_signals(block=False)
+    return shared
 
 
 def _serve_metrics(
@@ -143,7 +176,7 @@ class _Ending:
             flush_output()
             os.chdir(self._folder)
             self.last_step()
-            _block_signals(block=True)  # until the new one is ready for them
+            block_signals(block=True)  # until the new one is ready for them
             for signum in SIGNALS:
                 # One that another thread gets, which a task has left, would be noted
                 # here and forgotten with this program. Like this, it ends the process.
@@ -152,10 +185,13 @@ class _Ending:
 
 
 def _work(
-    options: argparse.Namespace, parser: argparse.ArgumentParser, ending: _Ending
+    options: argparse.Namespace,
+    parser: argparse.ArgumentParser,
+    ending: _Ending,
+    shared: _Shared | None,
 ) -> int:
-    """Work in this process."""
-    leash = Leash(on_loss=exit_now) if options.supervised else None
+    """Work in this process, alone or under a supervisor."""
+    leash = None if shared is None else Leash(on_loss=exit_now)
     for module in options.modules:
         _import(module, parser)
     # A module that configures logging may have switched off the loggers from before.
@@ -172,12 +208,11 @@ def _work(
         )
     except JobQueueError as error:
         parser.error(str(error))
-    if leash is not None:
-        shared = SharedMemory.open(options.supervised, size_of_board(options.threads))
-        worker.crew.board = Board(options.threads, shared)
+    if shared is not None and leash is not None:
+        worker.crew.board = Board(options.threads, shared.board)
         leash.on_loss = lambda: worker.crew.tell(Told.DRAIN)
-        if options.tally is not None:
-            worker.crew.count_in(SharedMemory.open(options.tally, SIZE))
+        if shared.tally is not None:
+            worker.crew.count_in(shared.tally)
     elif options.metrics_port is not None:
         _count_and_serve(worker, options, parser, ending)
     failure: JobQueueError | None = None
@@ -210,13 +245,6 @@ def _count_and_serve(
     )
     fds = [port, *shared.fds]
     ending.last_step = lambda: hand_on(fds)
-
-
-def _block_signals(*, block: bool) -> None:
-    """Let signals wait, or let them come."""
-    if sys.platform != "win32":
-        how = signal.SIG_BLOCK if block else signal.SIG_UNBLOCK
-        signal.pthread_sigmask(how, SIGNALS)
 
 
 def _end_threads(ending: _Ending, patience: float) -> None:

@@ -10,7 +10,6 @@ import time
 import traceback
 from contextlib import ExitStack
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
 
 from jobqueue.errors import BrokerError, JobQueueError, JobStuckError
 from jobqueue.subscriber import subscriber
@@ -20,6 +19,7 @@ from jobqueue.worker.connection import WorkerConnection
 from jobqueue.worker.event_loop import EventLoop
 from jobqueue.worker.execute import Executor, ReservedBody
 from jobqueue.worker.heartbeat import Heartbeat
+from jobqueue.worker.inbox import Inbox
 from jobqueue.worker.limits import TimeLimits
 from jobqueue.worker.loop import Outage, Slot
 from jobqueue.worker.observer import NOBODY, Observer
@@ -29,9 +29,6 @@ from jobqueue.worker.signals import briefly, exit_now, noticed
 from jobqueue.worker.suspicion import Wariness
 from jobqueue.worker.tally import Memory, Tally
 
-# The system may hand a signal to another thread. Python's handler then runs when the
-# main thread, which alone can run it, wakes up by itself.
-LONGEST_WAIT = 0.2  # seconds
 PATIENCE = 0.1  # seconds, for jobs that are on their way when a slot is stopped
 THREAD_NAME = "jobqueue-slot"
 LAST_STEPS = 0.2  # seconds, for a thread that has no job any more
@@ -76,7 +73,7 @@ class Crew:
         self._settings = settings
         self._job_numbers = itertools.count(1)
         self._event_loop = EventLoop()
-        self._events: SimpleQueue[_Event] = SimpleQueue()
+        self._events: Inbox[_Event] = Inbox()
         self._slots: list[Slot] = []
         self._threads: list[threading.Thread] = []  # of the slots, in their order
         self._slots_at_work = 0  # as far as events have told
@@ -123,10 +120,13 @@ class Crew:
         with ExitStack() as cleaning_up:
             cleaning_up.callback(self._close, event_loop)
             cleaning_up.callback(limits.close)
-            cleaning_up.enter_context(noticed(lambda: self.tell(Told.SIGNAL)))
+            cleaning_up.enter_context(self._events)
+            cleaning_up.enter_context(
+                noticed(lambda: self.tell(Told.SIGNAL), self._events.wakeup_fd)
+            )
             heartbeat.start()
             cleaning_up.callback(heartbeat.close)
-            self._slots = self._make_slots(executor)
+            self._slots = self._make_slots(executor, heartbeat)
             self.board.state = State.WORKING
             self._start_all()
             self._attend()
@@ -141,7 +141,7 @@ class Crew:
         if not self._stuck:  # it may be what is stuck
             event_loop.close()
 
-    def _make_slots(self, executor: Executor) -> list[Slot]:
+    def _make_slots(self, executor: Executor, heartbeat: Heartbeat) -> list[Slot]:
         settings = self._settings
         outage = Outage(settings.address, self._observer)
         wariness = Wariness()
@@ -153,6 +153,7 @@ class Crew:
                 outage,
                 wariness,
                 cell=cell,
+                on_job_begin=heartbeat.job_begins,
                 on_job_end=self._job_has_run,
                 observer=self._observer,
                 burst=settings.burst,
@@ -175,7 +176,7 @@ class Crew:
 
     def _note_last_signal(self) -> None:
         """Don't miss a signal that came when all was done: nobody may go on then."""
-        while not self._events.empty():
+        while not self._events.is_empty():
             if self._events.get() in (Told.SIGNAL, Told.DRAIN):
                 self._is_told = True
 
@@ -196,14 +197,13 @@ class Crew:
     def _attend(self) -> None:
         """Deal with what comes, until all slots have ended or hold no job."""
         while self._goes_on():
-            longest = PATIENCE if self._is_draining else LONGEST_WAIT
-            wait = min(self._deadline - time.monotonic(), longest)
-            try:
-                self._deal_with(self._events.get(timeout=max(0, wait)))
-            except Empty:
-                if time.monotonic() >= self._deadline:
-                    self._abandon()
-                    return
+            longest = PATIENCE if self._is_draining else math.inf
+            event = self._events.get(min(self._deadline - time.monotonic(), longest))
+            if event is not None:
+                self._deal_with(event)
+            elif time.monotonic() >= self._deadline:
+                self._abandon()
+                return
 
     def _goes_on(self) -> bool:
         if not self._slots_at_work:

@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 from jobqueue.errors import BrokerError, CrashLoopError
 from jobqueue.worker import report
@@ -19,15 +19,17 @@ class Heartbeat:
 
     ``running`` returns what this process has reserved now. The broker is asked for the
     time to run, but only if a tick finds the job already running for a while: one that
-    is quick costs nothing.
+    is quick costs nothing. While nothing runs, the thread sleeps.
     """
 
     def __init__(
-        self, running: Callable[[], Iterable[Reservation]], observer: Observer
+        self, running: Callable[[], Collection[Reservation]], observer: Observer
     ) -> None:
         self._running = running
         self._observer = observer
         self._due: dict[Reservation, float] = {}  # time.monotonic() of the next touch
+        self._is_asleep = False
+        self._wake = threading.Event()
         self._closed = threading.Event()
         self._thread = threading.Thread(
             target=self._beat, name="jobqueue-heartbeat", daemon=True
@@ -37,19 +39,37 @@ class Heartbeat:
         """Start the thread."""
         self._thread.start()
 
+    def job_begins(self) -> None:
+        """Look at what runs from now on. Called for each job, once it is in there."""
+        if self._is_asleep:
+            self._wake.set()
+
     def close(self) -> None:
         """End the thread."""
         self._closed.set()
+        self._wake.set()
         self._thread.join()
 
     def _beat(self) -> None:
         while not self._closed.wait(self._pause()):
+            if not self._due:
+                self._sleep()
             known, self._due = self._due, {}
             for reservation in self._running():
                 due = known.get(reservation, reservation.began + TICK / 2)
                 if due <= time.monotonic():
                     due = time.monotonic() + _touch(reservation, self._observer)
                 self._due[reservation] = due
+
+    def _sleep(self) -> None:
+        """Wait until something runs."""
+        # In this order: a job that begins unseen finds that it has to wake us up.
+        self._is_asleep = True
+        if not self._running():
+            self._wake.wait()
+        self._is_asleep = False
+        if not self._closed.is_set():
+            self._wake.clear()
 
     def _pause(self) -> float:
         next_due = min(self._due.values(), default=math.inf)

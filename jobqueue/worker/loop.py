@@ -71,9 +71,9 @@ class Slot:
     """A connection to the broker and a loop that runs one job at a time.
 
     ``connect`` makes a connection, or raises a BrokerError. ``cell`` is where its
-    supervisor looks; ``on_job_end`` is called before a job is settled, and ``observer``
-    is told how it ended. With ``burst`` the slot stops as soon as no job is ready. It
-    runs once.
+    supervisor looks; ``on_job_begin`` is called when it holds a job, and ``on_job_end``
+    before that is settled; ``observer`` is told how it ended. With ``burst`` the slot
+    stops as soon as no job is ready. It runs once.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class Slot:
         wariness: Wariness,
         *,
         cell: Cell,
+        on_job_begin: Callable[[], None],
         on_job_end: Callable[[], None],
         observer: Observer = NOBODY,
         burst: bool = False,
@@ -96,6 +97,7 @@ class Slot:
         self._outage = outage
         self._suspicion = Suspicion(wariness)
         self._cell = cell
+        self._on_job_begin = on_job_begin
         self._on_job_end = on_job_end
         self._observer = observer
         self._reserve_timeout = 0 if burst else RESERVE_TIMEOUT
@@ -190,6 +192,7 @@ class Slot:
         if self._is_cut:
             self._end(reservation)
             return None
+        self._on_job_begin()
         return reservation
 
     def _handle(self, reservation: Reservation) -> None:

@@ -42,8 +42,11 @@ def notice(note: Callable[[], object]) -> _Handler:
 
 
 @contextmanager
-def noticed(note: Callable[[], object]) -> Iterator[None]:
+def noticed(note: Callable[[], object], wakeup_fd: int) -> Iterator[None]:
     """Call ``note`` at each SIGTERM and SIGINT; in the end all is as it was before.
+
+    A byte is written to the socket ``wakeup_fd`` then, from whatever thread the system
+    has handed the signal to, so that the main thread wakes up and can call it.
 
     It is called between any two bytecodes of the main thread, inside of a lock or a log
     line too, so it has to be something that is safe there. Outside of the main thread,
@@ -55,13 +58,44 @@ def noticed(note: Callable[[], object]) -> Iterator[None]:
         yield
         return
 
-    with called_in_children(put_back):
+    with called_in_children(put_back), _waking(wakeup_fd):
         handler = notice(note)
         try:
             yield
         finally:
             for signum in SIGNALS:
                 signal.signal(signum, handler.before[signum])
+
+
+@contextmanager
+def _waking(fd: int) -> Iterator[None]:
+    before = signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
+    try:
+        # In a child, the number may soon be that of another file.
+        with called_in_children(lambda: signal.set_wakeup_fd(-1)):
+            yield
+    finally:
+        signal.set_wakeup_fd(before)
+
+
+@contextmanager
+def children_noticed(note: Callable[[], object]) -> Iterator[None]:
+    """Call ``note`` at the end of each child process, on systems that tell of it."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.signal(signal.SIGCHLD, lambda *_: note())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def block_signals(*, block: bool) -> None:
+    """Let signals wait, or let them come."""
+    if sys.platform != "win32":
+        how = signal.SIG_BLOCK if block else signal.SIG_UNBLOCK
+        signal.pthread_sigmask(how, SIGNALS)
 
 
 def put_back() -> None:

@@ -1,21 +1,20 @@
 """Several worker processes: started, replaced when they end, and stopped together."""
 
+import enum
 import math
 import signal
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
 
 from jobqueue.worker import report
-from jobqueue.worker.board import Board, Running, State, size_of_board
-from jobqueue.worker.limits import GRACE
+from jobqueue.worker.board import State
+from jobqueue.worker.child import Forked
+from jobqueue.worker.inbox import Inbox
+from jobqueue.worker.process import Process
 from jobqueue.worker.shared_memory import SharedMemory
-from jobqueue.worker.signals import briefly, noticed
+from jobqueue.worker.signals import briefly, children_noticed, noticed
 from jobqueue.worker.tally import Tallies
 
 CANNOT_START = 2  # exit status
@@ -25,91 +24,6 @@ MARGIN = 1.0  # seconds, for a process to do by itself what it is told
 STEADY = 60.0  # seconds: a process that lived so long has not died of its start
 FIRST_PAUSE = 0.5  # seconds, before the third process in a row that dies young
 LONGEST_PAUSE = 30.0  # seconds
-
-
-class Process:
-    """One worker process.
-
-    It holds the reading end of a pipe as its standard input. When that is at its end,
-    the process stops as at a signal: so none outlives the supervisor, however that
-    ended.
-    """
-
-    def __init__(
-        self,
-        number: int,
-        command: Sequence[str],
-        slots: int,
-        ended: SimpleQueue[object],
-        tally: SharedMemory | None,
-    ) -> None:
-        shared = SharedMemory(size_of_board(slots))
-        handles, fds = [shared.handle], [*shared.fds]
-        if tally is not None:
-            handles += ["--tally", tally.handle]
-            fds += tally.fds
-        self.number = number
-        self.board = Board(slots, shared.memory)
-        self.began = time.monotonic()
-        self.tally = tally
-        self.was_killed = False  # by the supervisor, which has said why
-        try:
-            self._popen = subprocess.Popen(  # noqa: S603 - it is our own command
-                [*command, *handles],
-                stdin=subprocess.PIPE,
-                pass_fds=fds,
-            )
-        finally:
-            shared.passed_on()
-        self.pid = self._popen.pid
-        try:
-            threading.Thread(target=self._wait, args=(ended,), daemon=True).start()
-        except RuntimeError as error:  # nobody would notice its end
-            self.kill()
-            self._wait(SimpleQueue())
-            raise OSError(str(error)) from None
-
-    @property
-    def status(self) -> int | None:
-        """The exit status, negative for a signal; None while the process runs."""
-        return self._popen.returncode
-
-    def stop(self) -> None:
-        """Let the process finish its jobs, and end."""
-        if self._popen.stdin is not None:
-            self._popen.stdin.close()
-
-    def abandon(self) -> None:
-        """Let the process end without waiting for its jobs: two signals mean that."""
-        if sys.platform == "win32":
-            self.kill()
-        else:
-            for signum in (signal.SIGTERM, signal.SIGINT):
-                self._popen.send_signal(signum)
-
-    def kill(self) -> None:
-        """End the process, whatever it does."""
-        self.was_killed = True
-        self._popen.kill()
-
-    def is_hung(self, shutdown_timeout: float) -> Running | None:
-        """Return a job that holds up all threads of the process, beyond its limit.
-
-        The process itself would have buried it otherwise, 5 seconds after the limit.
-        """
-        patience = 2 * GRACE
-        if self.board.state is State.LEAVING:  # it has, and waits for other jobs
-            patience += shutdown_timeout
-        now = time.monotonic()
-        for running in self.board.running():
-            if 0 < running.limit < now - patience:
-                return running
-        return None
-
-    def _wait(self, ended: SimpleQueue[object]) -> None:
-        self._popen.wait()
-        self.stop()  # closes the pipe
-        ended.put(self)
 
 
 @dataclass(slots=True)
@@ -123,17 +37,16 @@ class _Place:
     is_done: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Signal:
-    pass
+class _Event(enum.Enum):
+    SIGNAL = enum.auto()
+    PROCESS_ENDED = enum.auto()
 
 
 class Supervisor:
     """Keeps a number of worker processes running.
 
-    ``command`` starts one, given the handle of its board as a last argument. The first
-    is started alone: if it can't, nor could the others. With ``tallies``, each is also
-    given the memory that it counts in.
+    ``command`` starts one, where it is not forked. The first is started alone: if it
+    can't, nor could the others. With ``tallies``, each is given memory to count in.
     """
 
     def __init__(
@@ -151,7 +64,7 @@ class Supervisor:
         self._shutdown_timeout = shutdown_timeout
         self._places = [_Place(n) for n in range(1, processes + 1)]
         self._leaving: list[Process] = []  # others have taken their places
-        self._events: SimpleQueue[object] = SimpleQueue()
+        self._inbox: Inbox[_Event] = Inbox()
         self._has_worked = False
         self._is_stopping = False
         self._deadline = math.inf  # time.monotonic()
@@ -160,12 +73,20 @@ class Supervisor:
         self._status = 0
 
     def run(self) -> int:
-        """Work until a signal comes, and return the exit status."""
+        """Work until a signal comes, and return the exit status.
+
+        Raises :class:`~jobqueue.worker.child.Forked` in each process that it has
+        forked.
+        """
         briefly(report.supervisor_started, len(self._places), self._threads)
-        with noticed(lambda: self._events.put(_Signal())):
+        with self._inbox as inbox, ExitStack() as noticing:
+            signals = noticed(lambda: inbox.put(_Event.SIGNAL), inbox.wakeup_fd)
+            noticing.enter_context(signals)
+            ended = children_noticed(lambda: inbox.put(_Event.PROCESS_ENDED))
+            noticing.enter_context(ended)
             while self._goes_on():
                 self._start_what_is_due()
-                self._deal_with_events()
+                self._wait()
                 self._look_at_processes()
         briefly(report.supervisor_stopped)
         return self._status
@@ -195,8 +116,12 @@ class Supervisor:
     def _start(self, place: _Place) -> None:
         try:
             place.process = Process(
-                place.number, self._command, self._threads, self._events, self._tally()
+                place.number, self._command, self._threads, self._tally()
             )
+        except Forked:
+            for process in self._processes():
+                process.stop()  # that is, keep no end of its pipe in this one
+            raise
         except OSError as error:  # no memory, or too many processes or files
             pause = self._pause_after_death(place)
             briefly(report.process_not_started, place.number, error, pause)
@@ -206,17 +131,12 @@ class Supervisor:
             return None
         return self._tallies.free([process.tally for process in self._processes()])
 
-    def _deal_with_events(self) -> None:
-        wait = POLL if self._has_worked else STARTING_POLL
-        with suppress(Empty):
-            event = self._events.get(timeout=wait)
-            while True:
-                if isinstance(event, Process):
-                    self._has_ended(event)
-                else:
-                    self._signals += 1
-                    self._stop()
-                event = self._events.get_nowait()
+    def _wait(self) -> None:
+        """Wait until a process may have ended, or a signal comes."""
+        event = self._inbox.get(POLL if self._has_worked else STARTING_POLL)
+        if event is _Event.SIGNAL:
+            self._signals += 1
+            self._stop()
 
     def _has_ended(self, process: Process) -> None:
         if process in self._leaving:
@@ -253,6 +173,10 @@ class Supervisor:
         return pause
 
     def _look_at_processes(self) -> None:
+        for process in self._processes():
+            if process.status is not None:
+                process.stop()  # that is, close what it was held by
+                self._has_ended(process)
         for place in self._places:
             if place.process is not None:
                 self._look_at(place, place.process)
