@@ -12,7 +12,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NoReturn, Self
 
 from jobqueue import JobQueueError, JobStuckError, Worker
@@ -163,7 +162,7 @@ class _Ending:
     def __init__(self) -> None:
         self.is_for_good = True
         self.last_step: Callable[[], object] = lambda: None  # before another goes on
-        self._folder = Path.cwd()
+        self._folder = _folder()
         atexit.register(self._go_on)  # what is registered first is called last
 
     def now(self) -> NoReturn:
@@ -283,13 +282,17 @@ def _import(module: str, parser: argparse.ArgumentParser) -> None:
         parser.error(f"can't import {module}: {_cause(error)}")
 
 
+def _folder() -> str:
+    return os.getcwd()  # noqa: PTH109 - pathlib takes half a megabyte of memory
+
+
 def _cause(error: BaseException) -> str:
     text = report.one_line(error)
     if isinstance(error, SyntaxError):
         return text
     frame = traceback.extract_tb(error.__traceback__)[-1]
     if frame.filename.startswith("<frozen importlib"):
-        return f"{text} (looked for from {Path.cwd()})"
+        return f"{text} (looked for from {_folder()})"
     return f"{text} ({frame.filename}, line {frame.lineno})"
 
 

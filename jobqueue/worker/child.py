@@ -9,7 +9,6 @@ own, and Windows knows no fork.
 
 import gc
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -76,7 +75,11 @@ def _has_one_thread() -> bool:
     for _ in range(_TRIES):
         if threading.active_count() > 1:
             return False
-        if len(os.listdir("/proc/self/task")) == 1:  # noqa: PTH208
+        try:
+            threads = os.listdir("/proc/self/task")  # noqa: PTH208
+        except OSError:  # there is no /proc
+            return False
+        if len(threads) == 1:
             return True
         time.sleep(_BETWEEN_TRIES)  # one that has just ended may still be seen
     return False
@@ -137,6 +140,8 @@ class _Afresh:
     def __init__(
         self, command: Sequence[str], board: SharedMemory, tally: SharedMemory | None
     ) -> None:
+        import subprocess  # noqa: PLC0415 - who forks does without
+
         given = [board] if tally is None else [board, tally]
         handles = [f"--supervised={board.handle}"]
         if tally is not None:

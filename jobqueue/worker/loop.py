@@ -1,6 +1,5 @@
 """A worker's slot: reserve, execute, settle, and again, until told to stop."""
 
-import random
 import threading
 from collections.abc import Callable, Sequence
 
@@ -274,6 +273,8 @@ class Slot:
 
     def _wait_for_broker(self, error: BrokerError) -> None:
         self._outage.begins(error)
+        import random  # noqa: PLC0415 - slow to import, and only then needed
+
         # Jittered, so that a thousand workers don't come back in one instant.
         self._stopping.wait(self._pause * random.uniform(0.5, 1))  # noqa: S311
         self._pause = min(self._pause * 2, LONGEST_PAUSE)

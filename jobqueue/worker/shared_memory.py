@@ -3,7 +3,6 @@
 import mmap
 import os
 import sys
-import tempfile
 
 
 class SharedMemory:
@@ -46,6 +45,8 @@ def _new_file(size: int) -> int:
         fd = os.memfd_create("jobqueue")
         os.truncate(fd, size)
         return fd
+    import tempfile  # noqa: PLC0415 - slow to import, and Linux does without
+
     with tempfile.TemporaryFile() as file:
         file.truncate(size)
         return os.dup(file.fileno())
