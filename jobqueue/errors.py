@@ -60,6 +60,10 @@ class BadJobError(JobQueueError, ValueError):
     """A job is not one that this worker can run."""
 
 
+class SignatureError(BadJobError):
+    """A job is not signed with the worker's secret, or not for the tube it is in."""
+
+
 class CrashLoopError(BadJobError):
     """A job was lost too often, as each worker that ran it crashed or froze.
 

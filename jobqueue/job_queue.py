@@ -23,6 +23,7 @@ from jobqueue.outcome import Given, RetryOn, RetryPolicy
 from jobqueue.pool import ConnectionPool
 from jobqueue.putter import Putter
 from jobqueue.seconds import Delay
+from jobqueue.signing import Secret, Signing
 from jobqueue.subscriber import Place, Task, subscriber
 
 if TYPE_CHECKING:
@@ -57,8 +58,14 @@ class JobQueue:
     Safe to share between threads, and to use after a fork. Connections stay open
     between puts; :meth:`close`, or the end of a ``with`` block, closes them.
 
-    The options are those of :meth:`task`, for all tasks of the queue that don't say
-    otherwise.
+    With a ``secret`` the jobs are signed, and workers bury those of the queue's tasks
+    that are not. It is a str or bytes, of 16 bytes at least. Of several, in a list or
+    between whitespace, the first one signs, and all are accepted. Without one,
+    ``$JOBQUEUE_SECRET`` counts: it is looked up at the first put, and when a worker
+    starts. If there is none either, jobs are not signed.
+
+    The other options are those of :meth:`task`, for all tasks of the queue that don't
+    say otherwise.
 
     Raises :class:`~jobqueue.errors.BrokerURLError` for a malformed ``url``, and
     :class:`~jobqueue.errors.OptionError`.
@@ -74,6 +81,7 @@ class JobQueue:
         self,
         url: str | None = None,
         *,
+        secret: Secret | None = None,
         delay: Delay | None = None,
         priority: int | None = None,
         ttr: int | None = None,
@@ -86,6 +94,7 @@ class JobQueue:
     ) -> None:
         self._url = url
         self._pool = ConnectionPool(url)
+        self._signing = Signing(secret)
         self._around: list[Around] = []
         self._options = PutOptions().but(delay, None, priority, ttr)
         self._policy = RetryPolicy().but(
@@ -181,6 +190,7 @@ class JobQueue:
                 policy=policy,
                 time_limit=limit,
                 around=self._around,
+                signing=self._signing,
                 # Where the decorator is as well as where the function is from: careless
                 # wrappers give all functions one origin, and helpers one decorator.
                 place=Place.of(sys._getframe(1), func, code_of(func)),  # noqa: SLF001

@@ -10,6 +10,7 @@ from jobqueue.errors import ArgumentError, BadJobError, TubeNameError
 
 _TUBE_NAME = re.compile(r"[A-Za-z0-9+/;.$_()][A-Za-z0-9\-+/;.$_()]{0,199}")
 _KEYS = frozenset({"func_name", "tube", "kwargs"})
+_SIGNATURE = "signature"  # a fourth key, if the job is signed: see signing.py
 _EXPECTED = 'expected a JSON object with the keys "func_name", "tube" and "kwargs"'
 
 
@@ -74,7 +75,10 @@ def decode(body: bytes) -> Message:
         raise BadJobError(f"the body is nested too deeply: {_EXPECTED}") from None
     except ValueError as error:  # JSONDecodeError, and integers of too many digits
         raise BadJobError(f"the body is not JSON ({error}): {_EXPECTED}") from None
-    if isinstance(content, dict) and len(content) == len(_KEYS):
+    if isinstance(content, dict) and (
+        len(content) == len(_KEYS)
+        or (len(content) == len(_KEYS) + 1 and type(content.get(_SIGNATURE)) is str)
+    ):
         func_name = content.get("func_name")
         tube = content.get("tube")
         kwargs = content.get("kwargs")

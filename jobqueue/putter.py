@@ -143,7 +143,8 @@ class Putter(Generic[P, R_co]):
         return f"<task {self._task.func_name} in tube {self._task.tube}>"
 
     def _body(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bytes:
-        return self._encoder.encode(self._bind(args, kwargs))
+        body = self._encoder.encode(self._bind(args, kwargs))
+        return self._task.signing.sign(body)
 
     def _bodies(self, items: Iterable[Mapping[str, object]]) -> Iterator[bytes]:
         if not isinstance(items, Iterable):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jobqueue.errors import DuplicateTaskError
 from jobqueue.outcome import RetryPolicy
+from jobqueue.signing import Signing
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
@@ -69,6 +70,7 @@ class Task(NamedTuple):
     policy: RetryPolicy
     time_limit: float | None  # seconds
     around: "Sequence[Around]"  # the hooks of its queue, also those yet to come
+    signing: Signing  # of its queue
     place: Place
 
 

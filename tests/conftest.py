@@ -37,6 +37,7 @@ def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give each test what a new process has: an empty map, and no broker's URL."""
     monkeypatch.setattr(subscriber, "_tubes", {})
     monkeypatch.delenv("BEANSTALKD_URL", raising=False)
+    monkeypatch.delenv("JOBQUEUE_SECRET", raising=False)
     yield
     JobQueue.default().close()
 

@@ -28,14 +28,17 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[()][A-Z0-9]|\x1b[=>78]")
 
 
 def operate(
-    broker: Beanstalkd | FakeBroker, *arguments: object, stdin: bytes = b""
+    broker: Beanstalkd | FakeBroker,
+    *arguments: object,
+    stdin: bytes = b"",
+    **env: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command in a pipe."""
     done = subprocess.run(
         [*COMMAND, *map(str, arguments)],
         input=stdin,
         capture_output=True,
-        env=environment(broker),
+        env=environment(broker, **env),
         check=False,
         timeout=60,
     )

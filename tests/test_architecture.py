@@ -16,7 +16,7 @@ FLOORS = [
     {"errors"},
     {"seconds"},
     {"backoff"},
-    {"address", "bulk", "message", "options", "outcome"},
+    {"address", "bulk", "message", "options", "outcome", "signing"},
     {"job", "signature", "wire"},
     {"connection", "subscriber"},
     {"pool"},

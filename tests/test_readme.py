@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from jobqueue import JobQueue, Worker
+from jobqueue.message import decode
+from jobqueue.signing import Signing
 
 from .support import Beanstalkd, eventually, write_module
 
@@ -122,6 +124,21 @@ def test_the_job_that_any_language_may_put_is_the_one_that_runs(
     Worker(burst=True).run()
 
     assert ran == [{"arg1": "a", "arg2": "b", "arg3": "c"}]
+
+
+def test_a_job_can_be_signed_as_it_is_printed(tmp_path: Path) -> None:
+    (make_secret, *_), (sign,) = (
+        [block for language, block in blocks("Security") if language == kind]
+        for kind in ("sh", "python")
+    )
+    (tmp_path / "sign.py").write_text(sign)
+    script = f'{make_secret}{sys.executable} sign.py; echo "$JOBQUEUE_SECRET"'
+
+    printed = subprocess.check_output(["sh", "-euc", script], cwd=tmp_path)
+    body, secret = printed.splitlines()
+
+    Signing(secret).check(body)
+    assert decode(body).kwargs == {"arg1": "a"}
 
 
 def test_every_link_inside_of_the_repository_leads_somewhere() -> None:

@@ -15,6 +15,7 @@ from jobqueue.admin.transfer import Import
 from jobqueue.admin.walk import Walk
 from jobqueue.message import Encoder, check_tube
 from jobqueue.options import PutOptions, whole_number
+from jobqueue.signing import Signing
 
 
 def kick(session: Session) -> int:
@@ -153,6 +154,7 @@ def put(session: Session) -> int:
         delay=options.delay, priority=options.priority, ttr=options.ttr
     )
     body = Encoder(options.func_name, tube).encode(arguments(options.arguments))
+    body = Signing().sign(body)
     job_id = session.operator.connection.put(tube, body, put_options)
     if session.console.as_json:
         session.console.json({"id": job_id})

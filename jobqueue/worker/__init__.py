@@ -11,6 +11,7 @@ from jobqueue.worker.settings import (
     SHUTDOWN_TIMEOUT,
     Settings,
     check_count,
+    check_secrets,
     check_shutdown_timeout,
     check_tubes,
     common_broker,
@@ -36,7 +37,7 @@ class Worker:
 
     Raises :class:`~jobqueue.errors.UnknownTubeError` for a tube without a task,
     :class:`~jobqueue.errors.OptionError` if the tubes' tasks belong to different
-    brokers, or for a number that can't be, and
+    brokers, or for a number or a ``$JOBQUEUE_SECRET`` that can't be, and
     :class:`~jobqueue.errors.BrokerURLError`.
 
     >>> Worker(["emails"], threads=8).run()
@@ -57,6 +58,7 @@ class Worker:
         self.tubes = check_tubes(tubes)
         self._tasks = subscriber.tasks(self.tubes)
         self.address = address or common_broker(self._tasks)
+        self._signed = check_secrets(self._tasks)
         self.crew = Crew(
             Settings(
                 tubes=self.tubes,
@@ -83,7 +85,7 @@ class Worker:
         seconds of its time limit, when the others have ended. It was buried; its thread
         is left behind, and ends with the process.
         """
-        report.started(self.tubes, self._tasks, self.address)
+        report.started(self.tubes, self._tasks, self._signed, self.address)
         self.crew.run()
         briefly(report.stopped)
 

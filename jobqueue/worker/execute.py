@@ -83,6 +83,7 @@ class Executor:
         try:
             message = decode(reserved.body)
             task = self._find(message.tube, message.func_name) or _unknown(message)
+            task.signing.check(reserved.body)
             job = Job(
                 reserved.id, message.func_name, message.tube, message.kwargs, reserved
             )
@@ -149,7 +150,7 @@ def _start(task: Task, job: Job) -> object:
         result = task.func(**job.kwargs)
     except TypeError as error:
         if not _fits(task, job):
-            raise BadJobError(f"the arguments do not fit: {error}") from None
+            raise BadJobError(f"the arguments do not fit: {_in_line(error)}") from None
         raise
     if result is None:
         return None
@@ -158,6 +159,14 @@ def _start(task: Task, job: Job) -> object:
             f"{task.func_name}() returned a generator, and nothing of that has run"
         )
     return result
+
+
+def _in_line(error: TypeError) -> str:
+    """Return the error without what could pass for another line of the log.
+
+    The names in it are the body's, so they may be anything.
+    """
+    return repr(str(error)[:300])[1:-1]
 
 
 def _fits(task: Task, job: Job) -> bool:

@@ -183,7 +183,13 @@ class Slot:
         self._pause = FIRST_PAUSE  # only now: a broker may accept, and answer nothing
         if job is None:
             return None
-        reservation = Reservation(connection, *job, self._cell, self._suspicion)
+        reservation = Reservation(
+            connection,
+            *job,
+            self._cell,
+            self._suspicion,
+            may_be_of_other_tube=len(self._tubes) > 1,
+        )
         # The connection may have been cut just as the job came in. It is ready again
         # then, so it must not run here. In this order: whoever cuts the slot and finds
         # no reservation can be sure that no job begins to run.

@@ -49,13 +49,22 @@ def _unfailing(say: Callable[P, None]) -> Callable[P, None]:
 
 
 @_unfailing
-def started(tubes: Sequence[str], tasks: Sequence[Task], address: Address) -> None:
-    """Say what this worker works on, and for which broker."""
+def started(
+    tubes: Sequence[str],
+    tasks: Sequence[Task],
+    signed: Sequence[Task],
+    address: Address,
+) -> None:
+    """Say what this worker works on, and whether jobs have to be signed."""
+    condition = "; signed jobs only" if signed else ""
+    if len(signed) < len(tasks) and signed:
+        condition += f" of {_names(signed)}"
     logger.info(
-        "Worker started: tubes %s; tasks %s; broker %s",
+        "Worker started: tubes %s; tasks %s; broker %s%s",
         ", ".join(tubes),
-        ", ".join(task.func_name for task in tasks),
+        _names(tasks),
         address,
+        condition,
     )
 
 
@@ -431,6 +440,10 @@ def _why(failure: Failure) -> str:
 
 def _body(job: ReservedBody) -> str:
     return job.body.decode(errors="backslashreplace")
+
+
+def _names(tasks: Sequence[Task]) -> str:
+    return ", ".join(task.func_name for task in tasks)
 
 
 def _name(task: Task | None) -> str:

@@ -3,6 +3,7 @@
 import threading
 import time
 
+from jobqueue.errors import ReservationLostError, SignatureError
 from jobqueue.outcome import DONE, Buried, JobStats, Outcome
 from jobqueue.subscriber import Task
 from jobqueue.worker.board import Cell
@@ -23,6 +24,7 @@ class Reservation:
         "_cell",
         "_connection",
         "_has_last_chance",
+        "_may_be_of_other_tube",
         "_suspicion",
         "_turn",
         "began",
@@ -42,6 +44,8 @@ class Reservation:
         body: bytes,
         cell: Cell,
         suspicion: Suspicion,
+        *,
+        may_be_of_other_tube: bool,
     ) -> None:
         self.id = job_id
         self.body = body
@@ -51,6 +55,7 @@ class Reservation:
         self._connection = connection
         self._cell = cell
         self._suspicion = suspicion
+        self._may_be_of_other_tube = may_be_of_other_tube  # than its body says
         self._turn = threading.Lock()
         self._has_last_chance = False
         self.is_settled = False  # or given up: no more is said of it
@@ -61,13 +66,19 @@ class Reservation:
     def begins(self, task: Task) -> None:
         """Take note of what runs.
 
-        Raises :class:`~jobqueue.errors.CrashLoopError` for a job that was lost too
-        often to be run again, and NotNow for one that is not to run beside another.
+        Raises :class:`~jobqueue.errors.SignatureError` for a signed job that was put
+        into another tube, :class:`~jobqueue.errors.CrashLoopError` for one that was
+        lost too often to be run again, and NotNow for one that is not to run beside
+        another.
         """
         self.task = task
-        if self._suspicion.is_of(self.id):
+        is_suspect = self._suspicion.is_of(self.id)
+        may_be_replayed = self._may_be_of_other_tube and task.signing.is_on
+        if is_suspect or may_be_replayed:
             stats = self.stats()
-            if stats is not None:
+            if may_be_replayed:
+                _check_tube(stats, task)
+            if is_suspect and stats is not None:
                 self._suspicion.learn(self.id, stats)
                 task.policy.check_lost(stats)
                 self._has_last_chance = self._suspicion.take_last_chance(
@@ -129,3 +140,11 @@ class Reservation:
         """
         self._turn = threading.Lock()
         self.is_settled = True
+
+
+def _check_tube(stats: JobStats | None, task: Task) -> None:
+    """Raise unless the job is in the tube that it was signed for."""
+    if stats is None:
+        raise ReservationLostError("the job is not reserved for this worker any more")
+    if stats.tube != task.tube:
+        raise SignatureError(f"it was signed for tube {task.tube!r}, not for this one")

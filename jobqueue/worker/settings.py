@@ -77,3 +77,11 @@ def common_broker(tasks: Iterable[Task]) -> Address:
         f"({', '.join(sorted(map(str, brokers.values())))}): "
         "start a worker for each, naming its tubes or its URL"
     )
+
+
+def check_secrets(tasks: Iterable[Task]) -> list[Task]:
+    """Return those of the tasks whose jobs have to be signed.
+
+    Raises OptionError for a secret in the environment that can't be one.
+    """
+    return [task for task in tasks if task.signing.is_on]

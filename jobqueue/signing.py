@@ -1,0 +1,117 @@
+r"""Signed jobs: a fourth key in the body shows that it was put by one who may.
+
+The signature is the HMAC-SHA256 of ``b"jobqueue v1\n"`` and of the body as it is put
+without one. It goes in as the last key, so that what it is of are the very bytes before
+it: any language can make one, and nothing depends on how it writes numbers or strings.
+"""
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+
+from jobqueue.errors import OptionError, SignatureError
+
+VARIABLE = "JOBQUEUE_SECRET"
+SHORTEST = 16  # bytes
+
+Secret = str | bytes | Sequence[str | bytes]
+
+# Signatures that the same secret makes for anything else are none of a job.
+_CONTEXT = b"jobqueue v1\n"
+_KEY = b',"signature":"'
+_DIGITS = 64
+_END = b'"}'
+_LENGTH = len(_KEY) + _DIGITS + len(_END)
+
+
+class Signing:
+    """What jobs are signed with and checked against: the secrets, or nothing at all.
+
+    The first secret signs, and any of them is accepted, so that they can be changed one
+    by one. A string holds one, or several between whitespace. Without a ``secret``,
+    ``$JOBQUEUE_SECRET`` counts; it is looked up when the first job is signed or
+    checked, and every method may raise :class:`~jobqueue.errors.OptionError` for it.
+
+    Raises :class:`~jobqueue.errors.OptionError` for a ``secret`` of less than 16 bytes.
+    No error shows a secret, and no ``repr``.
+    """
+
+    def __init__(self, secret: Secret | None = None) -> None:
+        if secret is not None:
+            self._secrets = _checked("secret", secret)
+
+    @cached_property
+    def _secrets(self) -> tuple[bytes, ...]:
+        found = os.environ.get(VARIABLE)
+        return () if found is None else _checked(f"${VARIABLE}", found)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is a secret."""
+        return bool(self._secrets)
+
+    def sign(self, body: bytes) -> bytes:
+        """Return the body with its signature; without a secret, as it is."""
+        if not self._secrets:
+            return body
+        signature = _signature(self._secrets[0], body)
+        return b"%b%b%b%b" % (body[:-1], _KEY, signature, _END)
+
+    def check(self, body: bytes) -> None:
+        """Raise SignatureError for a body that is not signed with one of the secrets.
+
+        Without a secret, any body will do.
+        """
+        if not self._secrets:
+            return
+        from hmac import compare_digest  # noqa: PLC0415 - see _signature
+
+        content, tail = body[:-_LENGTH] + b"}", body[-_LENGTH:]
+        if not (tail.startswith(_KEY) and tail.endswith(_END)):
+            raise SignatureError(
+                f"it is not signed, as this task's jobs have to be: its body should "
+                f'end with ,"signature":"{_DIGITS} hexadecimal digits"}}'
+            )
+        signature = tail[len(_KEY) : -len(_END)]
+        for secret in self._secrets:
+            if compare_digest(signature, _signature(secret, content)):
+                return
+        raise SignatureError(
+            "its signature is wrong: it was signed with another secret than this "
+            "worker's, or it is not as it was signed"
+        )
+
+
+def _signature(secret: bytes, body: bytes) -> bytes:
+    import hmac  # noqa: PLC0415 - slow to import, and only signed jobs need it
+
+    return hmac.digest(secret, _CONTEXT + body, "sha256").hex().encode()
+
+
+def _checked(name: str, given: object) -> tuple[bytes, ...]:
+    """Return the secrets, if they are good enough."""
+    items = given if isinstance(given, list | tuple) else [given]
+    found = tuple(secret for item in items for secret in _split(name, item))
+    if not found:
+        raise OptionError(f"{name} is empty: leave it out, and jobs are not signed")
+    if min(map(len, found)) < SHORTEST:
+        raise OptionError(
+            f"{name} is too short: {SHORTEST} bytes are the least, and of several "
+            "(whitespace separates them) for each. `openssl rand -hex 32` makes one"
+        )
+    return found
+
+
+def _split(name: str, item: object) -> list[bytes]:
+    if isinstance(item, bytes):
+        return [item]
+    if not isinstance(item, str):
+        kind = type(item).__name__
+        raise OptionError(
+            f"{name} has to be a str, bytes, or a list of these: no {kind}"
+        )
+    try:
+        # surrogateescape: the environment's own bytes, if they are not UTF-8.
+        return [word.encode(errors="surrogateescape") for word in item.split()]
+    except UnicodeEncodeError:
+        raise OptionError(f"{name} has a lone surrogate, which no UTF-8 has") from None
