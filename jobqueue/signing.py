@@ -64,7 +64,7 @@ class Signing:
         """
         if not self._secrets:
             return
-        from hmac import compare_digest  # noqa: PLC0415 - see _signature
+        import hmac  # noqa: PLC0415 - see _signature
 
         content, tail = body[:-_LENGTH] + b"}", body[-_LENGTH:]
         if not (tail.startswith(_KEY) and tail.endswith(_END)):
@@ -74,7 +74,7 @@ class Signing:
             )
         signature = tail[len(_KEY) : -len(_END)]
         for secret in self._secrets:
-            if compare_digest(signature, _signature(secret, content)):
+            if hmac.compare_digest(signature, _signature(secret, content)):
                 return
         raise SignatureError(
             "its signature is wrong: it was signed with another secret than this "
