@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from jobqueue import __version__
-from jobqueue.address import Address
+from jobqueue.address import Address, without_passwords
 from jobqueue.admin.console import Console
 from jobqueue.admin.interrupts import Interrupted, Interrupts
 from jobqueue.admin.parser import PROGRAM, parser
@@ -72,7 +72,8 @@ def _drop_output() -> None:
 
 def _fail(command: str, error: BaseException, status: int) -> int:
     sys.stdout.flush()
-    sys.stderr.write(f"{PROGRAM} {command}: error: {error}\n")
+    said = without_passwords(str(error))
+    sys.stderr.write(f"{PROGRAM} {command}: error: {said}\n")
     return status
 
 

@@ -91,10 +91,30 @@ def _timeout(url: str, parts: "SplitResult") -> float:
     return timeout
 
 
+def without_passwords(text: str) -> str:
+    """Return a text without what may be a password in a URL that it quotes."""
+    return re.sub(r"://\S*@", "://***@", text)
+
+
+def _shown(url: str) -> str:
+    """Return as much of a URL as can be no password or token.
+
+    It may be meant for something else, and a password may hold anything: also what
+    would end it in a well-formed URL.
+    """
+    match = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", url)
+    scheme = match[0] if match else ""
+    address, *rest = re.split(r"[?#]", url[len(scheme) :], maxsplit=1)
+    if "@" in "".join(rest):
+        return f"{scheme}***"
+    _, at, place = address.rpartition("@")
+    # What stands for a port, but is no number, may be a password without its host.
+    place = re.sub(r"(?s)^([^\[/:]*:)(?!\d*(/|\Z)).+", r"\1***", place)
+    return f"{scheme}{'***@' if at else ''}{place}"
+
+
 def _bad_url(url: object, problem: str) -> BrokerURLError:
-    # A URL meant for something else may hold a password or a token.
-    shown = re.sub(r"[^/]*@", "***@", str(url).partition("?")[0])
     return BrokerURLError(
-        f"{shown!r} is not a broker's URL ({problem}). It should look like "
+        f"{_shown(str(url))!r} is not a broker's URL ({problem}). It should look like "
         f"{DEFAULT_URL}, beanstalkd://[::1]:11300 or unix:///run/beanstalkd.sock"
     )

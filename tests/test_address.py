@@ -1,3 +1,6 @@
+import re
+import traceback
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,6 +66,25 @@ def test_a_bad_url_is_refused_with_a_good_one_as_example(url: str) -> None:
         "ada:s3cret@h",
         "beanstalkd://h?token=s3cret",
         "beanstalkd://ada:s3cret@h:x",
+        "beanstalkd://ada:pa/s3cret@h",
+        "beanstalkd://ada:pa?s3cret@h",
+        "beanstalkd://ada:pa#s3cret@h",
+        "beanstalkd://s3cret:pa/ss@h",
+        "beanstalkd://s3cret:pa?ss@h",
+        "beanstalkd://ada:s3cret:@h",
+        "beanstalkd://ada:pa@s3cret@h",
+        "beanstalkd://ada:s3cret%40h",
+        "beanstalkd://ada:s3cret\uff20h",
+        "beanstalkd://ada:s3cret",
+        "beanstalkd:\\\\ada:s3cret@h",
+        "beanstalkd:ada:s3cret@h",
+        "//ada:s3cret@h",
+        "redis://:s3cret",
+        "redis://h/0?password=s3cret",
+        "redis://h/0?password=pa@s3cret",
+        "redis://h#s3cret",
+        "unix://ada:s3cret@/run/b.sock",
+        "unix:///run/b.sock?password=s3cret",
     ],
 )
 def test_a_password_is_never_shown(url: str) -> None:
@@ -70,6 +92,30 @@ def test_a_password_is_never_shown(url: str) -> None:
         JobQueue(url)
 
     assert "s3cret" not in str(raised.value)
+
+
+@given(
+    st.sampled_from(["beanstalkd://", "unix://", "redis://", "amqp:", "//", ""]),
+    st.text(),
+    st.text() | st.just("127.0.0.1:11300"),
+)
+def test_whatever_a_password_is_it_is_never_shown(
+    scheme: str, around: str, host: str
+) -> None:
+    url = f"{scheme}ada:{around}s3cret{around}@{host}"
+    with pytest.raises(BrokerURLError) as raised:
+        Address.parse(url)
+
+    assert "s3cret" not in "".join(traceback.format_exception(raised.value))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["h:11300", "redis://h:6379/0", "unix://relative/path", "beanstalkd://[::1]:1/x"],
+)
+def test_what_is_no_password_is_shown(url: str) -> None:
+    with pytest.raises(BrokerURLError, match=f"^'{re.escape(url)}' is not a broker's"):
+        Address.parse(url)
 
 
 @given(st.text() | st.integers() | st.binary())

@@ -91,6 +91,8 @@ def test_every_command_has_help_that_fits_a_terminal(
         (["list", "t", "--limit", "0"], "'0' is not a whole number from 1"),
         (["list", "t", "--state", "lost"], "invalid choice: 'lost'"),
         (["stats", "--url", "redis://:s3cret@h"], "'redis://***@h' is not a broker's"),
+        (["stats", "redis://:s3cret@h"], "'redis://***@h' is not a tube name"),
+        (["top", "redis://:s3cret@h"], "arguments: redis://***@h"),
         (["show", "0"], "a job's id has to be from 1 to"),
         (["show", "99999999999999999999"], "a job's id has to be from 1 to"),
         (["show", "1\r\n"], "is not a whole number from 0"),

@@ -119,6 +119,7 @@ BROKEN = {
         ("--import tasks --tube -x", "expected one argument"),
         ("--import tasks --url h", "'h' is not a broker's URL"),
         ("--import tasks --url redis://:s3cret@h", "'redis://***@h' is not a broker's"),
+        ("--import tasks redis://:s3cret@h", "arguments: redis://***@h"),
         ("--import tasks --shutdown-timeout -1", "'-1' is not a number of seconds"),
         ("--import tasks --shutdown-timeout nan", "'nan' is not a number of seconds"),
         ("--import tasks --log-level loud", "invalid choice: 'loud'"),

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from jobqueue.address import without_passwords
 from jobqueue.admin import acting, looking
 from jobqueue.admin.records import State
 from jobqueue.admin.session import Session
@@ -99,7 +100,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and exit."""
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        self.exit(2, f"{self.prog}: error: {without_passwords(message)}\n")
 
 
 class _Commands:

@@ -5,6 +5,7 @@ import math
 from typing import NoReturn
 
 from jobqueue import __version__
+from jobqueue.address import without_passwords
 from jobqueue.worker.settings import MAX_SHUTDOWN_TIMEOUT, SHUTDOWN_TIMEOUT
 
 MAX_PORT = 2**16 - 1
@@ -22,7 +23,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        self.exit(2, f"{self.prog}: error: {without_passwords(message)}\n")
 
 
 def make_parser() -> argparse.ArgumentParser:
