@@ -24,12 +24,24 @@ hypothesis.settings.load_profile("jobqueue")
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not IS_INSTALLED:
-        skipped = len(terminalreporter.getreports("skipped"))
+        skipped = skipped_without("beanstalkd", terminalreporter)
         terminalreporter.write_line(
             f"beanstalkd is not installed: {skipped} checks of the real server were "
             "skipped, and all others ran on the development server",
             yellow=True,
         )
+    if skipped := skipped_without("socat", terminalreporter):
+        terminalreporter.write_line(
+            f"socat is not installed: {skipped} checks of the README's tunnel were "
+            "skipped",
+            yellow=True,
+        )
+
+
+def skipped_without(program: str, reporter: pytest.TerminalReporter) -> int:
+    """Return how many tests were skipped because there is no such program."""
+    reports = reporter.getreports("skipped")
+    return sum(f"{program} is not installed" in str(r.longrepr) for r in reports)
 
 
 @pytest.fixture(autouse=True)

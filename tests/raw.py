@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from jobqueue.devserver import DevServer
 
-from .support import DEADLINE, IS_INSTALLED, Beanstalkd
+from .support import DEADLINE, Beanstalkd
 
 SERVERS = ["beanstalkd", "devserver"]
 
@@ -61,11 +62,16 @@ def server_of(kind: str, folder: Path, max_job_size: int = 65535) -> Server:
 
 def require_beanstalkd() -> None:
     """Skip the test if there is no beanstalkd, except where nothing may be skipped."""
-    if IS_INSTALLED:
+    require("beanstalkd")
+
+
+def require(program: str) -> None:
+    """Skip the test if there is no such program, as with beanstalkd."""
+    if shutil.which(program):
         return
     if os.environ.get("CI"):
-        pytest.fail("beanstalkd is not installed")
-    pytest.skip("beanstalkd is not installed")
+        pytest.fail(f"{program} is not installed")
+    pytest.skip(f"{program} is not installed")
 
 
 def read_reply(file: BinaryIO) -> bytes:
