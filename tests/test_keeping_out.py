@@ -398,6 +398,14 @@ def test_tests_of_tasks_need_not_know_that_there_is_a_secret(
     assert isinstance(jobs[1].error, SignatureError)
 
 
+def test_operators_see_signed_jobs_as_any_other(broker: Beanstalkd) -> None:
+    with JobQueue(broker.url, secret=SECRET) as queue:
+        queue.task("t")(send_of([])).put("ada")
+
+    assert operate(broker, "list", "t").stdout.endswith('  send to="ada"\n')
+    assert '"signature": "' in operate(broker, "show", "1").stdout
+
+
 def test_a_signed_job_that_is_moved_to_another_server_is_still_one(
     broker: Beanstalkd, socket_folder: Path
 ) -> None:

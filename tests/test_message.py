@@ -110,6 +110,16 @@ def test_any_arguments_are_encoded_or_refused(kwargs: dict[str, Any]) -> None:
         (b'{"func_name":"f","tube":"t"}', 'no "kwargs"'),
         (b'{"func_name":"f","tube":"t","kwargs":{},"x":1}', "other keys as well"),
         (
+            b'{"func_name":"f","tube":"t","kwargs":{},"signature":1}',
+            "other keys as well",
+        ),
+        (
+            b'{"func_name":"f","tube":"t","kwargs":{},"signature":"","x":1}',
+            "other keys as well",
+        ),
+        (b'{"func_name":"f","tube":"t","signature":""}', 'no "kwargs"'),
+        (b'{"func_name":"f","tube":"t","x":1,"signature":""}', 'no "kwargs"'),
+        (
             b'{"func_name":1,"tube":"t","kwargs":{}}',
             '"func_name" is a number, not a string',
         ),

@@ -25,6 +25,7 @@ BODY = (
     b'"kwargs":{"arg1":"a","arg2":"b","arg3":"c"}}'
 )
 BATCH = 500
+SECRET = "0123456789abcdef" * 4
 
 
 def main() -> None:
@@ -34,23 +35,32 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40)
     options = parser.parse_args()
     port = free_port()
-    with Beanstalkd(port, is_real=True) as broker, JobQueue(broker.url) as queue:
-        rates = measure(contenders(broker, port, queue), options.puts, options.rounds)
+    with (
+        Beanstalkd(port, is_real=True) as broker,
+        JobQueue(broker.url) as queue,
+        JobQueue(broker.url, secret=SECRET) as signing,
+    ):
+        contending = contenders(broker, port, queue, signing)
+        rates = measure(contending, options.puts, options.rounds)
     for name, found in rates.items():
         print(f"{name:28} {statistics.median(found):9,.0f} puts/s")
     print()
     ratio("put", "greenstalk, one connection", rates)
     ratio("put_many", "bare socket, 500 a write", rates)
     ratio("put", "a connection for each put", rates)
+    ratio("put, signed", "put", rates)
+    ratio("put_many, signed", "put_many", rates)
 
 
 def contenders(
-    broker: Beanstalkd, port: int, queue: JobQueue
+    broker: Beanstalkd, port: int, queue: JobQueue, signing: JobQueue
 ) -> dict[str, Callable[[int], object]]:
     """Return what is measured, by name: each puts that many jobs."""
 
     @queue.task("bench")
     def task_one(arg1: str, arg2: str, arg3: str) -> None: ...
+
+    signed = signing.task("signed")(task_one.__wrapped__)
 
     def put(count: int) -> None:
         for _ in range(count):
@@ -58,6 +68,13 @@ def contenders(
 
     def put_many(count: int) -> None:
         task_one.put_many(dict(ARGUMENTS) for _ in range(count))
+
+    def put_signed(count: int) -> None:
+        for _ in range(count):
+            signed.put(arg1="a", arg2="b", arg3="c")
+
+    def put_many_signed(count: int) -> None:
+        signed.put_many(dict(ARGUMENTS) for _ in range(count))
 
     def greenstalk_put(count: int) -> None:
         with broker.client("bench") as client:
@@ -82,9 +99,11 @@ def contenders(
 
     return {
         "put": put,
+        "put, signed": put_signed,
         "greenstalk, one connection": greenstalk_put,
         "a connection for each put": connection_per_put,
         "put_many": put_many,
+        "put_many, signed": put_many_signed,
         "bare socket, 500 a write": bare_socket,
     }
 

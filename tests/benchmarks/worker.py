@@ -72,6 +72,7 @@ def main() -> None:
         bench.one_slot(options.rounds, "no-op")
         with on_one_core(broker):
             bench.one_slot(options.rounds, "no-op, all on one core")
+            bench.signed(options.rounds, "no-op, all on one core")
         bench.first_jobs(options.rounds)
         bench.processes(max(1, options.rounds // 4))
         bench.waiting(max(1, options.rounds // 4))
@@ -156,6 +157,38 @@ class Bench:
         started, left = time.perf_counter(), max(1, count.left)
         count.is_complete.wait()
         return left / (time.perf_counter() - started)
+
+    def signed(self, rounds: int, what: str) -> None:
+        """Compare slots that take signed jobs only with one that takes any.
+
+        One of them watches two tubes, and so has to ask which of them a job is in.
+        """
+        count = Count()
+        signing = JobQueue(self.broker.url, secret="0123456789abcdef" * 4)
+        signing.task("empty")(stop)
+        contenders = {
+            "signed jobs": signing.task("signed")(count.no_op),
+            "signed jobs, two tubes": signing.task("one-of-two")(count.no_op),
+            "any jobs": self.queue.task("any")(count.no_op),
+        }
+        rates: dict[str, list[float]] = {name: [] for name in contenders}
+        watched = (["signed"], ["one-of-two", "empty"], ["any"])
+        workers = [Worker(tubes) for tubes in watched]
+        slots = [threading.Thread(target=worker.run) for worker in workers]
+        for slot in slots:
+            slot.start()
+        for number in range(WARM_UP + rounds):
+            for name, task in contenders.items():
+                rate = self.rate_here(task.put_many, count)
+                if number >= WARM_UP:
+                    rates[name].append(rate)
+        for worker, slot in zip(workers, slots, strict=True):
+            worker.stop()
+            slot.join()
+        for queue in (self.queue, signing):
+            queue.close()
+        for name in ("signed jobs", "signed jobs, two tubes"):
+            show(what, {name: rates[name], "any jobs": rates["any jobs"]})
 
     def first_jobs(self, rounds: int) -> None:
         """Measure a new worker, which asks about each of its first jobs."""
