@@ -179,12 +179,12 @@ class JobQueue:
         )
 
         def decorate(func: Callable[P, R]) -> Putter[P, R]:
-            from jobqueue.signature import Signature, code_of  # noqa: PLC0415 - see there
+            from jobqueue.parameters import Parameters, code_of  # noqa: PLC0415 - see there
 
-            signature = Signature(func)
+            parameters = Parameters(func)
             task = Task(
                 tube=tube,
-                func_name=signature.func_name,
+                func_name=parameters.func_name,
                 func=func,
                 broker_url=self._url,
                 policy=policy,
@@ -195,7 +195,7 @@ class JobQueue:
                 # wrappers give all functions one origin, and helpers one decorator.
                 place=Place.of(sys._getframe(1), func, code_of(func)),  # noqa: SLF001
             )
-            putter = Putter(func, task, signature, self._pool, options)
+            putter = Putter(func, task, parameters, self._pool, options)
             subscriber.register(task)
             return putter
 
@@ -223,7 +223,7 @@ class JobQueue:
         ...     finally:
         ...         print(job.func_name, time.monotonic() - started)
         """
-        from jobqueue.signature import check_hook  # noqa: PLC0415 - see there
+        from jobqueue.parameters import check_hook  # noqa: PLC0415 - see there
 
         check_hook(hook)
         self._around.append(hook)

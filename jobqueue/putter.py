@@ -13,7 +13,7 @@ from jobqueue.seconds import Delay
 from jobqueue.subscriber import Task
 
 if TYPE_CHECKING:
-    from jobqueue.signature import Signature
+    from jobqueue.parameters import Parameters
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -36,7 +36,7 @@ class Putter(Generic[P, R_co]):
         self,
         func: Callable[P, R_co],
         task: Task,
-        signature: "Signature",
+        parameters: "Parameters",
         pool: ConnectionPool,
         options: PutOptions,
     ) -> None:
@@ -46,7 +46,7 @@ class Putter(Generic[P, R_co]):
         self._options = options
         self._call = func
         self._encoder = Encoder(task.func_name, task.tube)
-        self._bind = signature.bind
+        self._bind = parameters.bind
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Run the function here and now."""

@@ -17,7 +17,7 @@ FLOORS = [
     {"seconds"},
     {"backoff"},
     {"address", "bulk", "message", "options", "outcome", "signing"},
-    {"job", "signature", "wire"},
+    {"job", "parameters", "wire"},
     {"connection", "subscriber"},
     {"pool"},
     {"putter"},
