@@ -1,0 +1,124 @@
+"""What the protocol allows: the same with no library, or with greenstalk alone.
+
+    python -m tests.benchmarks.peers.floors HOST:PORT OPERATIONS
+
+Prints operations a second by name, as JSON.
+"""
+
+import json
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+import greenstalk
+
+BATCH = 500
+BODY = (
+    b'{"func_name":"noop","tube":"bench","kwargs":{"arg1":"a","arg2":"b","arg3":"c"}}'
+)
+PUT = b"put 65536 0 60 %d\r\n%b\r\n" % (len(BODY), BODY)
+
+
+def main() -> None:
+    """Measure each floor once."""
+    host, _, port = sys.argv[1].rpartition(":")
+    floors = Floors((host, int(port)))
+    count = int(sys.argv[2])
+    for put in (floors.put_pipelined, floors.work_pipelined):  # warm
+        put(BATCH)
+    rates = {}
+    # Those that work jobs off come after those that put as many.
+    for operation, share in (
+        (floors.put_pipelined, 1),
+        (floors.work_pipelined, 1),
+        (floors.put, 1),
+        (floors.work_greenstalk, 1),
+        (floors.put_greenstalk, 1),
+        (floors.put_connection, 0.2),
+    ):
+        rates[f"floor_{operation.__name__}"] = rate(operation, int(count * share))
+    print(json.dumps(rates))
+
+
+def rate(operation: Callable[[int], None], count: int) -> float:
+    """Return how many a second."""
+    started = time.perf_counter()
+    operation(count)
+    return count / (time.perf_counter() - started)
+
+
+class Floors:
+    """Each puts, or works off, so many jobs of one broker."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._address = address
+
+    @contextmanager
+    def _bare(self) -> Iterator[tuple[socket.socket, BinaryIO]]:
+        with (
+            socket.create_connection(self._address) as sock,
+            sock.makefile("rb") as replies,
+        ):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            yield sock, replies
+
+    def put_pipelined(self, count: int) -> None:
+        """Put 500 jobs in a write."""
+        with self._bare() as (sock, replies):
+            for _ in range(0, count, BATCH):
+                sock.sendall(PUT * BATCH)
+                for _ in range(BATCH):
+                    expect(replies, b"INSERTED")
+
+    def put(self, count: int) -> None:
+        """Put a job, and wait for the reply."""
+        with self._bare() as (sock, replies):
+            for _ in range(count):
+                sock.sendall(PUT)
+                expect(replies, b"INSERTED")
+
+    def work_pipelined(self, count: int) -> None:
+        """Delete a job and reserve the next in one write."""
+        with self._bare() as (sock, replies):
+            sock.sendall(b"reserve\r\n")
+            for number in range(1, count + 1):
+                _, job_id, size = expect(replies, b"RESERVED")
+                json.loads(replies.read(int(size) + 2))
+                following = b"reserve\r\n" if number < count else b""
+                sock.sendall(b"delete %b\r\n%b" % (job_id, following))
+                expect(replies, b"DELETED")
+
+    def work_greenstalk(self, count: int) -> None:
+        """Reserve and delete with greenstalk."""
+        with greenstalk.Client(self._address, encoding=None) as client:
+            for _ in range(count):
+                job = client.reserve()
+                json.loads(job.body)
+                client.delete(job)
+
+    def put_greenstalk(self, count: int) -> None:
+        """Put with greenstalk, on one connection."""
+        with greenstalk.Client(self._address, encoding=None) as client:
+            for _ in range(count):
+                client.put(BODY)
+
+    def put_connection(self, count: int) -> None:
+        """Put with greenstalk, on a connection for each put."""
+        for _ in range(count):
+            with greenstalk.Client(self._address, encoding=None) as client:
+                client.put(BODY)
+
+
+def expect(replies: BinaryIO, word: bytes) -> list[bytes]:
+    """Return a reply's words."""
+    words = replies.readline().split()
+    if words[:1] != [word]:
+        raise RuntimeError(f"expected {word!r}, got {words!r}")
+    return words
+
+
+if __name__ == "__main__":
+    main()
