@@ -1,5 +1,6 @@
 """Results as SVG: bars with the spread of the rounds, readable in light and dark."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ PLOTS = {
     ),
     "start": ("Imports and starts", ("import", "make", "start")),
 }
+
+LOGARITHMIC = {"p50", "p99", "p999"}  # they differ by orders of magnitude
 
 # Without a style sheet's dark half, these are dark on white: legible everywhere.
 STYLE = """
@@ -66,9 +69,18 @@ class Panel:
         return HEAD + ROW * len(self.figures)
 
     @property
-    def longest(self) -> float:
-        """Return the value at the end of the scale."""
-        return max((max(f.rounds) for f in self.figures if f.rounds), default=0) or 1
+    def is_logarithmic(self) -> bool:
+        """Tell whether each power of ten has as much room as the next."""
+        return self.measure.name in LOGARITHMIC
+
+    def length(self, value: float) -> float:
+        """Return how long a bar is."""
+        values = [value for figure in self.figures for value in figure.rounds]
+        longest = max(values) or 1
+        if not self.is_logarithmic:
+            return BARS * value / longest
+        begin = min(values) / 2
+        return BARS * math.log(value / begin) / math.log(longest / begin)
 
 
 def write_all(result: Result, folder: Path) -> list[Path]:
@@ -110,23 +122,25 @@ def _panel(result: Result, measure: Measure) -> Panel:
 
 def _draw(panel: Panel, top: int) -> Iterable[str]:
     better = "more is better" if panel.measure.more_is_better else "less is better"
+    if panel.is_logarithmic:
+        better += ", logarithmic"
     yield (
         f'<text class="panel" x="{MARGIN}" y="{top + 20}">{escape(panel.title)}'
         f'<tspan class="faint" font-weight="400">: {panel.measure.unit}, {better}'
         "</tspan></text>"
     )
     for number_of_row, figure in enumerate(panel.figures):
-        yield from _bar(figure, panel.longest, top + HEAD + ROW * number_of_row)
+        yield from _bar(figure, panel, top + HEAD + ROW * number_of_row)
 
 
-def _bar(figure: Figure, longest: float, top: int) -> Iterable[str]:
+def _bar(figure: Figure, panel: Panel, top: int) -> Iterable[str]:
     base = top + BAR - 2
     yield _text(NAMES_END - 8, base, figure.library, anchor="end")
     if figure.median is None:
         yield _text(NAMES_END + 4, base, figure.note or "not measured", "faint")
         return
     low, mid, high = (
-        BARS * value / longest
+        panel.length(value)
         for value in (min(figure.rounds), figure.median, max(figure.rounds))
     )
     kind = "own" if figure.library == OWN else "peer"

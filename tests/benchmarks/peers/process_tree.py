@@ -61,8 +61,8 @@ def memory(session: int) -> float:
     """Return the megabytes of the tree, what its processes share counted once.
 
     Anonymous pages count by their proportional share (PSS): a page that is still shared
-    after a fork is divided among those that share it. Files (the interpreter, libraries)
-    count once, as the process has them that has most of them: their PSS would depend on
+    after a fork is divided among those that share it. Files (programs, libraries) count
+    once, as the process has them that has most of them: their PSS would depend on
     how many other programs on the machine use them.
     """
     anonymous = 0

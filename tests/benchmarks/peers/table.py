@@ -64,11 +64,7 @@ class _Table:
             if self._is_long or measure.is_short:
                 rows += self._row(measure)
         notes = [f"{NOTES[i]} {note}" for i, note in enumerate(self._notes)]
-        return (
-            _lines(rows)
-            + "".join(f"\n{note}  \n" for note in notes[:1])
-            + "".join(f"{note}  \n" for note in notes[1:])
-        )
+        return _lines(rows) + (f"\n{'; '.join(notes)}.\n" if notes else "")
 
     def _row(self, measure: Measure) -> list[list[str]]:
         figures = [self._result.figure(measure.name, name) for name in self._libraries]
