@@ -1,5 +1,6 @@
 """The benchmarks beside the peers: what is made of figures, and that it all runs."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -105,6 +106,16 @@ def test_a_ratio_that_is_not_kept_says_so_plainly(result: Result) -> None:
     assert str(memory).endswith(
         " memory, 10 workers, idle: 1.50 x Huey's, must be <= 0.7 x"
     )
+
+
+@pytest.mark.parametrize(("own", "is_kept"), [(0.0, True), (0.1, False)])
+def test_nothing_is_no_more_than_nothing(
+    result: Result, own: float, *, is_kept: bool
+) -> None:
+    idle = (Figure("idle_cpu", "jobqueue", (own,)), Figure("idle_cpu", "RQ", (0.0,)))
+    result = dataclasses.replace(result, figures=idle)
+
+    assert verdict(result, "CPU in 30 s, 1 worker, idle").is_kept == is_kept
 
 
 def test_a_ratio_of_what_was_not_measured_is_none(result: Result) -> None:

@@ -1,5 +1,6 @@
 """What jobqueue wants to be held to, beside the best of its peers."""
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -105,9 +106,13 @@ def _verdict(
     own = result.median(measure, OWN)
     if best is None or own is None:
         return Verdict(text, bound, is_at_least, None, "")
-    # Nothing at all is no more than anything.
-    ratio = own / best[0] if best[0] else float(own > 0)
-    return Verdict(text, bound, is_at_least, ratio, best[1])
+    return Verdict(text, bound, is_at_least, _ratio(own, best[0]), best[1])
+
+
+def _ratio(own: float, other: float) -> float:
+    if other:
+        return own / other
+    return math.inf if own else 1  # a CPU may be idle for less than can be told
 
 
 def _imports(result: Result) -> Verdict:

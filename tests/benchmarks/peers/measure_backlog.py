@@ -31,7 +31,7 @@ def measure(bench: Bench, contender: Contender, limit: int) -> None:
             for _ in range(bench.settings.rounds):
                 if not backlog.fill(size):
                     minutes = bench.settings.fill_budget / 60
-                    note = f"not filled in {minutes:g} min"
+                    note = f"not filled in {minutes:.2g} min"
                     bench.book.remark(name, contender.name, note)
                     return
                 bench.book.add(name, contender.name, backlog.rate())
