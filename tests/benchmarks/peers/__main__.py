@@ -7,6 +7,7 @@ python -m tests.benchmarks.peers --render FILE [--publish]
 import argparse
 import dataclasses
 import shlex
+import signal
 import sys
 import tempfile
 import time
@@ -46,18 +47,21 @@ ALL: dict[str, Callable[[Bench, list[Contender]], None]] = {
     "floors": lambda bench, _: measure_floors.measure(bench),
 }
 PARTS = (*EACH, *ALL, "backlog")
+RESULTS = "results.json"
 FAILURES = (RuntimeError, OSError, ValueError)
 
 
 def main() -> None:
     """Measure or read results, then print and draw them."""
     options = make_parser().parse_args()
+    # Servers and workers are ended on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     output: Path = options.output
     output.mkdir(parents=True, exist_ok=True)
     if options.render:
         result = Result.read(options.render)
     else:
-        result = Run(options).run(output / "results.json")
+        result = Run(options).run()
     show(result)
     for path in plots.write_all(result, output / "plots"):
         print(f"drawn: {path}")
@@ -105,7 +109,10 @@ def _names(known: tuple[str, ...]) -> Callable[[str], list[str]]:
 
 
 class Run:
-    """All measurements, in rounds in which the libraries take turns."""
+    """All measurements, in rounds in which the libraries take turns.
+
+    Results are saved after each, so that what is cut short is not lost.
+    """
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
@@ -113,20 +120,18 @@ class Run:
         self._contenders = [named(name) for name in options.libraries]
         self._book = Notebook()
         self._started = time.monotonic()
+        self._versions: dict[str, str] = {}
 
-    def run(self, path: Path) -> Result:
-        """Measure all that is asked for; results are saved after each round."""
+    def run(self) -> Result:
+        """Measure all that is asked for."""
         python = environment.python(self._options.python)
-        versions = environment.versions(python, self._contenders)
+        self._versions = environment.versions(python, self._contenders)
         with tempfile.TemporaryDirectory() as folder:
             bench = Bench(python, Path(folder), self._settings, self._book)
             for number in range(self._settings.rounds):
                 self._round(bench, number)
-                self._result(versions).write(path)
             self._backlog(bench)
-        result = self._result(versions)
-        result.write(path)
-        return result
+        return self._result()
 
     def _round(self, bench: Bench, number: int) -> None:
         # Another library begins each round.
@@ -154,13 +159,14 @@ class Run:
             measure()
         except FAILURES as error:
             print(f"FAILED {part}: {library}: {error}", flush=True)
+        self._result().write(self._options.output / RESULTS)
 
-    def _result(self, versions: dict[str, str]) -> Result:
+    def _result(self) -> Result:
         return Result(
             command=_command(self._options),
             date=time.strftime("%Y-%m-%d"),
             machine=environment.machine(),
-            versions=versions,
+            versions=self._versions,
             sizes=dataclasses.asdict(self._settings),
             figures=self._book.figures(),
         )
