@@ -58,10 +58,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     output: Path = options.output
     output.mkdir(parents=True, exist_ok=True)
-    if options.render:
-        result = Result.read(options.render)
-    else:
-        result = Run(options).run()
+    saved: Path | None = options.render
+    result = Result.read(saved) if saved else Run(options).run()
     show(result)
     for path in plots.write_all(result, output / "plots"):
         print(f"drawn: {path}")
