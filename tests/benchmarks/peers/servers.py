@@ -20,9 +20,13 @@ def server(kind: str, folder: Path) -> Iterator[int]:
         # Defaults, but nothing is written to disk.
         command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port)]
         command += ["--save", "", "--appendonly", "no", "--dir", str(folder)]
-    with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, start_new_session=True
-    ) as process:
+    with (
+        # beanstalkd tells of each worker that has hung up.
+        (folder / "server.log").open("wb") as log,
+        subprocess.Popen(
+            command, stdout=log, stderr=log, start_new_session=True
+        ) as process,
+    ):
         try:
             _wait_for(port, process)
             yield port
