@@ -5,7 +5,6 @@ import select
 import socket
 import struct
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
@@ -14,6 +13,11 @@ from jobqueue.address import Address
 
 _MAX_LINE = 1024  # bytes: beanstalkd's own lines have 224 at most
 _AT_ONCE = 2**14  # bytes
+_KEEP_ALIVE = {
+    "TCP_KEEPIDLE": 15,  # seconds of silence before the first probe
+    "TCP_KEEPINTVL": 5,  # seconds, between probes
+    "TCP_KEEPCNT": 3,  # probes without an answer
+}
 
 
 class Replies:
@@ -23,7 +27,7 @@ class Replies:
     one that was cut short for a good one. Reading through this, it never sees any.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: "BrokerSocket") -> None:
         self._socket = sock
         self._recv = sock.recv
         self._data = b""
@@ -82,15 +86,13 @@ class Replies:
 
         Raises ``TimeoutError`` and ``ConnectionError``.
         """
-        deadline: float | None = None
-        while True:
-            try:
-                return self.readline()
-            except (BlockingIOError, TimeoutError):  # the usual time-out is over
-                now = time.monotonic()
-                deadline = deadline or now + seconds
-                if now >= deadline:
-                    raise TimeoutError from None
+        try:
+            return self.readline()
+        except (BlockingIOError, TimeoutError):  # the usual time-out is over
+            if not seconds:
+                raise
+        with self._socket.waiting(seconds):  # as one, not to wake up in between
+            return self.readline()
 
     def has_line(self) -> bool:
         """Tell whether a line can be read without waiting."""
@@ -114,6 +116,7 @@ class BrokerSocket(socket.socket):
     """A connected socket that shares one reader with the greenstalk client on it."""
 
     replies: Replies
+    usual_timeout: float  # seconds
 
     @classmethod
     def connect_to(cls, address: Address) -> Self:
@@ -124,13 +127,17 @@ class BrokerSocket(socket.socket):
             with _closed_on_error(plain):
                 plain.connect(address.target)
         else:
-            plain = socket.create_connection(address.target, timeout=address.timeout)
+            host, port = address.target
+            # Bytes, which may be given too: for a str, Python loads all of IDNA.
+            name: Any = host.encode() if host.isascii() else host
+            plain = socket.create_connection((name, port), timeout=address.timeout)
             with _closed_on_error(plain):
                 # A command that fits no single packet must not wait for an ACK.
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                _keep_alive(plain)
         sock = cls(fileno=plain.detach())
         with _closed_on_error(sock):
+            sock.usual_timeout = address.timeout
             sock.wait_in_kernel(address.timeout)
         sock.replies = Replies(sock)
         return sock
@@ -141,7 +148,6 @@ class BrokerSocket(socket.socket):
         That saves every second system call. What takes too long is a
         ``BlockingIOError`` then, or on Windows a ``TimeoutError``.
         """
-        self._timeout = timeout
         if sys.platform == "win32":
             value = struct.pack("=L", math.ceil(timeout * 1000))
         else:
@@ -152,9 +158,16 @@ class BrokerSocket(socket.socket):
         self.settimeout(None)
 
     @contextmanager
+    def waiting(self, seconds: float) -> Iterator[None]:
+        """Wait for so long, where the usual time-out would be over earlier."""
+        self.wait_in_kernel(seconds)
+        yield
+        self.wait_in_kernel(self.usual_timeout)
+
+    @contextmanager
     def sending_what_fits(self) -> Iterator[None]:
         """Let ``send`` take what fits the buffer, and not wait until all does."""
-        self.settimeout(self._timeout)
+        self.settimeout(self.usual_timeout)
         yield
         self.settimeout(None)
 
@@ -163,7 +176,7 @@ class BrokerSocket(socket.socket):
 
         Raises ``TimeoutError``.
         """
-        timeout = self._timeout
+        timeout = self.usual_timeout
         if hasattr(select, "poll"):
             poll = select.poll()  # select() takes no file descriptor from 1024 on
             poll.register(self, select.POLLIN | select.POLLOUT)
@@ -199,6 +212,17 @@ def is_readable(sock: socket.socket, seconds: float) -> bool:
     poll = select.poll()  # select() takes no file descriptor from 1024 on
     poll.register(sock, select.POLLIN)
     return bool(poll.poll(None if math.isinf(seconds) else seconds * 1000))
+
+
+def _keep_alive(sock: socket.socket) -> None:
+    """Have the system find out that the other machine is gone, while nothing is said.
+
+    And have what lies between, routers and firewalls, not forget the connection.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEP_ALIVE.items():
+        if hasattr(socket, name):  # where a system has none, it has its own: two hours
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 @contextmanager

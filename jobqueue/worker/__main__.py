@@ -18,7 +18,6 @@ from jobqueue import JobQueueError, JobStuckError, Worker
 from jobqueue.worker import log_format, report
 from jobqueue.worker.arguments import make_parser
 from jobqueue.worker.board import Board, size_of_board
-from jobqueue.worker.child import Forked
 from jobqueue.worker.crew import THREAD_NAME, Told
 from jobqueue.worker.forks import call_in_children
 from jobqueue.worker.handover import hand_on, handed_on
@@ -34,7 +33,6 @@ from jobqueue.worker.signals import (
     notice,
     put_back,
 )
-from jobqueue.worker.supervisor import Supervisor
 from jobqueue.worker.tally import SIZE, Memory, Tallies
 
 MODULE = "jobqueue.worker"
@@ -93,6 +91,10 @@ def _supervise(
 
     Returns only in one that was forked, with what it shares with its supervisor.
     """
+    # One process alone does without these.
+    from jobqueue.worker.child import Forked  # noqa: PLC0415
+    from jobqueue.worker.supervisor import Supervisor  # noqa: PLC0415
+
     tallies = None if options.metrics_port is None else Tallies()
     supervisor = Supervisor(
         [*_python(), MODULE, *arguments],

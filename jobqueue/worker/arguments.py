@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 from typing import NoReturn
 
 from jobqueue import __version__
@@ -26,13 +27,30 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {without_passwords(message)}\n")
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Knows the terminal's width without shutil, which loads three compressors."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size().columns
+    except OSError:  # the output is no terminal
+        return 80
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Return what reads the command line."""
     parser = _Parser(
         prog="python -m jobqueue.worker",
         description="Work off the jobs of beanstalkd tubes.",
         epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
         allow_abbrev=False,
     )
     add = parser.add_argument

@@ -1,6 +1,5 @@
 """Time limits: raising an error inside of what runs for too long."""
 
-import ctypes
 import math
 import sys
 import threading
@@ -88,6 +87,8 @@ def _takes_lock(thread: int) -> bool:
 
 
 def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    import ctypes  # noqa: PLC0415 - see TimeLimits._watch
+
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error)
     )
@@ -147,6 +148,9 @@ class TimeLimits(Generic[J]):
         with self._changed:
             self._watched[guard] = watched
             if self._thread is None:
+                # Here and now: when it is needed, who is stuck may hold its lock.
+                import ctypes  # noqa: F401, PLC0415 - no limit, no need for it
+
                 self._thread = threading.Thread(
                     target=self._look, name="jobqueue-time-limits", daemon=True
                 )

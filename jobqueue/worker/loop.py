@@ -25,7 +25,7 @@ from jobqueue.worker.reservation import Reservation
 from jobqueue.worker.signals import end_child
 from jobqueue.worker.suspicion import Suspicion, Wariness
 
-RESERVE_TIMEOUT = 20  # seconds: so often an idle connection is heard of
+RESERVE_TIMEOUT = 60  # seconds: so often the broker has to say that it is there
 FIRST_PAUSE = 0.1  # seconds, before a lost broker is sought again
 LONGEST_PAUSE = 5.0  # seconds
 

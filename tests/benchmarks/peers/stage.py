@@ -38,7 +38,12 @@ class Stage:
         url = servers.url(self.contender.server, self.port)
         names = {"PEERS_BROKER": url, "PEERS_FILE": str(self.file)}
         names |= {"BEANSTALKD_URL" if url.startswith("b") else "RQ_REDIS_URL": url}
-        return os.environ | names | {"PYTHONPATH": str(ROOT)}
+        names["PYTHONPATH"] = str(ROOT)
+        # With byte code, as where a library is in use: else jobqueue alone, which runs
+        # from the checkout, would be compiled each time.
+        inherited = {**os.environ}
+        inherited.pop("PYTHONDONTWRITEBYTECODE", None)
+        return inherited | names
 
     def written(self) -> int:
         """Return how many bytes the jobs have written."""
