@@ -15,6 +15,10 @@ DEFAULT_URL = "beanstalkd://127.0.0.1:11300"
 DEFAULT_PORT = 11300
 MAX_TIMEOUT = 10**6  # seconds
 DEFAULT_TIMEOUT = 5.0  # seconds
+_MAX_PORT = 2**16 - 1
+
+# A host and perhaps a port: understood without urllib.
+_USUAL = re.compile(r"beanstalkd://([a-z0-9.-]+)(?::([1-9][0-9]{0,4}))?/?")
 
 
 class Address(NamedTuple):
@@ -41,7 +45,14 @@ class Address(NamedTuple):
         Raises :class:`~jobqueue.errors.BrokerURLError`, which says what a good one
         looks like, and never shows a password.
         """
-        from urllib.parse import urlsplit  # noqa: PLC0415 - slow to import
+        usual = _USUAL.fullmatch(str(url))  # whatever the types promise
+        if usual and (port := int(usual[2] or DEFAULT_PORT)) <= _MAX_PORT:
+            return cls((usual[1], port))
+        return cls._parse_any(url)
+
+    @classmethod
+    def _parse_any(cls, url: str) -> Self:
+        from urllib.parse import urlsplit  # noqa: PLC0415 - slow to import, and large
 
         try:
             parts = urlsplit(url)

@@ -1,12 +1,13 @@
 import re
 import traceback
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jobqueue import BrokerURLError, JobQueue, JobQueueError
-from jobqueue.address import Address
+from jobqueue.address import _USUAL, Address
 
 
 @pytest.mark.parametrize(
@@ -125,6 +126,17 @@ def test_any_text_is_an_address_or_a_clear_error(url: str) -> None:
     except JobQueueError:
         return
     assert Address.parse(str(address)) == address
+
+
+@given(st.from_regex(_USUAL, fullmatch=True))
+def test_a_usual_url_is_understood_as_any_other(url: str) -> None:
+    def understood(parse: Callable[[str], Address]) -> object:
+        try:
+            return parse(url)
+        except BrokerURLError as error:
+            return str(error)
+
+    assert understood(Address._parse_any) == understood(Address.parse)
 
 
 def test_the_url_is_the_given_one_else_the_environments_else_the_default(
