@@ -1,0 +1,246 @@
+"""Producers, workers and a broker with a binlog, and trouble at random, by a seed."""
+
+import json
+import random
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jobqueue import BrokerError, JobQueue, PutManyError
+from tests.support import Beanstalkd, WorkerProcess
+
+from . import faults, tasks
+from .faults import Fault, Scene
+from .ledger import Ledger, Verdict
+from .proxy import Happened, Proxy
+
+ROOT = Path(__file__).parent.parent.parent
+
+# So long that only a fault can be why it is over, on a machine that is busy, too.
+TIMEOUT = 60  # seconds
+TTR = 600  # seconds
+PRODUCERS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is to happen."""
+
+    jobs: int
+    faults: int
+    crews: int = 2
+    processes: int = 2
+    threads: int = 3
+    within: float = 120  # seconds, for all jobs to have run after the last fault
+
+
+@dataclass(slots=True)
+class Producer:
+    """Puts jobs one by one and many at a time, and notes what each put says."""
+
+    ledger: Ledger
+    queue: JobQueue
+    chance: random.Random
+    numbers: Iterator[Sequence[int]]
+    wrong: list[str] = field(default_factory=list)
+
+    def run(self) -> None:
+        try:
+            for numbers in self.numbers:
+                self._put(numbers)
+        except Exception as error:  # noqa: BLE001 - none but a BrokerError may come
+            self.wrong.append(f"a put has raised {error!r}")
+
+    def _put(self, numbers: Sequence[int]) -> None:
+        name = self.chance.choices(list(tasks.ALL), [60, 5, 5, 2, 1])[0]
+        func: Any = tasks.ALL[name].__wrapped__
+        task = self.queue.task(tasks.TUBE, ttr=TTR, max_lost=5)(func)
+        self.ledger.sent(numbers)
+        if len(numbers) > 1:
+            self._put_many(task, numbers)
+            return
+        try:
+            self.ledger.confirmed({numbers[0]: task.put(number=numbers[0])})
+        except BrokerError:
+            self._wait()  # nobody knows whether it was put
+
+    def _put_many(self, task: Any, numbers: Sequence[int]) -> None:
+        ids: dict[int, int] = {}
+        sent = 0
+        try:
+            ids = dict(enumerate(task.put_many({"number": n} for n in numbers)))
+            sent = len(numbers)
+        except PutManyError as error:
+            ids = error.ids
+            sent = _maybe_put(error, len(numbers))
+            self._wait()
+        except BrokerError:
+            self._wait()  # before the first was sent
+        self.ledger.confirmed({numbers[n]: job_id for n, job_id in ids.items()})
+        self.ledger.refused(
+            numbers[n] for n in range(sent, len(numbers)) if n not in ids
+        )
+
+    def _wait(self) -> None:
+        time.sleep(self.chance.uniform(0, 0.2))
+
+
+class Campaign:
+    """One run of everything; it raises an AssertionError for whatever goes wrong."""
+
+    def __init__(self, folder: Path, sockets: Path, seed: int, size: Size) -> None:
+        self._folder = folder
+        self._sockets = sockets
+        self._chance = random.Random(seed)
+        self._size = size
+        self._lock = threading.Lock()
+        self._next = 0
+        self.ledger = Ledger(folder / "ledger")
+        self.fault_count = 0
+
+    def run(self) -> Verdict:
+        """Do it all, and return what became of the jobs."""
+        binlog = self._folder / "binlog"
+        binlog.mkdir()
+        broker = Beanstalkd(self._sockets / "b.sock", "-b", str(binlog), "-f", "0")
+        with ExitStack() as stack:
+            stack.callback(self.ledger.close)
+            stack.callback(broker.kill)
+            broker.start()
+            above, below = (
+                stack.enter_context(self._proxy(name, broker)) for name in ("p", "w")
+            )
+            scene = Scene(
+                self._chance, broker, [above, below], lambda: self._enlist(below)
+            )
+            stack.enter_context(_crews(scene, self._size.crews))
+            producers = self._producers(above.url, stack)
+            wrong = self._suffer(scene, producers)
+            buried = self._wait_for_the_end(scene)
+        assert [*wrong, *scene.wrong] == []
+        return self.ledger.read().verdict(buried)
+
+    def _proxy(self, name: str, broker: Beanstalkd) -> Proxy:
+        path = self._sockets / f"{name}.sock"
+        return Proxy(path, str(broker.target), on_trouble=self._note_trouble)
+
+    def _note_trouble(self, happened: Happened) -> None:
+        name = faults.trouble_name(happened.trouble.what)
+        self.ledger.fault(name, happened.at, happened.at, {happened.pid})
+        with self._lock:
+            self.fault_count += 1
+
+    def _enlist(self, proxy: Proxy) -> WorkerProcess:
+        size = self._size
+        return WorkerProcess(
+            self._folder,
+            "--import=tests.faults.tasks",
+            f"--processes={size.processes}",
+            f"--threads={size.threads}",
+            "--log-level=warning",
+            BEANSTALKD_URL=f"{proxy.url}?timeout={TIMEOUT}",
+            PYTHONPATH=str(ROOT),
+            FAULTS_LEDGER=str(self.ledger.path),
+        )
+
+    def _producers(self, url: str, stack: ExitStack) -> list[Producer]:
+        queue = stack.enter_context(JobQueue(f"{url}?timeout={TIMEOUT}"))
+        return [
+            Producer(
+                self.ledger,
+                queue,
+                random.Random(self._chance.random()),
+                self._numbers(),
+            )
+            for _ in range(PRODUCERS)
+        ]
+
+    def _numbers(self) -> Iterator[Sequence[int]]:
+        """Yield the numbers of the next jobs, until there are as many as there should.
+
+        As long as faults are to come, jobs are put that they can happen to.
+        """
+        chance = random.Random(self._chance.random())
+        while True:
+            count = chance.choice([1, 1, 1, 1, 2, 10, 50])
+            with self._lock:
+                are_enough = self._next >= self._size.jobs
+                if are_enough and self.fault_count >= self._size.faults:
+                    return
+                numbers = range(self._next, self._next + count)
+                self._next = numbers.stop
+            yield numbers
+            # The last faults have jobs to happen to as well.
+            share = self._next / self._size.jobs - self.fault_count / self._size.faults
+            time.sleep(0.2 if share > 0 else 0.002)
+
+    def _suffer(self, scene: Scene, producers: Sequence[Producer]) -> list[str]:
+        threads = [threading.Thread(target=producer.run) for producer in producers]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            if self.fault_count < self._size.faults:
+                (fault,) = self._chance.choices(
+                    list(faults.ALL), list(faults.ALL.values())
+                )
+                self._inject(fault, scene)
+            time.sleep(self._chance.uniform(0, 0.2))
+        return [wrong for producer in producers for wrong in producer.wrong]
+
+    def _inject(self, fault: Fault, scene: Scene) -> None:
+        began = time.monotonic()
+        with faults.suffered(fault, scene) as hit:
+            time.sleep(faults.moment(self._chance))
+        if hit and fault is not faults.connection_troubled:  # which is noted by itself
+            self.ledger.fault(faults.name_of(fault), began, time.monotonic(), hit[0])
+            with self._lock:
+                self.fault_count += 1
+
+    def _wait_for_the_end(self, scene: Scene) -> set[int]:
+        """Wait until all jobs have run or are buried; return the numbers of those."""
+        deadline = time.monotonic() + self._size.within
+        while (counts := scene.broker.counts(tasks.TUBE)).keys() - {"buried"}:
+            assert time.monotonic() < deadline, f"after all this time: {counts}"
+            time.sleep(0.1)
+        return _buried(scene.broker)
+
+
+def _maybe_put(error: PutManyError, count: int) -> int:
+    """Return how many items, from the first, are not certain not to be put."""
+    if not error.unconfirmed:
+        return 0
+    if len(error.ids) == error.index:  # and none was refused
+        return error.index + error.unconfirmed
+    return count
+
+
+@contextmanager
+def _crews(scene: Scene, count: int) -> Iterator[None]:
+    """Have some supervisors, each with its processes; stop them at the end."""
+    try:
+        scene.crews += [scene.enlist() for _ in range(count)]
+        yield
+        for crew in scene.crews.copy():
+            scene.crews.remove(crew)
+            crew.process.terminate()
+            scene.sees_off(crew, expected=0)
+    finally:
+        for crew in scene.crews:
+            crew.process.kill()
+        for thread in scene.leaving:
+            thread.join()
+
+
+def _buried(broker: Beanstalkd) -> set[int]:
+    """Return the numbers of the buried jobs, and delete these."""
+    numbers = set()
+    with broker.client(tasks.TUBE) as client:
+        while broker.counts(tasks.TUBE):
+            job = client.peek_buried()
+            numbers.add(json.loads(job.body)["kwargs"]["number"])
+            client.delete(job)
+    return numbers

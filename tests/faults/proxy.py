@@ -1,0 +1,239 @@
+"""What lies between a client and the broker, and does to their bytes what a test says.
+
+Both sides are Unix sockets, so that the system says which process a client is.
+"""
+
+import enum
+import os
+import random
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+GARBAGE = b"\xff\x00 no reply at all\r\n"
+
+
+class Way(enum.Enum):
+    """Which way bytes go."""
+
+    UP = "to the broker"
+    DOWN = "to the client"
+
+
+class What(enum.Enum):
+    """What is done to a stream at some byte."""
+
+    CUT = "connection cut"
+    HALF_CLOSE = "connection half-closed"
+    GARBLE = "garbage for a reply"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What is to happen when so many more bytes have gone one way."""
+
+    way: Way
+    after: int  # bytes
+    what: What = What.CUT
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Some trouble that there was, and whose connection had it."""
+
+    trouble: Trouble
+    pid: int
+    at: float  # time.monotonic()
+
+
+class Link:
+    """One connection of a client, and its other half to the broker."""
+
+    def __init__(
+        self, proxy: "Proxy", client: socket.socket, trouble: Trouble | None
+    ) -> None:
+        self._proxy = proxy
+        self._client = client
+        self.pid = _peer(client)
+        self._broker = socket.socket(socket.AF_UNIX)
+        self._trouble = trouble
+        self._left = trouble.after if trouble else 0
+        self.passed = Counts()
+
+    def arm(self, trouble: Trouble) -> None:
+        """Have some trouble soon."""
+        self._left = trouble.after
+        self._trouble = trouble
+
+    def run(self) -> None:
+        """Pass on all that comes, both ways, until one side hangs up."""
+        try:
+            self._broker.connect(self._proxy.target)
+        except OSError:  # it is away
+            self.close()
+            return
+        down = threading.Thread(target=self._pump, args=(Way.DOWN,), daemon=True)
+        down.start()
+        self._pump(Way.UP)
+        down.join()
+        self._client.close()
+        self._broker.close()
+
+    def close(self) -> None:
+        for side in (self._client, self._broker):
+            with suppress(OSError):
+                side.shutdown(socket.SHUT_RDWR)
+
+    def _pump(self, way: Way) -> None:
+        source, sink = self._client, self._broker
+        if way is Way.DOWN:
+            source, sink = sink, source
+        with suppress(OSError):
+            while data := source.recv(2**16):
+                self._proxy.wait_if_stalled()
+                if not self._pass_on(data, source, sink, way):
+                    break
+        self.close()
+
+    def _pass_on(
+        self, data: bytes, source: socket.socket, sink: socket.socket, way: Way
+    ) -> bool:
+        """Send what came; return False if that was the end."""
+        trouble = self._trouble
+        if trouble is None or trouble.way is not way:
+            self._send(data, sink, way)
+            return True
+        before, after = data[: self._left], data[self._left :]
+        self._left -= len(before)
+        self._send(before, sink, way)
+        if self._left:
+            return True
+        self._trouble = None
+        self._proxy.has_happened(trouble, self.pid)
+        match trouble.what:
+            case What.CUT:
+                return False
+            case What.HALF_CLOSE:
+                # What comes the other way is passed on until that side hangs up, too.
+                sink.shutdown(socket.SHUT_WR)
+                while source.recv(2**16):
+                    pass
+                return False
+            case What.GARBLE:
+                self._send(GARBAGE + after, sink, way)
+                return True
+
+    def _send(self, data: bytes, sink: socket.socket, way: Way) -> None:
+        size = self._proxy.chunk or len(data)
+        for start in range(0, len(data), size or 1):
+            chunk = data[start : start + size]
+            sink.sendall(chunk)
+            self.passed.add(way, len(chunk))
+
+
+class Counts:
+    """How many bytes have gone each way."""
+
+    def __init__(self) -> None:
+        self._bytes = dict.fromkeys(Way, 0)
+
+    def add(self, way: Way, size: int) -> None:
+        self._bytes[way] += size
+
+    def __getitem__(self, way: Way) -> int:
+        return self._bytes[way]
+
+
+class Proxy:
+    """Listens at a Unix socket, and passes all on to the broker.
+
+    ``plan`` is the trouble that each new connection will have, in turn.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        target: str,
+        plan: Sequence[Trouble] = (),
+        on_trouble: Callable[[Happened], object] = lambda _: None,
+    ) -> None:
+        self.url = f"unix://{path}"
+        self.target = target
+        self.plan = deque(plan)
+        self.chunk = 0  # bytes in one write; 0: any number
+        self._on_trouble = on_trouble
+        self._links: list[Link] = []
+        self._flows = threading.Event()
+        self._flows.set()
+        self._server = socket.socket(socket.AF_UNIX)
+        self._server.bind(str(path))
+        self._server.listen(1024)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def links(self) -> list[Link]:
+        """Return the connections that are open now."""
+        return self._links.copy()
+
+    def stall(self) -> None:
+        """Pass nothing on until :meth:`flow`."""
+        self._flows.clear()
+
+    def flow(self) -> None:
+        """Pass on what comes, as at first."""
+        self._flows.set()
+
+    def wait_if_stalled(self) -> None:
+        self._flows.wait()
+
+    def has_happened(self, trouble: Trouble, pid: int) -> None:
+        self._on_trouble(Happened(trouble, pid, time.monotonic()))
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._server.accept()
+                link = Link(self, client, self.plan.popleft() if self.plan else None)
+                threading.Thread(target=self._run, args=(link,), daemon=True).start()
+
+    def _run(self, link: Link) -> None:
+        self._links.append(link)
+        try:
+            link.run()
+        finally:
+            self._links.remove(link)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.flow()
+        with suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self._thread.join()
+        for link in self.links():
+            link.close()
+
+
+def some_trouble(chance: random.Random) -> Trouble:
+    """Return trouble of any kind, within the next commands or replies."""
+    what = chance.choice(list(What))
+    way = Way.DOWN if what is What.GARBLE else chance.choice(list(Way))
+    return Trouble(way, chance.randrange(200), what)
+
+
+def _peer(client: socket.socket) -> int:
+    if not hasattr(socket, "SO_PEERCRED"):  # not Linux
+        return os.getpid()
+    size = struct.calcsize("3i")
+    credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    pid: int = struct.unpack("3i", credentials)[0]
+    return pid

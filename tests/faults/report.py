@@ -1,0 +1,41 @@
+"""The table that the README has of a long campaign."""
+
+from pathlib import Path
+
+from .ledger import Verdict
+
+README = Path(__file__).parent.parent.parent / "README.md"
+BEGIN = "<!-- Made by python -m tests.faults: -->"
+END = "<!-- End of what it has made. -->"
+
+
+def table(verdict: Verdict, others: dict[str, int]) -> str:
+    """Return what happened, in Markdown; ``others`` are faults of other kinds."""
+    faults = sorted((others | verdict.faults).items(), key=lambda item: -item[1])
+    kinds = ", ".join(f"{name.replace('-', ' ')} {count:,}" for name, count in faults)
+    total = sum(count for _, count in faults)
+    rows = [
+        ("faults injected", f"{total:,}: {kinds}"),
+        ("jobs whose put was confirmed", f"{verdict.put:,}"),
+        ("of these ran", f"{verdict.ran:,}"),
+        ("were found buried", f"{verdict.buried:,}"),
+        ("ran more than once", f"{verdict.duplicated:,}, each by a fault"),
+        ("**lost**", f"**{len(verdict.lost)}**"),
+        ("puts that failed, so that nobody knows", f"{verdict.unconfirmed:,}"),
+        ("ran, but never put", f"{len(verdict.strangers)}"),
+    ]
+    lines = [
+        "| | |",
+        "| --- | --- |",
+        *(f"| {name} | {value} |" for name, value in rows),
+    ]
+    return "\n".join(lines)
+
+
+def write(text: str) -> None:
+    """Write the table into the README, in place of the one before."""
+    before, begin, rest = README.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    assert begin
+    assert end
+    README.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")

@@ -1,0 +1,25 @@
+"""A campaign in short. ``python -m tests.faults`` is the long one."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from .campaign import Campaign, Size
+
+SHORT = Size(jobs=1000, faults=40)
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_no_job_is_lost_whatever_is_done_to_workers_connections_and_the_broker(
+    tmp_path: Path, socket_folder: Path, number: int
+) -> None:
+    seed = random.SystemRandom().randrange(2**32)
+
+    campaign = Campaign(tmp_path, socket_folder, seed, SHORT)
+    verdict = campaign.run()
+
+    said = f"{number}: {verdict}, by the seed {seed}"
+    assert verdict.is_good, said
+    assert verdict.put + verdict.unconfirmed >= SHORT.jobs / 2, said
+    assert verdict.faults.total() >= SHORT.faults, said
