@@ -74,17 +74,12 @@ class Link:
 
     def run(self) -> None:
         """Pass on all that comes, both ways, until one side hangs up."""
-        try:
+        with self._client, self._broker, suppress(OSError):  # the broker is away
             self._broker.connect(self._proxy.target)
-        except OSError:  # it is away
-            self.close()
-            return
-        down = threading.Thread(target=self._pump, args=(Way.DOWN,), daemon=True)
-        down.start()
-        self._pump(Way.UP)
-        down.join()
-        self._client.close()
-        self._broker.close()
+            down = threading.Thread(target=self._pump, args=(Way.DOWN,), daemon=True)
+            down.start()
+            self._pump(Way.UP)
+            down.join()
 
     def close(self) -> None:
         for side in (self._client, self._broker):
