@@ -22,6 +22,15 @@ hypothesis.settings.register_profile("jobqueue", deadline=None)
 hypothesis.settings.load_profile("jobqueue")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--faults",
+        choices=["short", "long"],
+        default="short",
+        help="how much trouble the tests of faults make",
+    )
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not IS_INSTALLED:
         skipped = skipped_without("beanstalkd", terminalreporter)

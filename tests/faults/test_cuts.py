@@ -1,0 +1,229 @@
+"""The connection cut at every byte of every command and reply, over a real broker."""
+
+import itertools
+import logging
+import random
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from jobqueue import (
+    Bury,
+    ConnectionLostError,
+    JobQueue,
+    PutManyError,
+    Retry,
+    Worker,
+    current_job,
+)
+from jobqueue.worker import loop
+from tests.support import DEADLINE, Beanstalkd, eventually, eventually_true
+from tests.test_worker import working
+
+from .proxy import Proxy, Trouble, Way, What
+
+# More than one put or one job of a worker takes, so that the last are after it.
+PUT_BYTES = {Way.UP: 95, Way.DOWN: 30}
+PUT_MANY_BYTES = {Way.UP: 260, Way.DOWN: 60}
+
+
+def work(number: int) -> None: ...
+
+
+def every_byte(sizes: dict[Way, int], what: What = What.CUT) -> list[Trouble]:
+    return [
+        Trouble(way, after, what)
+        for way, size in sizes.items()
+        for after in range(size)
+    ]
+
+
+def numbers_in(broker: Beanstalkd) -> Counter[int]:
+    """Take all jobs out of the broker, and return how often each number was there."""
+    found: Counter[int] = Counter()
+    with broker.client("t") as client:
+        while client.stats_tube("t")["current-jobs-ready"]:
+            job = client.reserve(0)
+            found[int(re.findall(rb'"number":(\d+)', job.body)[0])] += 1
+            client.delete(job)
+    return found
+
+
+@pytest.fixture
+def proxy(broker: Beanstalkd, socket_folder: Path) -> Iterator[Proxy]:
+    with Proxy(socket_folder / "p.sock", str(broker.target)) as proxy:
+        yield proxy
+
+
+@pytest.mark.parametrize("has_idle_connection", [False, True])
+def test_a_put_that_returns_has_put_the_job_wherever_its_connection_is_cut(
+    broker: Beanstalkd, proxy: Proxy, has_idle_connection: bool
+) -> None:
+    """The second part: it is tried once more, on a connection that holds."""
+    plan = every_byte(PUT_BYTES)
+    confirmed = set()
+    for number, trouble in enumerate(plan, 1000):
+        with JobQueue(proxy.url) as queue:
+            put = queue.task("t")(work).put
+            if has_idle_connection:
+                queue.task("other")(work).put(number=0)
+                eventually(lambda: len(proxy.links()), 1)
+                proxy.links()[0].arm(trouble)
+            else:
+                proxy.plan.append(trouble)
+            try:
+                put(number=number)
+                confirmed.add(number)
+            except ConnectionLostError:
+                assert not has_idle_connection
+        eventually(proxy.links, [])  # so that nothing of it is on its way
+
+    found = numbers_in(broker)
+    assert confirmed <= found.keys()
+    assert max(found.values()) <= 1 + has_idle_connection
+    if has_idle_connection:
+        assert len(confirmed) == len(plan)
+
+
+def test_a_put_of_many_tells_what_has_become_of_each_wherever_it_is_cut(
+    broker: Beanstalkd, proxy: Proxy
+) -> None:
+    numbers = itertools.count(1000)
+    confirmed, refused = set(), set()
+    for trouble in every_byte(PUT_MANY_BYTES):
+        proxy.plan.append(trouble)
+        three = [next(numbers) for _ in range(3)]
+        ids: dict[int, int] = {}
+        sent = 0
+        with JobQueue(proxy.url) as queue:
+            try:
+                put_many = queue.task("t")(work).put_many
+                ids = dict(enumerate(put_many({"number": n} for n in three)))
+                sent = 3
+            except PutManyError as error:
+                ids = error.ids
+                sent = error.index + error.unconfirmed
+            except ConnectionLostError:
+                pass  # before any was sent
+        confirmed |= {three[n] for n in ids}
+        refused |= set(three[sent:])
+        eventually(proxy.links, [])
+
+    found = numbers_in(broker)
+    assert confirmed <= found.keys()
+    assert refused.isdisjoint(found)
+    assert set(found.values()) == {1}
+
+
+def done(_number: int) -> None: ...
+
+
+def touches(_number: int) -> None:
+    current_job().touch()
+
+
+def is_retried(_number: int) -> None:
+    raise Retry(delay=0)
+
+
+def is_buried(_number: int) -> None:
+    raise Bury("as it should be")
+
+
+# How many bytes go each way until such a job is settled.
+WAYS_OF_A_JOB: list[tuple[Callable[[int], None], dict[Way, int]]] = [
+    (done, {Way.UP: 160, Way.DOWN: 560}),
+    (touches, {Way.UP: 170, Way.DOWN: 570}),
+    (is_retried, {Way.UP: 190, Way.DOWN: 900}),
+    (is_buried, {Way.UP: 190, Way.DOWN: 900}),
+]
+
+
+def some_of(plan: Sequence[Trouble]) -> list[Trouble]:
+    """Return all trouble on the way up, and some of that on the way down.
+
+    There most bytes are of statistics, one as good as the other. Those that are left
+    out are others each time.
+    """
+    step = 20
+    start = random.randrange(step)
+    return [t for n, t in enumerate(plan) if t.way is Way.UP or n % step == start]
+
+
+@pytest.fixture
+def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(loop, "LONGEST_PAUSE", 0.001)
+
+
+@pytest.mark.usefixtures("_without_pauses")
+@pytest.mark.parametrize("what", [What.CUT, What.HALF_CLOSE, What.GARBLE])
+@pytest.mark.parametrize("way_of_a_job", WAYS_OF_A_JOB, ids=lambda way: way[0].__name__)
+def test_a_worker_loses_no_job_wherever_its_connection_is_troubled(
+    request: pytest.FixtureRequest,
+    broker: Beanstalkd,
+    proxy: Proxy,
+    way_of_a_job: tuple[Callable[[int], None], dict[Way, int]],
+    what: What,
+) -> None:
+    caplog = request.getfixturevalue("caplog")
+    caplog.set_level(logging.INFO)
+    ends, sizes = way_of_a_job
+    plan = every_byte(sizes, what)
+    if what is What.GARBLE:
+        plan = [trouble for trouble in plan if trouble.way is Way.DOWN]
+    if request.config.getoption("faults") == "short":
+        plan = some_of(plan)
+    random.shuffle(plan)
+    ran: Counter[int] = Counter()
+
+    def work(number: int) -> None:
+        ran[number] += 1
+        ends(number)
+
+    with JobQueue(broker.url) as queue:
+        task = queue.task("t", max_lost=None, retries=1)(work)
+        ids = task.put_many({"number": n} for n in range(len(plan) + 9))
+        proxy.plan.extend(plan)
+        with working(Worker(url=proxy.url)):
+            left = {"buried"} if ends is is_buried or ends is is_retried else set()
+            eventually_true(lambda: not proxy.plan, within=3 * DEADLINE)
+            eventually_true(lambda: broker.counts("t").keys() == left, 3 * DEADLINE)
+
+    assert ran.keys() == set(range(len(plan) + 9))
+    again = ran.total() - len(ran) * (2 if ends is is_retried else 1)
+    assert again <= len(plan)
+    settled = Counter(re.findall(r"Job (\d+) (?:done|buried)", caplog.text))
+    assert settled.keys() <= set(map(str, ids))
+    assert set(settled.values()) == {1}
+
+
+@pytest.mark.usefixtures("_without_pauses")
+def test_single_bytes_and_late_ones_are_no_trouble(
+    broker: Beanstalkd, proxy: Proxy
+) -> None:
+    ran = []
+    proxy.chunk = 1
+    with JobQueue(proxy.url) as queue:
+
+        @queue.task("t")
+        def work(number: int) -> None:
+            ran.append(number)
+
+        work.put(number=0)
+        work.put_many({"number": n} for n in range(1, 20))
+        with working(Worker()):
+            eventually(lambda: broker.counts("t"), {})
+            proxy.stall()
+            with JobQueue(broker.url) as direct:
+                direct.task("t")(work.__wrapped__).put(number=20)
+            time.sleep(0.1)
+            assert 20 not in ran
+            proxy.flow()
+            eventually(lambda: broker.counts("t"), {})
+
+    assert ran == list(range(21))
