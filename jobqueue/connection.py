@@ -36,6 +36,8 @@ _MAX_BODY = 2**30  # bytes: the most that beanstalkd's -z allows
 MAX_JOB_ID = 2**64 - 1
 NOT_FOUND = b"NOT_FOUND\r\n"
 
+_NO_ROOM = "is out of memory, or has no room for its binlog"
+
 # What a broker in good order may answer to a put.
 _REFUSALS = (
     greenstalk.BuriedError,
@@ -259,7 +261,7 @@ class Connection:
                 )
             case _:
                 return BrokerOutOfMemoryError(
-                    f"{broker} is out of memory and did not take the job"
+                    f"{broker} did not take the job: it {_NO_ROOM}"
                 )
 
 
@@ -338,6 +340,8 @@ def _batches(commands: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
 
 def _reason(error: Exception) -> str:
     """Return the cause in words that a person can read."""
+    if isinstance(error, greenstalk.OutOfMemoryError | greenstalk.InternalError):
+        return f"it {_NO_ROOM}. What it could not bury or delay is ready at its restart"
     if isinstance(error, greenstalk.Error):
         return f"an answer that makes no sense here, {type(error).__name__} {error}"
     if isinstance(error, OSError) and error.strerror:

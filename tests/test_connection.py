@@ -272,6 +272,19 @@ def test_an_answer_to_another_command_closes_the_connection(
         assert not connection.is_open
 
 
+@pytest.mark.parametrize("answer", [b"INTERNAL_ERROR\r\n", b"OUT_OF_MEMORY\r\n"])
+def test_a_verdict_that_the_broker_has_no_room_for_says_so(
+    socket_folder: Path, answer: bytes
+) -> None:
+    """To a bury and to a release with a delay, when the disk of the binlog is full."""
+    with (
+        FakeBroker(socket_folder / "s", answer) as fake,
+        Connection(Address.parse(fake.url)) as connection,
+        pytest.raises(ConnectionLostError, match="has no room for its binlog"),
+    ):
+        connection.settle(1, Buried(0))
+
+
 @pytest.mark.parametrize("method", REPLIES)
 def test_silence_ends_at_a_deadline_and_closes_the_connection(
     socket_folder: Path, method: str

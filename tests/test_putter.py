@@ -184,7 +184,7 @@ def test_a_broker_out_of_memory_is_a_clear_error_and_used_when_it_has_some(
         first = task_one.put(x=large)
         with pytest.raises(
             BrokerOutOfMemoryError,
-            match=re.escape(f"{broker.url} is out of memory and did not take the job"),
+            match=re.escape(f"{broker.url} did not take the job: it is out of memory"),
         ):
             task_one.put(x=large)
         with pytest.raises(PutManyError, match=r"item 1 was not put .* out of memory"):
