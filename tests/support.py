@@ -51,8 +51,9 @@ class Beanstalkd:
         *options: str,
         is_real: bool = IS_INSTALLED,
         memory_limit: int | None = None,
+        wrapped_in: Sequence[str] = (),
     ) -> None:
-        self._program = REAL if is_real else DEVSERVER
+        self._program = [*wrapped_in, *(REAL if is_real else DEVSERVER)]
         self._options = options
         self._memory_limit = memory_limit  # bytes
         if isinstance(listen, Path):

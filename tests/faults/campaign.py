@@ -121,7 +121,9 @@ class Campaign:
             producers = self._producers(above.url, stack)
             wrong = self._suffer(scene, producers)
             buried = self._wait_for_the_end(scene)
-        assert [*wrong, *scene.wrong] == []
+        wrong += scene.wrong
+        if wrong:
+            raise AssertionError("\n".join(wrong))
         return self.ledger.read().verdict(buried)
 
     def _proxy(self, name: str, broker: Beanstalkd) -> Proxy:
