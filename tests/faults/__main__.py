@@ -2,9 +2,10 @@
 
 import argparse
 import random
+import shutil
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 
 from . import report
 from .campaign import Campaign, Size
@@ -21,15 +22,14 @@ def main() -> None:
     sys.stdout.write(f"Seed {options.seed}\n")
     sys.stdout.flush()
     size = Size(options.jobs, options.faults, within=1800)
-    with TemporaryDirectory(prefix="jq-", ignore_cleanup_errors=True) as folder:
-        verdict = Campaign(Path(folder), Path(folder), options.seed, size).run()
+    folder = Path(mkdtemp(prefix="jq-"))  # kept if something goes wrong
+    verdict = Campaign(folder, folder, options.seed, size).run()
     text = report.table(verdict, {})
     sys.stdout.write(text + "\n")
     if not verdict.is_good:
-        sys.exit(
-            f"lost {verdict.lost}, never put {verdict.strangers}, unexplained "
-            f"{verdict.unexplained}"
-        )
+        lists = verdict.lost, verdict.strangers, verdict.unexplained
+        sys.exit("lost {}, never put {}, unexplained {}".format(*lists) + f": {folder}")
+    shutil.rmtree(folder)
     if options.write:
         report.write(text)
 

@@ -143,7 +143,6 @@ class Campaign:
             "--import=tests.faults.tasks",
             f"--processes={size.processes}",
             f"--threads={size.threads}",
-            "--log-level=warning",
             BEANSTALKD_URL=f"{proxy.url}?timeout={TIMEOUT}",
             PYTHONPATH=str(ROOT),
             FAULTS_LEDGER=str(self.ledger.path),

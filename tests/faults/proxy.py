@@ -63,14 +63,13 @@ class Link:
         self._client = client
         self.pid = _peer(client)
         self._broker = socket.socket(socket.AF_UNIX)
-        self._trouble = trouble
-        self._left = trouble.after if trouble else 0
-        self.passed = Counts()
+        self._armed: dict[Way, Trouble] = {}
+        if trouble:
+            self.arm(trouble)
 
     def arm(self, trouble: Trouble) -> None:
-        """Have some trouble soon."""
-        self._left = trouble.after
-        self._trouble = trouble
+        """Have some trouble soon, after that which is under way if there is any."""
+        self._armed[trouble.way] = trouble
 
     def run(self) -> None:
         """Pass on all that comes, both ways, until one side hangs up."""
@@ -90,60 +89,42 @@ class Link:
         source, sink = self._client, self._broker
         if way is Way.DOWN:
             source, sink = sink, source
+        # Only this thread knows it, so that no byte gets lost between two troubles.
+        trouble: Trouble | None = None
+        left = 0
         with suppress(OSError):
             while data := source.recv(2**16):
                 self._proxy.wait_if_stalled()
-                if not self._pass_on(data, source, sink, way):
+                if trouble is None:
+                    trouble = self._armed.pop(way, None)
+                    left = trouble.after if trouble else 0
+                if trouble is None or len(data) < left:
+                    self._send(data, sink)
+                    left -= len(data)
+                    continue
+                self._send(data[:left], sink)
+                self._proxy.has_happened(trouble, self.pid)
+                if not self._goes_on(trouble.what, source, sink):
                     break
+                self._send(data[left:], sink)
+                trouble = None
         self.close()
 
-    def _pass_on(
-        self, data: bytes, source: socket.socket, sink: socket.socket, way: Way
-    ) -> bool:
-        """Send what came; return False if that was the end."""
-        trouble = self._trouble
-        if trouble is None or trouble.way is not way:
-            self._send(data, sink, way)
+    def _goes_on(self, what: What, source: socket.socket, sink: socket.socket) -> bool:
+        """Do something to the stream, and return whether it goes on after that."""
+        if what is What.GARBLE:
+            self._send(GARBAGE, sink)
             return True
-        before, after = data[: self._left], data[self._left :]
-        self._left -= len(before)
-        self._send(before, sink, way)
-        if self._left:
-            return True
-        self._trouble = None
-        self._proxy.has_happened(trouble, self.pid)
-        match trouble.what:
-            case What.CUT:
-                return False
-            case What.HALF_CLOSE:
-                # What comes the other way is passed on until that side hangs up, too.
-                sink.shutdown(socket.SHUT_WR)
-                while source.recv(2**16):
-                    pass
-                return False
-            case What.GARBLE:
-                self._send(GARBAGE + after, sink, way)
-                return True
+        if what is What.HALF_CLOSE:
+            sink.shutdown(socket.SHUT_WR)
+            while source.recv(2**16):  # the other way goes on until it ends, too
+                pass
+        return False
 
-    def _send(self, data: bytes, sink: socket.socket, way: Way) -> None:
+    def _send(self, data: bytes, sink: socket.socket) -> None:
         size = self._proxy.chunk or len(data)
         for start in range(0, len(data), size or 1):
-            chunk = data[start : start + size]
-            sink.sendall(chunk)
-            self.passed.add(way, len(chunk))
-
-
-class Counts:
-    """How many bytes have gone each way."""
-
-    def __init__(self) -> None:
-        self._bytes = dict.fromkeys(Way, 0)
-
-    def add(self, way: Way, size: int) -> None:
-        self._bytes[way] += size
-
-    def __getitem__(self, way: Way) -> int:
-        return self._bytes[way]
+            sink.sendall(data[start : start + size])
 
 
 class Proxy:
