@@ -183,7 +183,7 @@ class Connection:
     def answer_with_chunk(self, expected: bytes) -> bytes | None:
         """Read a reply line and what follows it; None if it is NOT_FOUND."""
         values = self.answer(expected)
-        return None if values is None else self.chunk(int(values[-1]))
+        return None if values is None else self.chunk(number_of(values[-1]))
 
     def _reply(self, expected: bytes) -> list[bytes]:
         """Read one reply line and return its values.
@@ -202,10 +202,10 @@ class Connection:
         """Read the answer to a put: the job's id, or why the broker refused it."""
         line = self._replies.readline()
         if line.startswith(b"INSERTED "):  # what follows would do, but slower
-            return int(line[9:])
+            return id_of(line[9:-2])
         try:
             (job_id,) = values_of(line, b"INSERTED")
-            return int(job_id)
+            return id_of(job_id)
         except _REFUSALS as error:
             return error
 
@@ -323,6 +323,21 @@ def values_of(line: bytes, expected: bytes) -> list[bytes]:
     if status in greenstalk.ERROR_RESPONSES:
         raise greenstalk.ERROR_RESPONSES[status](values)
     raise greenstalk.UnknownResponseError(status, values)
+
+
+def number_of(word: bytes) -> int:
+    """Return a number of a reply: int() alone takes signs and underscores as well."""
+    if word.isdigit():
+        return int(word)
+    raise ValueError(f"{word!r} instead of a number")
+
+
+def id_of(word: bytes) -> int:
+    """Return a job's id, as a reply tells it."""
+    job_id = number_of(word)
+    if 0 < job_id <= MAX_JOB_ID:
+        return job_id
+    raise ValueError(f"a job of id {job_id}")
 
 
 def _batches(commands: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:

@@ -150,6 +150,18 @@ REPLIES = {
 }
 
 
+NEGATIVE = b"""---
+tube: t
+pri: -1
+delay: 0
+ttr: 60
+reserves: 1
+releases: 0
+buries: 0
+kicks: 0
+"""
+
+
 def call(connection: WorkerConnection, method: str) -> object:
     match method:
         case "put":
@@ -224,13 +236,20 @@ with tempfile.TemporaryDirectory() as folder:
         b"NOT_IGNORED\r\n",
         b"INSERTED\r\n",
         b"INSERTED x\r\n",
+        b"INSERTED 0\r\n",
+        b"INSERTED -1\r\n",
+        b"INSERTED 1_0\r\n",
+        b"INSERTED 99999999999999999999\r\n",
         b"RESERVED 1\r\n",
         b"RESERVED 1 -3\r\n",
         b"RESERVED -1 1\r\na\r\n",
+        b"RESERVED +1 1\r\na\r\n",
+        b"RESERVED 1 0_1\r\na\r\n",
         b"RESERVED 99999999999999999999 1\r\na\r\n",
         b"RESERVED 1 99999999999999\r\n",
         b"RESERVED 1 2\r\nabcdef\r\n",
         b"OK 3\r\n\xff\xff\xff\r\n",
+        b"OK %d\r\n%b\r\n" % (len(NEGATIVE), NEGATIVE),
         b"x" * 2000,
         b"\xff\xfe\r\n",
     ],

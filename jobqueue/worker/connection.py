@@ -6,7 +6,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from jobqueue.address import Address
-from jobqueue.connection import MAX_JOB_ID, NOT_FOUND, Connection, values_of
+from jobqueue.connection import (
+    NOT_FOUND,
+    Connection,
+    id_of,
+    number_of,
+    values_of,
+)
 from jobqueue.message import check_tube
 from jobqueue.options import whole_number
 from jobqueue.outcome import Buried, Deleted, JobStats, Outcome, Released
@@ -66,8 +72,8 @@ class WorkerConnection(Connection):
             line = self._replies.readline_after(timeout)
             if line in _NO_JOB:
                 return None
-            job_id, size = map(int, values_of(line, b"RESERVED"))
-            return _check_id(job_id), self.chunk(size)
+            job_id, size = values_of(line, b"RESERVED")
+            return id_of(job_id), self.chunk(number_of(size))
         except BaseException as error:
             self._exchange.came_apart(error)
             raise
@@ -133,20 +139,14 @@ class WorkerConnection(Connection):
         stats = _parse_stats(chunk)
         return JobStats(
             tube=stats[b"tube:"].decode("ascii"),
-            priority=int(stats[b"pri:"]),
-            delay=int(stats[b"delay:"]),
-            ttr=int(stats[b"ttr:"]),
-            reserves=int(stats[b"reserves:"]),
-            releases=int(stats[b"releases:"]),
-            buries=int(stats[b"buries:"]),
-            kicks=int(stats[b"kicks:"]),
+            priority=number_of(stats[b"pri:"]),
+            delay=number_of(stats[b"delay:"]),
+            ttr=number_of(stats[b"ttr:"]),
+            reserves=number_of(stats[b"reserves:"]),
+            releases=number_of(stats[b"releases:"]),
+            buries=number_of(stats[b"buries:"]),
+            kicks=number_of(stats[b"kicks:"]),
         )
-
-
-def _check_id(job_id: int) -> int:
-    if 0 < job_id <= MAX_JOB_ID:
-        return job_id
-    raise ValueError(f"a job of id {job_id}")
 
 
 def _parse_stats(chunk: bytes) -> dict[bytes, bytes]:
