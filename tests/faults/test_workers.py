@@ -1,0 +1,263 @@
+"""Worker processes that freeze, fork, run out of files, or are five hundred."""
+
+import ast
+import re
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import greenstalk
+import pytest
+
+import jobqueue
+from jobqueue import JobQueue, Worker
+from tests.support import (
+    DEADLINE,
+    Beanstalkd,
+    WorkerProcess,
+    eventually,
+    eventually_true,
+    write_module,
+)
+
+TASKS = """
+import ctypes, os, subprocess, time
+from jobqueue import JobQueue
+
+queue = JobQueue()
+kept = []
+
+def say(*words):
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
+
+@queue.task("t")
+def work(n=0):
+    say("ran", n, "in", os.getpid())
+
+@queue.task("t", ttr=1, max_lost=None)
+def freezes():
+    say("begins in", os.getpid())
+    time.sleep(0.5)
+
+@queue.task("t")
+def leaks():
+    while True:
+        kept.append(os.open("/dev/null", os.O_RDONLY))
+
+@queue.task("t", max_lost=None)
+def forks(how):
+    if how == "subprocess":
+        child = subprocess.Popen(["sleep", "600"], close_fds=False).pid
+    else:
+        child = ctypes.CDLL(None).fork()  # Python does not know of this one
+        if child == 0:
+            ctypes.CDLL(None).sleep(600)
+    say("forked", child)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def app(tmp_path: Path, broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_module(tmp_path, "tasks", TASKS)
+    monkeypatch.setenv("BEANSTALKD_URL", broker.url)
+    return tmp_path
+
+
+def put(app: Path, *expressions: str) -> None:
+    script = "from tasks import *; " + "; ".join(expressions)
+    subprocess.run([sys.executable, "-c", script], cwd=app, check=True)
+
+
+def with_few_files(count: int) -> tuple[str, ...]:
+    return "sh", "-c", f'ulimit -n {count}; exec "$@"', "sh"
+
+
+def ran(log: str) -> Counter[int]:
+    return Counter(map(int, re.findall(r"^ran (\d+)", log, re.MULTILINE)))
+
+
+def test_500_slots_work_off_a_tube_and_run_each_job_once(
+    app: Path, broker: Beanstalkd
+) -> None:
+    shape = "--processes=5", "--threads=100"
+    with WorkerProcess(app, "--import=tasks", *shape) as worker:
+        eventually(lambda: broker.waiting("t"), 500, within=3 * DEADLINE)
+        put(app, "work.put_many({'n': n} for n in range(2000))")
+        eventually(lambda: broker.counts("t"), {}, within=3 * DEADLINE)
+        worker.signal(signal.SIGTERM)
+        assert worker.exit_code(3 * DEADLINE) == 0
+
+    assert ran(worker.log) == dict.fromkeys(range(2000), 1)
+
+
+def test_slots_that_get_no_file_descriptor_wait_and_the_others_work(
+    app: Path, broker: Beanstalkd
+) -> None:
+    put(app, "work.put_many({'n': n} for n in range(100))")
+    few = with_few_files(24)
+    with WorkerProcess(app, "--import=tasks", "--threads=40", wrapped_in=few) as worker:
+        worker.says("Too many open files")
+        eventually(lambda: broker.counts("t"), {})
+        worker.signal(signal.SIGTERM)
+        assert worker.exit_code() == 0
+
+    assert ran(worker.log) == dict.fromkeys(range(100), 1)
+
+
+def test_a_task_that_leaks_file_descriptors_is_buried_and_the_worker_goes_on(
+    app: Path, broker: Beanstalkd
+) -> None:
+    put(app, "leaks.put()", "work.put(n=1)")
+    few = with_few_files(64)
+    with WorkerProcess(app, "--import=tasks", wrapped_in=few) as worker:
+        worker.says("ran 1")
+        eventually(lambda: broker.counts("t"), {"buried": 1})
+
+    assert "Too many open files" in worker.log
+
+
+def test_a_producer_without_file_descriptors_is_told_and_puts_when_it_has_some(
+    app: Path, broker: Beanstalkd
+) -> None:
+    script = """
+import resource
+from jobqueue import BrokerUnreachableError
+from tasks import *
+_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, most))
+try:
+    work.put(n=1)
+except BrokerUnreachableError as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+work.put(n=2)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=app, capture_output=True, check=True
+    )
+
+    assert b"(Too many open files)" in done.stdout
+    assert broker.counts("t") == {"ready": 1}
+
+
+def test_a_worker_that_was_frozen_beyond_its_jobs_time_takes_none_from_another(
+    app: Path, broker: Beanstalkd
+) -> None:
+    put(app, "freezes.put()")
+    with WorkerProcess(app, "--import=tasks") as frozen:
+        frozen.says("begins")
+        frozen.signal(signal.SIGSTOP)
+        with WorkerProcess(app, "--import=tasks") as other:
+            eventually(lambda: broker.waiting("t"), 1)
+            eventually_true(lambda: has_left_time(broker) <= 0)
+            frozen.signal(signal.SIGCONT)
+            put(app, "work.put(n=1)")
+            eventually(lambda: broker.counts("t"), {})
+            eventually(lambda: broker.waiting("t"), 2)
+            for worker in (frozen, other):
+                worker.signal(signal.SIGTERM)
+                assert worker.exit_code() == 0
+
+    assert ran(frozen.log + other.log) == {1: 1}
+
+
+def has_left_time(broker: Beanstalkd) -> int:
+    """Return for how many seconds the job is still reserved, if it is."""
+    try:
+        stats = broker.stats_job(1)
+    except greenstalk.NotFoundError:  # the other has done it
+        return 0
+    return stats["time-left"] if stats["state"] == "reserved" else 0
+
+
+@pytest.mark.parametrize("how", ["subprocess", "fork"])
+def test_a_child_that_holds_a_copy_of_the_socket_holds_the_job_no_longer_than_it_lives(
+    app: Path, broker: Beanstalkd, how: str
+) -> None:
+    put(app, f"forks.put(how={how!r})")
+    with WorkerProcess(app, "--import=tasks", new_group=True) as worker:
+        worker.says("forked")
+        (child,) = map(int, re.findall(r"forked (\d+)", worker.log))
+        worker.process.kill()
+        worker.process.wait()
+        if how == "fork":
+            assert broker.counts("t") == {"reserved": 1}
+            kill(child)
+        eventually(lambda: broker.counts("t"), {"ready": 1})
+        if how == "subprocess":
+            kill(child)
+
+
+def kill(pid: int) -> None:
+    subprocess.run(["kill", "-KILL", str(pid)], check=True)
+
+
+def test_many_waiting_jobs_are_no_trouble_at_their_head(
+    broker: Beanstalkd, queue: JobQueue, request: pytest.FixtureRequest
+) -> None:
+    is_long = request.config.getoption("faults") == "long"
+    many = 1_000_000 if is_long else 30_000
+    found = []
+
+    @queue.task("t")
+    def work(n: int) -> None:
+        found.append(n)
+
+    work.put_many({"n": n} for n in range(many))
+    urgent = queue.task("t", priority=0)(work.__wrapped__)
+    urgent.put(n=many)
+    Worker(max_jobs=500).run()
+
+    assert found == [many, *range(499)]
+    assert broker.counts("t") == {"ready": many - 499}
+
+
+LOOK_AT_A_CALENDAR = {"options.py"}  # for a job's `at`
+MODULES = {"time", "datetime", "date"}
+CLOCKS_THAT_JUMP = {"time", "time_ns", "localtime", "gmtime", "now", "utcnow", "today"}
+
+
+def test_no_duration_is_measured_by_a_clock_that_can_be_set() -> None:
+    package = Path(jobqueue.__file__).parent
+    found = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id in MODULES
+        and node.func.attr in CLOCKS_THAT_JUMP
+    }
+
+    assert found == LOOK_AT_A_CALENDAR
+
+
+JUMPING = """
+import random, time
+
+def jump():
+    return random.uniform(-1e9, 1e10)
+
+time.time = jump
+time.time_ns = lambda: int(jump() * 1e9)
+"""
+
+
+def test_a_worker_whose_clock_jumps_with_each_look_runs_and_stops_as_ever(
+    app: Path, broker: Beanstalkd
+) -> None:
+    write_module(app, "jumping", JUMPING)
+    put(app, "work.put_many({'n': n} for n in range(20))", "freezes.put()")
+    imports = "--import=jumping", "--import=tasks"
+    limits = "--time-limit=60", "--threads=2", "--log-format=json"
+    with WorkerProcess(app, *imports, *limits) as worker:
+        eventually(lambda: broker.counts("t"), {})
+        worker.signal(signal.SIGTERM)
+        assert worker.exit_code() == 0
+
+    assert ran(worker.log) == dict.fromkeys(range(20), 1)
+    assert worker.log.count("begins in") == 1
