@@ -24,7 +24,7 @@ def main() -> None:
     size = Size(options.jobs, options.faults, within=1800)
     folder = Path(mkdtemp(prefix="jq-"))  # kept if something goes wrong
     verdict = Campaign(folder, folder, options.seed, size).run()
-    text = report.table(verdict, {})
+    text = report.table(verdict)
     sys.stdout.write(text + "\n")
     if not verdict.is_good:
         lists = verdict.lost, verdict.strangers, verdict.unexplained

@@ -9,13 +9,14 @@ BEGIN = "<!-- Made by python -m tests.faults: -->"
 END = "<!-- End of what it has made. -->"
 
 
-def table(verdict: Verdict, others: dict[str, int]) -> str:
-    """Return what happened, in Markdown; ``others`` are faults of other kinds."""
-    faults = sorted((others | verdict.faults).items(), key=lambda item: -item[1])
-    kinds = ", ".join(f"{name.replace('-', ' ')} {count:,}" for name, count in faults)
-    total = sum(count for _, count in faults)
+def table(verdict: Verdict) -> str:
+    """Return what happened, in Markdown."""
+    kinds = ", ".join(
+        f"{name.replace('-', ' ')} {count:,}"
+        for name, count in verdict.faults.most_common()
+    )
     rows = [
-        ("faults injected", f"{total:,}: {kinds}"),
+        ("faults injected", f"{verdict.faults.total():,}: {kinds}"),
         ("jobs whose put was confirmed", f"{verdict.put:,}"),
         ("of these ran", f"{verdict.ran:,}"),
         ("were found buried", f"{verdict.buried:,}"),
