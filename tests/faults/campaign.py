@@ -30,7 +30,7 @@ PRODUCERS = 3
 class Size:
     """How much is to happen."""
 
-    jobs: int
+    jobs: int  # whose puts are confirmed
     faults: int
     crews: int = 2
     processes: int = 2
@@ -46,6 +46,7 @@ class Producer:
     queue: JobQueue
     chance: random.Random
     numbers: Iterator[Sequence[int]]
+    confirmed: int = 0
     wrong: list[str] = field(default_factory=list)
 
     def run(self) -> None:
@@ -65,6 +66,7 @@ class Producer:
             return
         try:
             self.ledger.confirmed({numbers[0]: task.put(number=numbers[0])})
+            self.confirmed += 1
         except BrokerError:
             self._wait()  # nobody knows whether it was put
 
@@ -81,6 +83,7 @@ class Producer:
         except BrokerError:
             self._wait()  # before the first was sent
         self.ledger.confirmed({numbers[n]: job_id for n, job_id in ids.items()})
+        self.confirmed += len(ids)
         self.ledger.refused(
             numbers[n] for n in range(sent, len(numbers)) if n not in ids
         )
@@ -99,6 +102,7 @@ class Campaign:
         self._size = size
         self._lock = threading.Lock()
         self._next = 0
+        self._producers: list[Producer] = []
         self.ledger = Ledger(folder / "ledger")
         self.fault_count = 0
 
@@ -118,8 +122,8 @@ class Campaign:
                 self._chance, broker, [above, below], lambda: self._enlist(below)
             )
             stack.enter_context(_crews(scene, self._size.crews))
-            producers = self._producers(above.url, stack)
-            wrong = self._suffer(scene, producers)
+            self._producers = self._some_producers(above.url, stack)
+            wrong = self._suffer(scene)
             buried = self._wait_for_the_end(scene)
         wrong += scene.wrong
         if wrong:
@@ -148,7 +152,7 @@ class Campaign:
             FAULTS_LEDGER=str(self.ledger.path),
         )
 
-    def _producers(self, url: str, stack: ExitStack) -> list[Producer]:
+    def _some_producers(self, url: str, stack: ExitStack) -> list[Producer]:
         queue = stack.enter_context(JobQueue(f"{url}?timeout={TIMEOUT}"))
         return [
             Producer(
@@ -169,18 +173,21 @@ class Campaign:
         while True:
             count = chance.choice([1, 1, 1, 1, 2, 10, 50])
             with self._lock:
-                are_enough = self._next >= self._size.jobs
-                if are_enough and self.fault_count >= self._size.faults:
+                confirmed = sum(producer.confirmed for producer in self._producers)
+                if (
+                    confirmed >= self._size.jobs
+                    and self.fault_count >= self._size.faults
+                ):
                     return
                 numbers = range(self._next, self._next + count)
                 self._next = numbers.stop
             yield numbers
             # The last faults have jobs to happen to as well.
-            share = self._next / self._size.jobs - self.fault_count / self._size.faults
+            share = confirmed / self._size.jobs - self.fault_count / self._size.faults
             time.sleep(0.2 if share > 0 else 0.002)
 
-    def _suffer(self, scene: Scene, producers: Sequence[Producer]) -> list[str]:
-        threads = [threading.Thread(target=producer.run) for producer in producers]
+    def _suffer(self, scene: Scene) -> list[str]:
+        threads = [threading.Thread(target=p.run) for p in self._producers]
         for thread in threads:
             thread.start()
         while any(thread.is_alive() for thread in threads):
@@ -190,7 +197,7 @@ class Campaign:
                 )
                 self._inject(fault, scene)
             time.sleep(self._chance.uniform(0, 0.2))
-        return [wrong for producer in producers for wrong in producer.wrong]
+        return [wrong for producer in self._producers for wrong in producer.wrong]
 
     def _inject(self, fault: Fault, scene: Scene) -> None:
         began = time.monotonic()
