@@ -17,8 +17,11 @@ MAX_TIMEOUT = 10**6  # seconds
 DEFAULT_TIMEOUT = 5.0  # seconds
 _MAX_PORT = 2**16 - 1
 
-# A host and perhaps a port: understood without urllib.
-_USUAL = re.compile(r"beanstalkd://([a-z0-9.-]+)(?::([1-9][0-9]{0,4}))?/?")
+# Understood without urllib, which is slow to import, and large.
+_USUAL = re.compile(
+    r"beanstalkd://(?P<host>[a-z0-9.-]+)(?::(?P<port>[1-9][0-9]{0,4}))?/?"
+    r"|unix://(?P<path>/[A-Za-z0-9._/-]*[A-Za-z0-9._-])"
+)
 
 
 class Address(NamedTuple):
@@ -46,13 +49,15 @@ class Address(NamedTuple):
         looks like, and never shows a password.
         """
         usual = _USUAL.fullmatch(str(url))  # whatever the types promise
-        if usual and (port := int(usual[2] or DEFAULT_PORT)) <= _MAX_PORT:
-            return cls((usual[1], port))
+        if usual and usual["path"]:
+            return cls(usual["path"])
+        if usual and (port := int(usual["port"] or DEFAULT_PORT)) <= _MAX_PORT:
+            return cls((usual["host"], port))
         return cls._parse_any(url)
 
     @classmethod
     def _parse_any(cls, url: str) -> Self:
-        from urllib.parse import urlsplit  # noqa: PLC0415 - slow to import, and large
+        from urllib.parse import urlsplit  # noqa: PLC0415 - see _USUAL
 
         try:
             parts = urlsplit(url)
@@ -64,11 +69,17 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         if isinstance(self.target, str):
-            from urllib.parse import quote  # noqa: PLC0415
-
-            return f"unix://{quote(self.target)}"
+            return f"unix://{_quoted(self.target)}"
         host, port = self.target
         return f"beanstalkd://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _quoted(path: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9._/-]*", path):
+        return path
+    from urllib.parse import quote  # noqa: PLC0415 - see _USUAL
+
+    return quote(path)
 
 
 def _target(url: str, parts: "SplitResult", port: int | None) -> tuple[str, int] | str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from jobqueue.errors import OptionError
-from jobqueue.seconds import Delay, whole_seconds
+from jobqueue.seconds import Delay, chance, whole_seconds
 
 Backoff = Delay | Sequence[Delay] | Callable[[int], Delay]
 
@@ -17,10 +17,7 @@ def exponential(retry: int) -> float:
     Chance has all of the span ("full jitter"), so that jobs that failed together, when
     a service went down, don't come back together to bring it down again.
     """
-    import random  # noqa: PLC0415 - slow to import, and only failures need it
-
-    longest = min(LONGEST, 2.0 ** min(retry - 1, 12))
-    return random.uniform(0, longest)  # noqa: S311 - nobody gains from guessing it
+    return chance() * min(LONGEST, 2.0 ** min(retry - 1, 12))
 
 
 def check_backoff(backoff: Backoff) -> None:

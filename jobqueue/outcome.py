@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from jobqueue.backoff import Backoff, check_backoff, exponential, pause
 from jobqueue.errors import BadJobError, CrashLoopError, OptionError
-from jobqueue.seconds import Delay, whole_seconds
+from jobqueue.seconds import Delay, chance, whole_seconds
 
 KICKS_REACH_MAX = "Kicks reach max"
 _LONGEST_MOMENT = 256  # seconds
@@ -180,10 +180,8 @@ def decide(error: BaseException, stats: JobStats, policy: RetryPolicy) -> Outcom
 
 def _moment(stats: JobStats) -> int:
     """Return how long to put a job back that another is in the way of."""
-    import random  # noqa: PLC0415 - slow to import, and only failures need it
-
-    longest = min(2 ** min(stats.releases + 1, 10), _LONGEST_MOMENT)
-    return random.randint(longest // 2, longest)  # noqa: S311
+    longest: int = min(2 ** min(stats.releases + 1, 10), _LONGEST_MOMENT)
+    return round(longest / 2 * (1 + chance()))
 
 
 def _delay(error: BaseException, stats: JobStats, policy: RetryPolicy) -> int:

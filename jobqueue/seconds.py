@@ -1,6 +1,7 @@
 """Spans of time, as users give them and as beanstalkd takes them: in whole seconds."""
 
 import math
+import os
 from datetime import timedelta
 
 from jobqueue.errors import OptionError
@@ -26,3 +27,11 @@ def whole_seconds(name: str, delay: object) -> int:
         f"{name} has to be from 0 to {MAX_NUMBER} seconds, or a timedelta, "
         f"not {delay!r}"
     )
+
+
+def chance() -> float:
+    """Return any number from 0 to 1, each as likely as any other.
+
+    The module random is slow to import, and can't be when no file can be opened.
+    """
+    return int.from_bytes(os.urandom(4)) / (2**32 - 1)

@@ -298,7 +298,7 @@ def test_a_verdict_that_the_broker_has_no_room_for_says_so(
     """To a bury and to a release with a delay, when the disk of the binlog is full."""
     with (
         FakeBroker(socket_folder / "s", answer) as fake,
-        Connection(Address.parse(fake.url)) as connection,
+        WorkerConnection(Address.parse(fake.url)) as connection,
         pytest.raises(ConnectionLostError, match="has no room for its binlog"),
     ):
         connection.settle(1, Buried(0))

@@ -117,6 +117,9 @@ class Crew:
         find = subscriber.find_in(self._settings.tubes)
         heartbeat = Heartbeat(self._reservations, self._observer)
         executor = Executor(find, limits, event_loop, self._settings.time_limit)
+        tasks = subscriber.tasks(self._settings.tubes)
+        if self._settings.time_limit or any(task.time_limit for task in tasks):
+            limits.prepare()
         with ExitStack() as cleaning_up:
             cleaning_up.callback(self._close, event_loop)
             cleaning_up.callback(limits.close)

@@ -87,7 +87,7 @@ def _takes_lock(thread: int) -> bool:
 
 
 def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    import ctypes  # noqa: PLC0415 - see TimeLimits._watch
+    import ctypes  # noqa: PLC0415 - see TimeLimits.prepare
 
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error)
@@ -117,6 +117,14 @@ class TimeLimits(Generic[J]):
         self._looks_at = math.inf  # when the thread looks next
         self._thread: threading.Thread | None = None
         self._closed = False
+
+    def prepare(self) -> None:
+        """Load what it takes to raise an error: later there may be no way to.
+
+        No file may be open to read it from, and who is stuck may hold its lock. But
+        where no task has a limit, it is not needed.
+        """
+        import ctypes  # noqa: F401, PLC0415
 
     @contextmanager
     def watching(self, seconds: float, job: J, guard: Guard) -> Iterator[None]:
@@ -148,9 +156,6 @@ class TimeLimits(Generic[J]):
         with self._changed:
             self._watched[guard] = watched
             if self._thread is None:
-                # Here and now: when it is needed, who is stuck may hold its lock.
-                import ctypes  # noqa: F401, PLC0415 - no limit, no need for it
-
                 self._thread = threading.Thread(
                     target=self._look, name="jobqueue-time-limits", daemon=True
                 )

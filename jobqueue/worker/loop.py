@@ -15,6 +15,7 @@ from jobqueue.outcome import (
     RetryPolicy,
     decide,
 )
+from jobqueue.seconds import chance
 from jobqueue.worker import report
 from jobqueue.worker.board import Cell
 from jobqueue.worker.connection import WorkerConnection
@@ -279,8 +280,6 @@ class Slot:
 
     def _wait_for_broker(self, error: BrokerError) -> None:
         self._outage.begins(error)
-        import random  # noqa: PLC0415 - slow to import, and only then needed
-
         # Jittered, so that a thousand workers don't come back in one instant.
-        self._stopping.wait(self._pause * random.uniform(0.5, 1))  # noqa: S311
+        self._stopping.wait(self._pause * (1 + chance()) / 2)
         self._pause = min(self._pause * 2, LONGEST_PAUSE)

