@@ -104,7 +104,13 @@ class Campaign:
         self._next = 0
         self._producers: list[Producer] = []
         self.ledger = Ledger(folder / "ledger")
-        self.fault_count = 0
+        self._injected = 0
+        self._proxies: list[Proxy] = []
+
+    @property
+    def fault_count(self) -> int:
+        """How many faults there were so far."""
+        return self._injected + sum(len(proxy.troubles) for proxy in self._proxies)
 
     def run(self) -> Verdict:
         """Do it all, and return what became of the jobs."""
@@ -118,8 +124,9 @@ class Campaign:
             above, below = (
                 stack.enter_context(self._proxy(name, broker)) for name in ("p", "w")
             )
+            self._proxies = [above, below]
             scene = Scene(
-                self._chance, broker, [above, below], lambda: self._enlist(below)
+                self._chance, broker, self._proxies, lambda: self._enlist(below)
             )
             stack.enter_context(_crews(scene, self._size.crews))
             self._producers = self._some_producers(above.url, stack)
@@ -136,9 +143,7 @@ class Campaign:
 
     def _note_trouble(self, happened: Happened) -> None:
         name = faults.trouble_name(happened.trouble.what)
-        self.ledger.fault(name, happened.at, happened.at, {happened.pid})
-        with self._lock:
-            self.fault_count += 1
+        self.ledger.fault(name, happened.at, happened.until, {happened.pid})
 
     def _enlist(self, proxy: Proxy) -> WorkerProcess:
         size = self._size
@@ -205,8 +210,7 @@ class Campaign:
             time.sleep(faults.moment(self._chance))
         if hit and fault is not faults.connection_troubled:  # which is noted by itself
             self.ledger.fault(faults.name_of(fault), began, time.monotonic(), hit[0])
-            with self._lock:
-                self.fault_count += 1
+            self._injected += 1
 
     def _wait_for_the_end(self, scene: Scene) -> set[int]:
         """Wait until all jobs have run or are buried; return the numbers of those."""

@@ -49,9 +49,14 @@ class Ledger:
         hit = EVERYBODY if pids is None else ",".join(map(str, pids)) or "nobody"
         self.note("fault", name, began, ended, hit)
 
-    def faults(self) -> int:
-        """Return how many faults there were."""
-        return sum(line.startswith("fault ") for line in self._lines())
+    def about(self, numbers: Iterable[int]) -> str:
+        """Return the lines about some jobs, and those about all faults."""
+        of_interest = set(map(str, numbers))
+        return "".join(
+            line
+            for line in self._lines()
+            if line.split()[1] in of_interest or line.startswith("fault ")
+        )
 
     def read(self) -> "Books":
         """Return all that was noted."""

@@ -51,6 +51,7 @@ class Happened:
     trouble: Trouble
     pid: int
     at: float  # time.monotonic()
+    until: float  # when the connection was closed: it may be found troubled till then
 
 
 class Link:
@@ -64,6 +65,7 @@ class Link:
         self.pid = _peer(client)
         self._broker = socket.socket(socket.AF_UNIX)
         self._armed: dict[Way, Trouble] = {}
+        self._had: list[tuple[Trouble, float]] = []
         if trouble:
             self.arm(trouble)
 
@@ -79,6 +81,9 @@ class Link:
             down.start()
             self._pump(Way.UP)
             down.join()
+        for trouble, at in self._had:
+            happened = Happened(trouble, self.pid, at, time.monotonic())
+            self._proxy.on_trouble(happened)
 
     def close(self) -> None:
         for side in (self._client, self._broker):
@@ -103,7 +108,8 @@ class Link:
                     left -= len(data)
                     continue
                 self._send(data[:left], sink)
-                self._proxy.has_happened(trouble, self.pid)
+                self._had.append((trouble, time.monotonic()))
+                self._proxy.troubles.append(trouble)
                 if not self._goes_on(trouble.what, source, sink):
                     break
                 self._send(data[left:], sink)
@@ -130,7 +136,8 @@ class Link:
 class Proxy:
     """Listens at a Unix socket, and passes all on to the broker.
 
-    ``plan`` is the trouble that each new connection will have, in turn.
+    ``plan`` is the trouble that each new connection will have, in turn. ``on_trouble``
+    is told of trouble at the end of the connection that had it.
     """
 
     def __init__(
@@ -144,8 +151,9 @@ class Proxy:
         self.target = target
         self.plan = deque(plan)
         self.chunk = 0  # bytes in one write; 0: any number
-        self._on_trouble = on_trouble
-        self._links: list[Link] = []
+        self.troubles: list[Trouble] = []  # that there were
+        self.on_trouble = on_trouble
+        self._links: dict[Link, threading.Thread] = {}
         self._flows = threading.Event()
         self._flows.set()
         self._server = socket.socket(socket.AF_UNIX)
@@ -155,7 +163,7 @@ class Proxy:
 
     def links(self) -> list[Link]:
         """Return the connections that are open now."""
-        return self._links.copy()
+        return list(self._links.copy())
 
     def stall(self) -> None:
         """Pass nothing on until :meth:`flow`."""
@@ -168,22 +176,20 @@ class Proxy:
     def wait_if_stalled(self) -> None:
         self._flows.wait()
 
-    def has_happened(self, trouble: Trouble, pid: int) -> None:
-        self._on_trouble(Happened(trouble, pid, time.monotonic()))
-
     def _serve(self) -> None:
         with suppress(OSError):
             while True:
                 client, _ = self._server.accept()
                 link = Link(self, client, self.plan.popleft() if self.plan else None)
-                threading.Thread(target=self._run, args=(link,), daemon=True).start()
+                thread = threading.Thread(target=self._run, args=(link,), daemon=True)
+                self._links[link] = thread
+                thread.start()
 
     def _run(self, link: Link) -> None:
-        self._links.append(link)
         try:
             link.run()
         finally:
-            self._links.remove(link)
+            del self._links[link]
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -195,8 +201,9 @@ class Proxy:
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
         self._thread.join()
-        for link in self.links():
+        for link, thread in self._links.copy().items():
             link.close()
+            thread.join()
 
 
 def some_trouble(chance: random.Random) -> Trouble:

@@ -19,7 +19,9 @@ def test_no_job_is_lost_whatever_is_done_to_workers_connections_and_the_broker(
     campaign = Campaign(tmp_path, socket_folder, seed, SHORT)
     verdict = campaign.run()
 
-    said = f"{number}: {verdict}, by the seed {seed}"
+    wrong = [*verdict.lost, *verdict.strangers, *verdict.unexplained]
+    about = campaign.ledger.about(wrong) if wrong else ""
+    said = f"{number}: {verdict}, by the seed {seed}\n{about}"
     assert verdict.is_good, said
     assert verdict.put >= SHORT.jobs, said
     assert verdict.faults.total() >= SHORT.faults, said
