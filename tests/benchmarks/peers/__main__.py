@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from tests.benchmarks.peers import (
     plots,
     table,
 )
+from tests.benchmarks.peers.awake import awake
 from tests.benchmarks.peers.bench import Bench
 from tests.benchmarks.peers.claims import verdicts
 from tests.benchmarks.peers.contenders import NAMES, Contender, named
@@ -47,6 +49,7 @@ ALL: dict[str, Callable[[Bench, list[Contender]], None]] = {
     "floors": lambda bench, _: measure_floors.measure(bench),
 }
 PARTS = (*EACH, *ALL, "backlog")
+AWAKE = {"put", "work", "waiting", "latency", "floors", "backlog"}
 RESULTS = "results.json"
 FAILURES = (RuntimeError, OSError, ValueError)
 
@@ -154,7 +157,8 @@ class Run:
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
         print(f"{minutes:2}:{seconds:02} {part}: {library}", flush=True)
         try:
-            measure()
+            with awake() if part in AWAKE else nullcontext():
+                measure()
         except FAILURES as error:
             print(f"FAILED {part}: {library}: {error}", flush=True)
         self._result().write(self._options.output / RESULTS)
