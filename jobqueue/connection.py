@@ -183,7 +183,14 @@ class Connection:
     def answer_with_chunk(self, expected: bytes) -> bytes | None:
         """Read a reply line and what follows it; None if it is NOT_FOUND."""
         values = self.answer(expected)
-        return None if values is None else self.chunk(number_of(values[-1]))
+        if values is None:
+            return None
+        return self._replies.chunk(_check_size(number_of(values[-1])))
+
+    def answer_with_body(self, expected: bytes) -> bytes | None:
+        """Read a reply line and the job's body after it; None if it is NOT_FOUND."""
+        values = self.answer(expected)
+        return None if values is None else self.body(number_of(values[-1]))
 
     def _reply(self, expected: bytes) -> list[bytes]:
         """Read one reply line and return its values.
@@ -192,11 +199,9 @@ class Connection:
         """
         return values_of(self._replies.readline(), expected)
 
-    def chunk(self, size: int) -> bytes:
-        """Read what follows a reply line that announced this many bytes."""
-        if not 0 <= size <= _MAX_BODY:
-            raise ValueError(f"a reply of {size} bytes")
-        return self._replies.chunk(size)
+    def body(self, size: int) -> bytes:
+        """Read the body after a reply line that announced this many bytes."""
+        return self._replies.body(_check_size(size))
 
     def _put_answer(self) -> int | greenstalk.BeanstalkdError:
         """Read the answer to a put: the job's id, or why the broker refused it."""
@@ -330,6 +335,12 @@ def number_of(word: bytes) -> int:
     if word.isdigit():
         return int(word)
     raise ValueError(f"{word!r} instead of a number")
+
+
+def _check_size(size: int) -> int:
+    if 0 <= size <= _MAX_BODY:
+        return size
+    raise ValueError(f"a reply of {size} bytes")
 
 
 def id_of(word: bytes) -> int:

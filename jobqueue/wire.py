@@ -13,6 +13,7 @@ from jobqueue.address import Address
 
 _MAX_LINE = 1024  # bytes: beanstalkd's own lines have 224 at most
 _AT_ONCE = 2**14  # bytes
+_NEVER_WRITTEN = b"\0\0"
 _KEEP_ALIVE = {
     "TCP_KEEPIDLE": 15,  # seconds of silence before the first probe
     "TCP_KEEPINTVL": 5,  # seconds, between probes
@@ -56,21 +57,34 @@ class Replies:
 
         Raises ``ConnectionError``.
         """
-        start = self._at
-        end = start + size
-        self._at = end + 2
-        if self._at > len(self._data):
-            return self._receive_chunk(size, self._data[start:])
-        if self._data[end : end + 2] != b"\r\n":
+        data = self._with_end(size)
+        if not data.endswith(b"\r\n"):
             raise ConnectionError("the reply is longer than it says")
-        return self._data[start:end]
+        return data[:-2]
 
-    def _receive_chunk(self, size: int, begun: bytes) -> bytes:
-        self._at = len(self._data)
-        chunk = begun + self._receive_exactly(size + 2 - len(begun))
-        if not chunk.endswith(b"\r\n"):
+    def body(self, size: int) -> bytes:
+        """Return a job's body of that many bytes, like :meth:`chunk`.
+
+        If beanstalkd 1.12 is killed while it writes a job to its binlog, or moves one
+        there, it finds zeros afterwards, the line end included. They all are the body
+        then, so that it is no job to anybody, and can be buried.
+        """
+        data = self._with_end(size)
+        if data.endswith(_NEVER_WRITTEN):
+            return data
+        if not data.endswith(b"\r\n"):
             raise ConnectionError("the reply is longer than it says")
-        return chunk[:-2]
+        return data[:-2]
+
+    def _with_end(self, size: int) -> bytes:
+        """Return that many bytes and two more, which should be a line end."""
+        start = self._at
+        self._at = end = start + size + 2
+        if end <= len(self._data):
+            return self._data[start:end]
+        begun = self._data[start:]
+        self._at = len(self._data)
+        return begun + self._receive_exactly(size + 2 - len(begun))
 
     def _receive_exactly(self, size: int) -> bytes:
         parts = []

@@ -62,7 +62,7 @@ class Operator:
         """Yield each job's body; None for one that there is not."""
         connection = self.connection
         return self._ask_each(
-            b"peek %d\r\n", ids, lambda: connection.answer_with_chunk(b"FOUND")
+            b"peek %d\r\n", ids, lambda: connection.answer_with_body(b"FOUND")
         )
 
     def first(self, tube: str, state: State) -> int | None:
@@ -129,12 +129,12 @@ class Operator:
         if values is None:
             return None
         job_id, size = map(int, values)
-        self.connection.chunk(size)
+        self.connection.body(size)
         return job_id
 
     def _read_buried(self) -> bool:
         """Read the answers to a reserve-job and the bury that came with it."""
-        is_reserved = self.connection.answer_with_chunk(b"RESERVED") is not None
+        is_reserved = self.connection.answer_with_body(b"RESERVED") is not None
         return self._is_done(b"BURIED") and is_reserved
 
     def _is_done(self, expected: bytes) -> bool:

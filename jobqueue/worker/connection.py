@@ -73,7 +73,7 @@ class WorkerConnection(Connection):
             if line in _NO_JOB:
                 return None
             job_id, size = values_of(line, b"RESERVED")
-            return id_of(job_id), self.chunk(number_of(size))
+            return id_of(job_id), self.body(number_of(size))
         except BaseException as error:
             self._exchange.came_apart(error)
             raise

@@ -1,9 +1,11 @@
 """A broker that dies, forgets all, has no room on its disk, or no file descriptors."""
 
 import logging
+import re
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -99,6 +101,40 @@ def test_a_job_of_a_broker_that_forgot_it_is_not_taken_for_another_of_the_same_i
         eventually(lambda: broker.counts("t"), {})
 
     assert ran == ["old", "old", "new", "new"]
+
+
+def test_a_job_that_a_killed_broker_has_not_written_whole_is_buried_and_no_other(
+    tmp_path: Path, socket_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By hand, as it takes a kill in the very moment in which it moves the job."""
+    ran = []
+    broker = Beanstalkd(socket_folder / "b.sock", "-b", str(tmp_path), "-f", "0")
+    with broker, JobQueue(broker.url) as queue:
+
+        @queue.task("t")
+        def work(text: str) -> None:
+            ran.append(text)
+
+        for text in ("before", "destroyed", "after"):
+            work.put(text=text)
+        broker.kill()
+        (binlog,) = tmp_path.glob("binlog.*")
+        found = re.search(
+            rb'{"func_name":"work"[^}]*"destroyed"}}\r\n', binlog.read_bytes()
+        )
+        assert found
+        binlog.chmod(0o600)
+        with binlog.open("r+b") as file:
+            file.seek(found.start())
+            file.write(bytes(len(found.group())))
+        broker.start()
+        with working(Worker()):
+            eventually(lambda: broker.counts("t"), {"buried": 1})
+        command = [sys.executable, "-m", "jobqueue", "show", "2", "--url", broker.url]
+        subprocess.run(command, check=True)
+
+    assert ran == ["before", "after"]
+    assert "Job 2 buried: it can't be run" in caplog.text
 
 
 def test_a_draining_broker_is_worked_off(broker: Beanstalkd, queue: JobQueue) -> None:
