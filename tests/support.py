@@ -84,6 +84,11 @@ class Beanstalkd:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def status(self) -> int | None:
+        """The exit status, negative for a signal; None while it runs."""
+        return self._process.poll()
+
     def signal(self, signum: signal.Signals) -> None:
         self._process.send_signal(signum)
 

@@ -123,10 +123,10 @@ def supervisor_killed(scene: Scene) -> Iterator[Pids]:
 def broker_killed(scene: Scene) -> Iterator[Pids]:
     scene.broker.kill()
     yield None
-    _start(scene.broker)
+    start(scene.broker)
 
 
-def _start(broker: Beanstalkd) -> None:
+def start(broker: Beanstalkd) -> None:
     """Start it, and wait until it has read its binlog.
 
     beanstalkd 1.12 listens before. If it is killed while it makes a file, it never gets
@@ -148,7 +148,7 @@ def broker_drained(scene: Scene) -> Iterator[Pids]:
     scene.broker.drain()
     yield None
     scene.broker.kill()
-    _start(scene.broker)
+    start(scene.broker)
 
 
 def connection_troubled(scene: Scene) -> Iterator[Pids]:

@@ -117,6 +117,7 @@ class Books:
     """All that a ledger says, by the jobs' own numbers."""
 
     puts: dict[int, Put] = field(default_factory=dict)
+    numbers: dict[int, int] = field(default_factory=dict)  # by the jobs' ids
     refused: set[int] = field(default_factory=set)
     runs: dict[int, list[Run]] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
@@ -126,8 +127,9 @@ class Books:
         match kind, words:
             case "sent", (number, pid, now):
                 self.puts[int(number)] = Put(int(pid), float(now))
-            case "confirmed", (number, _, now):
+            case "confirmed", (number, job_id, now):
                 self.puts[int(number)].confirmed = float(now)
+                self.numbers[int(job_id)] = int(number)
             case "refused", (number,):
                 self.refused.add(int(number))
             case "began", (number, job_id, pid, began):
@@ -143,8 +145,15 @@ class Books:
             case _:
                 raise AssertionError(f"not a line of a ledger: {kind} {words}")
 
-    def verdict(self, buried: Collection[int]) -> "Verdict":
-        """Compare what was put with what ran, and with what was found buried."""
+    def verdict(
+        self, buried: Collection[int], destroyed: Collection[int] = ()
+    ) -> "Verdict":
+        """Compare what was put with what ran, and with what was found buried.
+
+        ``destroyed`` are the ids of buried jobs that say no more which they are.
+        """
+        known_by_id = {self.numbers[n] for n in destroyed if n in self.numbers}
+        buried = {*buried, *known_by_id}
         confirmed = {n for n, put in self.puts.items() if put.confirmed is not None}
         duplicated = {n for n, runs in self.runs.items() if _again(runs)}
         known = self.puts.keys() - self.refused
@@ -153,10 +162,11 @@ class Books:
             put=len(confirmed),
             unconfirmed=len(known - confirmed),
             ran=len(confirmed & self.runs.keys()),
-            buried=len(confirmed & set(buried)),
+            buried=len(confirmed & buried),
+            destroyed=len(known_by_id),
             duplicated=len(duplicated),
-            lost=sorted(confirmed - self.runs.keys() - set(buried)),
-            strangers=sorted((self.runs.keys() | set(buried)) - known),
+            lost=sorted(confirmed - self.runs.keys() - buried),
+            strangers=sorted((self.runs.keys() | buried) - known),
             unexplained=sorted(n for n in duplicated if not self._explains(n)),
         )
 
@@ -206,6 +216,7 @@ class Verdict:
     unconfirmed: int  # the put failed, and may have put the job or not
     ran: int
     buried: int
+    destroyed: int  # of those that are buried: what they say, by the broker itself
     duplicated: int
     lost: list[int]
     strangers: list[int]

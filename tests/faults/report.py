@@ -20,6 +20,7 @@ def table(verdict: Verdict) -> str:
         ("jobs whose put was confirmed", f"{verdict.put:,}"),
         ("of these ran", f"{verdict.ran:,}"),
         ("were found buried", f"{verdict.buried:,}"),
+        ("of these destroyed, by beanstalkd itself", f"{verdict.destroyed:,}"),
         ("ran more than once", f"{verdict.duplicated:,}, each by a fault"),
         ("**lost**", f"**{len(verdict.lost)}**"),
         ("puts that failed, so that nobody knows", f"{verdict.unconfirmed:,}"),
