@@ -75,7 +75,7 @@ class Address(NamedTuple):
 
 
 def _quoted(path: str) -> str:
-    if re.fullmatch(r"[A-Za-z0-9._/-]*", path):
+    if _USUAL.fullmatch(f"unix://{path}"):
         return path
     from urllib.parse import quote  # noqa: PLC0415 - see _USUAL
 

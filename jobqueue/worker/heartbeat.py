@@ -68,8 +68,7 @@ class Heartbeat:
         if not self._running():
             self._wake.wait()
         self._is_asleep = False
-        if not self._closed.is_set():
-            self._wake.clear()
+        self._wake.clear()  # whoever has closed meanwhile is seen by the caller
 
     def _pause(self) -> float:
         next_due = min(self._due.values(), default=math.inf)
