@@ -563,7 +563,7 @@ def test_what_is_printed_to_nowhere_is_no_trouble(
     with start(app, "1x1", "--max-jobs=2", wrapped_in=closed) as process:
         eventually(lambda: broker.counts("t"), {"reserved": 1})
         process.signal(signal.SIGTERM)
-        process.says("Stopping, as soon as job 4")
+        process.says("Stopping, as soon as job 4")  # perhaps only at second sight
         process.signal(signal.SIGINT)
         assert process.exit_code() == 0
         assert "Error" not in process.log.replace("OSError: [Errno 9]", "")

@@ -256,6 +256,36 @@ def test_a_job_on_its_way_to_a_slot_that_is_stopped_runs_and_is_not_lost(
     assert ran == [1]
 
 
+def test_a_job_that_comes_after_the_stop_is_said_to_be_waited_for(
+    broker: Beanstalkd,
+    queue: JobQueue,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(crew, "PATIENCE", 20)
+    begun, may_end = threading.Event(), threading.Event()
+
+    @queue.task("t")
+    def work() -> None:
+        begun.set()
+        may_end.wait(20)
+
+    worker = Worker()
+    with working(worker):
+        eventually(lambda: broker.waiting("t"), 1)
+        worker.stop()
+        eventually_true(lambda: "Stopping" in caplog.messages)
+        work.put()
+        assert begun.wait(20)
+        worker.stop()
+        once_more = "Stopping, as soon as job 1 is finished"
+        eventually_true(lambda: once_more in caplog.messages)
+        worker.stop()
+        may_end.set()
+
+    assert caplog.messages.count(once_more) == 1
+
+
 def test_a_job_that_another_holds_up_is_not_buried_and_the_other_is_named(
     broker: Beanstalkd,
     queue: JobQueue,

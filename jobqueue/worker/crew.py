@@ -81,6 +81,7 @@ class Crew:
         self._is_spent = False  # it has run max_jobs
         self._is_draining = False
         self._drained_at = math.inf  # time.monotonic()
+        self._said_to_run: set[int] = set()  # ids, when it was said that it stops
         self._is_told = False  # to stop
         self._has_signal = False
         self._deadline = math.inf  # time.monotonic(), when running jobs are abandoned
@@ -202,6 +203,8 @@ class Crew:
         while self._goes_on():
             longest = PATIENCE if self._is_draining else math.inf
             event = self._events.get(min(self._deadline - time.monotonic(), longest))
+            if self._is_draining and not self._said_to_run.issuperset(self._running()):
+                self._say_that_it_stops()  # again: a job has come that was on its way
             if event is not None:
                 self._deal_with(event)
             elif time.monotonic() >= self._deadline:
@@ -288,7 +291,12 @@ class Crew:
         self.board.state = State.LEAVING
         for slot in self._slots:
             slot.stop()
-        briefly(report.stopping, self._running())
+        self._say_that_it_stops()
+
+    def _say_that_it_stops(self) -> None:
+        running = self._running()
+        self._said_to_run.update(running)
+        briefly(report.stopping, running)
 
     def _abandon(self) -> None:
         """Wait for the running jobs no longer."""
