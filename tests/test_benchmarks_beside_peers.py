@@ -34,6 +34,12 @@ def result() -> Result:
     return Result.read(FIXTURE)
 
 
+@pytest.fixture
+def published() -> Result:
+    """Return the figures that the README shows."""
+    return Result.read(publish.HERE / "results.json")
+
+
 def verdict(result: Result, title: str) -> Verdict:
     (found,) = [v for v in verdicts(result) if v.text == title]
     return found
@@ -156,6 +162,34 @@ def test_no_bar_leaves_the_picture(result: Result) -> None:
 
         assert max(lengths) == plots.BARS
         assert min(lengths) > 0
+
+
+def test_what_is_published_is_what_the_saved_figures_give(
+    published: Result, tmp_path: Path
+) -> None:
+    drawn = {
+        path.stem: path.read_text() for path in plots.write_all(published, tmp_path)
+    }
+    pictures = (publish.HERE / "plots").iterdir()
+    readme = (ROOT / "README.md").read_text()
+
+    assert {path.stem: path.read_text() for path in pictures} == drawn
+    assert publish.inserted(readme, publish.section(published, set(drawn))) == readme
+    all_figures = (publish.HERE / "RESULTS.md").read_text()
+    assert all_figures == publish.full(published, set(drawn))
+
+
+def test_the_longest_note_does_not_leave_the_picture(
+    published: Result, tmp_path: Path
+) -> None:
+    notes = [figure.note for figure in published.figures]
+    assert "does not keep up with 100 jobs/s" in notes
+
+    for path in plots.write_all(published, tmp_path):
+        for text in ET.fromstring(path.read_text()).iter(f"{SVG}text"):
+            if text.get("text-anchor") != "end":
+                width = 7 * len("".join(text.itertext()))  # in a wide sans-serif
+                assert float(text.attrib["x"]) + width <= plots.WIDTH
 
 
 def test_a_section_is_put_into_the_readme_once() -> None:

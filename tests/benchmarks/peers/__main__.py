@@ -82,7 +82,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--rounds", type=int, help="(default: 3)")
     add("--quick", action="store_true", help="only see that everything works")
     add("--backlog-limit", type=int, default=sys.maxsize, help="in jobs")
-    add("--fill-budget", type=float, help="seconds for a backlog to be filled in")
+    add("--fill-budget", type=int, help="seconds for a backlog to be filled in")
     add(
         "--python",
         default="new",

@@ -48,10 +48,10 @@ text { font: 13px system-ui, "Segoe UI", "DejaVu Sans", sans-serif; fill: #1f232
 }
 """
 
-WIDTH = 760
+WIDTH = 800
 MARGIN = 16
 NAMES_END = 96  # where names end and bars begin
-BARS = 500  # the longest bar
+BARS = 400  # the longest bar: what follows it is a figure, and perhaps a note
 BAR, ROW, HEAD, TITLE = 14, 22, 34, 40
 
 

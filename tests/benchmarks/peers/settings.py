@@ -25,7 +25,7 @@ class Settings:
     window: float = 4
     drains: int = 10
     drains_budget: float = 10
-    fill_budget: float = 240
+    fill_budget: int = 240
     floor_operations: int = 20_000
 
 
