@@ -268,7 +268,8 @@ def test_cpu_includes_children_that_have_ended() -> None:
         eventually_true(lambda: process_tree.cpu(session) > 0.25)
         eventually(lambda: len(process_tree.pids(session)), 1)
 
-        assert process_tree.cpu(session) > 0.25
+        # It counts as soon as its parent has waited for it.
+        eventually_true(lambda: process_tree.cpu(session) > 0.25)
 
 
 def test_the_benchmarks_beside_the_peers_run(tmp_path: Path) -> None:
