@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +27,6 @@ from tests.benchmarks.peers import (
     plots,
     table,
 )
-from tests.benchmarks.peers.awake import awake
 from tests.benchmarks.peers.bench import Bench
 from tests.benchmarks.peers.claims import verdicts
 from tests.benchmarks.peers.contenders import NAMES, Contender, named
@@ -49,7 +47,6 @@ ALL: dict[str, Callable[[Bench, list[Contender]], None]] = {
     "floors": lambda bench, _: measure_floors.measure(bench),
 }
 PARTS = (*EACH, *ALL, "backlog")
-AWAKE = {"put", "work", "waiting", "latency", "floors", "backlog"}
 RESULTS = "results.json"
 FAILURES = (RuntimeError, OSError, ValueError)
 
@@ -157,8 +154,7 @@ class Run:
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
         print(f"{minutes:2}:{seconds:02} {part}: {library}", flush=True)
         try:
-            with awake() if part in AWAKE else nullcontext():
-                measure()
+            measure()
         except FAILURES as error:
             print(f"FAILED {part}: {library}: {error}", flush=True)
         self._result().write(self._options.output / RESULTS)
@@ -197,8 +193,9 @@ def show(result: Result) -> None:
     """Print tables and ratios."""
     print(f"\n{table.environment(result)}\n\n{table.long_table(result)}")
     print(table.floor_table(result))
-    for verdict in verdicts(result):
-        print(verdict)
+    if "--quick" not in result.command.split():
+        for verdict in verdicts(result):
+            print(verdict)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,8 @@ def verdicts(result: Result) -> list[Verdict]:
         at_most(0.7, "busy_memory_10", result),
         _imports(result),
         at_most(1, "import", result, without=("Celery",)),
-        _backlog(result),
+        _backlog("backlog_0", result),
+        _backlog("backlog_1", result),
     ]
 
 
@@ -121,7 +122,8 @@ def _imports(result: Result) -> Verdict:
     return _verdict("import", 2.5, result, best, is_at_least=False)
 
 
-def _backlog(result: Result) -> Verdict:
-    small = result.median("backlog_0", OWN)
-    best = None if small is None else (small, "that of the smallest backlog")
+def _backlog(smaller: str, result: Result) -> Verdict:
+    small = result.median(smaller, OWN)
+    title = BY_NAME[smaller].titled(result.sizes)
+    best = None if small is None else (small, f"that of {title}")
     return _verdict("backlog_2", 0.8, result, best, is_at_least=True)

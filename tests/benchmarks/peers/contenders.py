@@ -91,7 +91,7 @@ CONTENDERS = (
         "Dramatiq",
         "dramatiq_app",
         "redis",
-        lambda n: _dramatiq("--processes", str(n), "--threads", "1"),
+        lambda n: _dramatiq("--processes", str(n)),
         lambda n: _dramatiq("--processes", "1", "--threads", str(n)),
         "import dramatiq",
         "from dramatiq.brokers.redis import RedisBroker\n"
@@ -117,7 +117,7 @@ CONTENDERS = (
         lambda n: _taskiq("--workers", "1", "--max-async-tasks", str(n)),
         "from taskiq_redis import RedisStreamBroker",
         "broker = RedisStreamBroker('redis://')\n@broker.task\nasync def task(): ...",
-        ("taskiq", "taskiq-redis", "redis"),
+        ("taskiq", "taskiq-redis", "uvloop", "redis", "hiredis"),
     ),
 )
 NAMES = tuple(contender.name for contender in CONTENDERS)

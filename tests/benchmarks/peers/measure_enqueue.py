@@ -1,5 +1,6 @@
 """How fast jobs are put: by one process, which has put some before."""
 
+from tests.benchmarks.peers.awake import awake
 from tests.benchmarks.peers.bench import Bench
 from tests.benchmarks.peers.contenders import Contender
 
@@ -9,7 +10,7 @@ WARM_UP = 100
 def measure(bench: Bench, contender: Contender) -> None:
     """Measure a library once, one by one, and in bulk where it has a way."""
     sizes, name = bench.settings, contender.name
-    with bench.stage(contender) as stage, stage.producer() as producer:
+    with awake(), bench.stage(contender) as stage, stage.producer() as producer:
         producer.put("noop", WARM_UP)
         bench.book.add("put", name, sizes.puts / producer.put("noop", sizes.puts))
         if contender.has_bulk:

@@ -64,7 +64,7 @@ MEASURES = (
         "ms",
     ),
     _less("import", "import", "ms", is_short=True),
-    _less("make", "import, and make an app with a task", "ms"),
+    _less("make", "import, and make an app with a task", "ms", is_short=True),
     _less("start", "start of a worker to its first job", "ms", is_short=True),
     _more("backlog_0", "no-op jobs, 2 workers, {backlogs[0]:,} waiting", JOBS),
     _more("backlog_1", "no-op jobs, 2 workers, {backlogs[1]:,} waiting", JOBS),

@@ -1,5 +1,6 @@
 """Results as SVG: bars with the spread of the rounds, readable in light and dark."""
 
+import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ PLOTS = {
     "start": ("Imports and starts", ("import", "make", "start")),
 }
 
+ONE_SCALE = {"backlog"}  # for all of its panels
 LOGARITHMIC = {"p50", "p99", "p999"}  # they differ by orders of magnitude
 
 # Without a style sheet's dark half, these are dark on white: legible everywhere.
@@ -62,6 +64,7 @@ class Panel:
     measure: Measure
     title: str
     figures: tuple[Figure, ...]
+    compared: tuple[Figure, ...] = ()  # with what else its bars are on one scale
 
     @property
     def height(self) -> int:
@@ -75,7 +78,11 @@ class Panel:
 
     def length(self, value: float) -> float:
         """Return how long a bar is."""
-        values = [value for figure in self.figures for value in figure.rounds]
+        values = [
+            value
+            for figure in (*self.figures, *self.compared)
+            for value in figure.rounds
+        ]
         longest = max(values) or 1
         if not self.is_logarithmic:
             return BARS * value / longest
@@ -90,6 +97,9 @@ def write_all(result: Result, folder: Path) -> list[Path]:
     for name, (title, measures) in PLOTS.items():
         panels = [_panel(result, BY_NAME[measure]) for measure in measures]
         panels = [panel for panel in panels if any(f.rounds for f in panel.figures)]
+        if name in ONE_SCALE:
+            compared = tuple(figure for panel in panels for figure in panel.figures)
+            panels = [dataclasses.replace(panel, compared=compared) for panel in panels]
         if panels:
             path = folder / f"{name}.svg"
             path.write_text(plot(title, panels))
