@@ -24,7 +24,7 @@ from .support import (
 )
 
 TASKS = """
-import asyncio, ctypes, os, signal, sys, time
+import asyncio, ctypes, os, signal, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
 from jobqueue import JobQueue
 
@@ -52,6 +52,11 @@ def die_later():
     say("dies soon")
     time.sleep(1)
     os.kill(os.getpid(), signal.SIGKILL)
+
+@queue.task("t")
+def leave_thread(n):
+    threading.Thread(target=time.sleep, args=(600,)).start()
+    say("has left", n, "in", os.getpid())
 
 pool = ThreadPoolExecutor(2)
 
@@ -553,6 +558,20 @@ def test_a_thread_pool_that_a_task_has_left_is_nothing_to_wait_for(
         process.signal(signal.SIGTERM)
         assert process.exit_code() == 0
         assert process.log.count("in the pool") == 9
+
+
+@pytest.mark.parametrize("shape", ["1x1", "2x4"])
+def test_a_thread_that_a_task_has_left_keeps_no_process_from_being_replaced(
+    app: Path, broker: Beanstalkd, shape: str
+) -> None:
+    put(app, "leave_thread.put_many({'n': n} for n in range(20))")
+    options = ("--max-jobs=5", "--shutdown-timeout=0.1")
+    with start(app, shape, *options) as process:
+        eventually(lambda: process.log.count("has left"), 20)
+        is_working(broker, shape)
+        process.signal(signal.SIGTERM)
+        assert process.exit_code() == 0
+        assert "Traceback" not in process.log
 
 
 def test_what_is_printed_to_nowhere_is_no_trouble(

@@ -178,10 +178,12 @@ class _Ending:
             os.chdir(self._folder)
             self.last_step()
             block_signals(block=True)  # until the new one is ready for them
-            for signum in SIGNALS:
-                # One that another thread gets, which a task has left, would be noted
-                # here and forgotten with this program. Like this, it ends the process.
-                signal.signal(signum, signal.SIG_DFL)
+            # One that another thread gets, which a task has left, would be noted here
+            # and forgotten with this program. Like this, it ends the process. (Only the
+            # main thread may do it; where another comes here, that handles signals.)
+            if threading.current_thread() is threading.main_thread():
+                for signum in SIGNALS:
+                    signal.signal(signum, signal.SIG_DFL)
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
 
