@@ -442,6 +442,26 @@ def test_a_job_that_holds_the_interpreter_is_ended_by_the_supervisor(
         eventually_true(lambda: not any(is_running(pid) for pid in pids(process)))
 
 
+def test_a_job_whose_limit_is_over_while_all_is_frozen_is_not_held_to_hang(
+    app: Path, broker: Beanstalkd
+) -> None:
+    """As with Ctrl-Z in a terminal. Its process has to have time to interrupt it."""
+    put(app, "work.put(seconds=600)", "work.options(delay=16).put()")
+    options = ("--processes=2", "--time-limit=2")
+    with WorkerProcess(
+        app, "--import", "tasks", "--tube", "t", *options, new_group=True
+    ) as process:
+        process.says("begins")
+        eventually(lambda: broker.waiting("t"), 1)
+        os.killpg(process.process.pid, signal.SIGSTOP)
+        eventually(lambda: broker.counts("t"), {"reserved": 2})
+        os.killpg(process.process.pid, signal.SIGCONT)
+        process.says("TimeLimitExceeded: it ran for longer than 2 s")
+        process.says("ends")
+        assert "is killed" not in process.log
+    assert history(broker, 1) == ("buried", 1)
+
+
 def test_a_time_limit_for_all_is_for_the_tasks_that_have_none(
     app: Path, broker: Beanstalkd
 ) -> None:

@@ -61,16 +61,17 @@ class Process:
         how = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL
         self._child.send_signal(how)
 
-    def is_hung(self, shutdown_timeout: float) -> Running | None:
+    def is_hung(self, shutdown_timeout: float, awake_since: float) -> Running | None:
         """Return a job that holds up all threads of the process, beyond its limit.
 
-        The process itself would have buried it otherwise, 5 seconds after the limit.
+        The process itself would have buried it otherwise, 5 seconds after the limit;
+        or after ``awake_since``, if it was frozen then.
         """
         patience = 2 * GRACE
         if self.board.state is State.LEAVING:  # it has, and waits for other jobs
             patience += shutdown_timeout
         now = time.monotonic()
         for running in self.board.running():
-            if 0 < running.limit < now - patience:
+            if running.limit and max(running.limit, awake_since) < now - patience:
                 return running
         return None

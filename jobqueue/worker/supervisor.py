@@ -21,6 +21,7 @@ CANNOT_START = 2  # exit status
 STARTING_POLL = 0.05  # seconds, until the first process works
 POLL = 0.5  # seconds, between looks at what the processes do
 MARGIN = 1.0  # seconds, for a process to do by itself what it is told
+FROZEN = POLL + MARGIN  # seconds between looks, if the supervisor could not do better
 STEADY = 60.0  # seconds: a process that lived so long has not died of its start
 FIRST_PAUSE = 0.5  # seconds, before the third process in a row that dies young
 LONGEST_PAUSE = 30.0  # seconds
@@ -66,6 +67,7 @@ class Supervisor:
         self._leaving: list[Process] = []  # others have taken their places
         self._inbox: Inbox[_Event] = Inbox()
         self._has_worked = False
+        self._looked_at = self._awake_since = time.monotonic()
         self._is_stopping = False
         self._deadline = math.inf  # time.monotonic()
         self._is_abandoning = False
@@ -173,6 +175,7 @@ class Supervisor:
         return pause
 
     def _look_at_processes(self) -> None:
+        self._note_freezing()
         for process in self._processes():
             if process.status is not None:
                 process.stop()  # that is, close what it was held by
@@ -185,6 +188,13 @@ class Supervisor:
         if time.monotonic() >= self._deadline:
             self._abandon()
 
+    def _note_freezing(self) -> None:
+        """See if all was frozen: with Ctrl-Z, or its container, or its machine."""
+        now = time.monotonic()
+        if now - self._looked_at > FROZEN:
+            self._awake_since = now
+        self._looked_at = now
+
     def _look_at(self, place: _Place, process: Process) -> None:
         state = process.board.state
         self._has_worked |= state is not State.STARTING
@@ -195,7 +205,7 @@ class Supervisor:
         self._end_if_hung(process)
 
     def _end_if_hung(self, process: Process) -> None:
-        job = process.is_hung(self._shutdown_timeout)
+        job = process.is_hung(self._shutdown_timeout, self._awake_since)
         if job is not None:
             process.kill()
             briefly(report.process_hung, process.number, process.pid, job.job_id)
