@@ -554,6 +554,26 @@ def in_shell(first: str) -> tuple[str, ...]:
     return "sh", "-c", f'{first} exec "$@"', "sh"
 
 
+def test_long_jobs_do_not_pile_up_in_processes_that_have_run_max_jobs(
+    app: Path, broker: Beanstalkd
+) -> None:
+    """A long and a quick one in turn: each quick one ends its process's time."""
+    put(app, "work.put_many({'seconds': 4 * (n % 2), 'n': n} for n in range(32))")
+    most = 0
+
+    def ended() -> int:
+        nonlocal most
+        most = max(most, broker.counts("t").get("reserved", 0))
+        return process.log.count("ends")
+
+    with start(app, "2x1", "--threads=2", "--max-jobs=1") as process:
+        eventually(ended, 32, within=3 * DEADLINE)
+        # In each place two that leave have a job each, and the next has two.
+        assert most <= 8
+        process.signal(signal.SIGTERM)
+        assert process.exit_code() == 0
+
+
 def test_a_burst_of_several_processes_goes_on_after_max_jobs(
     app: Path, broker: Beanstalkd
 ) -> None:

@@ -198,11 +198,19 @@ class Supervisor:
     def _look_at(self, place: _Place, process: Process) -> None:
         state = process.board.state
         self._has_worked |= state is not State.STARTING
-        if state is State.LEAVING and not self._is_stopping:
+        if state is State.LEAVING and not self._is_stopping and self._has_room(place):
             self._leaving.append(process)
             place.process = None
             place.deaths = 0
         self._end_if_hung(process)
+
+    def _has_room(self, place: _Place) -> bool:
+        """Tell whether those that have left a place hold fewer jobs than it has slots.
+
+        Else jobs that take long would pile up, in one process after the other.
+        """
+        left = [p.board.count() for p in self._leaving if p.number == place.number]
+        return sum(left) < self._threads
 
     def _end_if_hung(self, process: Process) -> None:
         job = process.is_hung(self._shutdown_timeout, self._awake_since)
