@@ -53,6 +53,14 @@ def die_later():
     time.sleep(1)
     os.kill(os.getpid(), signal.SIGKILL)
 
+class Late:
+    def __del__(self, kill=os.kill, pid=os.getpid(), signum=signal.SIGTERM):
+        kill(pid, signum)
+
+@queue.task("t")
+def signal_at_the_very_end():
+    sys.modules["late"] = Late()
+
 @queue.task("t")
 def leave_thread(n):
     threading.Thread(target=time.sleep, args=(600,)).start()
@@ -681,6 +689,19 @@ def test_processes_are_forked_but_from_one_that_has_threads(
         process.signal(signal.SIGTERM)
         assert process.exit_code() == 0
         assert all(f"ends {n}\n" in process.log for n in range(9))
+
+
+def test_a_signal_to_a_process_in_its_last_steps_is_no_crash(
+    app: Path, broker: Beanstalkd
+) -> None:
+    """Python has given up its handlers by then, and the signal ends the process."""
+    put(app, "signal_at_the_very_end.put_many([{}] * 6)")
+    with start(app, "2x1", "--max-jobs=1") as process:
+        eventually(lambda: process.log.count("Worker stopped"), 6)
+        eventually(lambda: broker.waiting("t"), 2)
+        process.signal(signal.SIGTERM)
+        assert process.exit_code() == 0
+        assert "ERROR" not in process.log
 
 
 def test_a_process_that_crashes_while_it_leaves_is_said_to_have(app: Path) -> None:

@@ -9,6 +9,7 @@ from jobqueue.worker import child
 from jobqueue.worker.board import Board, Running, State, size_of_board
 from jobqueue.worker.limits import GRACE
 from jobqueue.worker.shared_memory import SharedMemory
+from jobqueue.worker.signals import SIGNALS
 
 
 class Process:
@@ -41,6 +42,17 @@ class Process:
     def status(self) -> int | None:
         """The exit status, negative for a signal; None while the process runs."""
         return self._child.poll()
+
+    @property
+    def has_crashed(self) -> bool:
+        """Whether it has ended before it had finished.
+
+        A signal to its last steps, when Python has given up its handlers, ends it
+        as well as they do.
+        """
+        has_finished = self.board.state >= State.LEAVING and not self.board.count()
+        last = [-signum for signum in SIGNALS] if has_finished else []
+        return self.status not in (0, *last)
 
     def stop(self) -> None:
         """Let the process finish its jobs, and end."""

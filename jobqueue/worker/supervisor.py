@@ -149,7 +149,7 @@ class Supervisor:
         place = self._places[process.number - 1]
         place.process = None
         place.is_done = process.board.state is State.DONE
-        has_left = process.board.state is State.LEAVING and process.status == 0
+        has_left = process.board.state is State.LEAVING and not process.has_crashed
         if self._is_stopping:
             self._report_death(process)
         if self._is_stopping or place.is_done or has_left:
@@ -165,7 +165,7 @@ class Supervisor:
 
     def _report_death(self, process: Process) -> None:
         """Say so if a process that was to end has crashed before it had finished."""
-        if process.status != 0 and not (self._is_abandoning or process.was_killed):
+        if process.has_crashed and not (self._is_abandoning or process.was_killed):
             briefly(report.process_died, *_death(process), pause=None)
 
     def _pause_after_death(self, place: _Place) -> float:
