@@ -59,12 +59,16 @@ class Address(NamedTuple):
     def _parse_any(cls, url: str) -> Self:
         from urllib.parse import urlsplit  # noqa: PLC0415 - see _USUAL
 
+        # Not with the errors' own words: they may quote a password.
         try:
             parts = urlsplit(url)
-            port = parts.port
         except (ValueError, TypeError, AttributeError):
-            # Not with the error's own words: they may quote a password.
             raise _bad_url(url, "it can't be read") from None
+        try:
+            port = parts.port
+        except (ValueError, TypeError):
+            reason = f"the port has to be a number up to {_MAX_PORT}"
+            raise _bad_url(url, reason) from None
         return cls(_target(url, parts, port), _timeout(url, parts))
 
     def __str__(self) -> str:

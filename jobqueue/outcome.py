@@ -194,13 +194,13 @@ def _delay(error: BaseException, stats: JobStats, policy: RetryPolicy) -> int:
 def _classes(given: RetryOn) -> tuple[type[BaseException], ...]:
     kinds: Iterable[object]  # whatever the types promise
     kinds = given if isinstance(given, Iterable) else (given,)
-    return tuple(map(_exception_class, kinds))
+    return tuple(_exception_class(kind, given) for kind in kinds)
 
 
-def _exception_class(kind: object) -> type[BaseException]:
+def _exception_class(kind: object, given: object) -> type[BaseException]:
     if isinstance(kind, type) and issubclass(kind, BaseException):
         return kind
-    raise OptionError(f"retry_on takes exception classes, not {kind!r}")
+    raise OptionError(f"retry_on takes exception classes, not {given!r}")
 
 
 def _check_count(

@@ -214,7 +214,9 @@ def test_a_section_names_machine_versions_and_command(result: Result) -> None:
     assert "rq 3.0.0" in text
     assert "`python -m tests.benchmarks.peers`" in text
     assert "(tests/benchmarks/peers/plots/work.svg)" in text
-    assert "## What the protocol allows" in publish.full(result, {"work"})
+    assert "## Beside bare sockets, and greenstalk alone" in publish.full(
+        result, {"work"}
+    )
 
 
 def test_a_steady_rate_leaves_out_the_start() -> None:

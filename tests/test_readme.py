@@ -138,7 +138,7 @@ def test_a_job_can_be_signed_as_it_is_printed(tmp_path: Path) -> None:
     body, secret = printed.splitlines()
 
     Signing(secret).check(body)
-    assert decode(body).kwargs == {"arg1": "a"}
+    assert decode(body).kwargs == {"a": 1, "b": 2}
 
 
 def test_every_link_inside_of_the_repository_leads_somewhere() -> None:

@@ -1,8 +1,9 @@
 """Cores that stay awake while something is measured.
 
 Two processes that answer each other sleep in turns. How long a core then takes to wake
-up depends on how deeply it sleeps, and decides more than any library does: the same
-puts took 26 microseconds or 104, whether the machine did something else or nothing.
+up depends on how deeply it sleeps, and decides more than any library does: in earlier
+runs, the same puts took 26 microseconds or 104, whether the machine did something else
+or nothing.
 """
 
 import os

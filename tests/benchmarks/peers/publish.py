@@ -59,7 +59,7 @@ def full(result: Result, drawn: set[str]) -> str:
         "Medians, and in brackets the lowest and the highest of the rounds; the best\n"
         "of each row in bold. [What they mean](../README.md).\n\n"
         f"{table.long_table(result)}\n"
-        "## What the protocol allows\n\n"
+        "## Beside bare sockets, and greenstalk alone\n\n"
         f"{table.floor_table(result)}\n"
         "## What is asked of jobqueue, beside the best of the others\n\n"
         f"{ratios}\n"
