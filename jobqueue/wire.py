@@ -57,10 +57,7 @@ class Replies:
 
         Raises ``ConnectionError``.
         """
-        data = self._with_end(size)
-        if not data.endswith(b"\r\n"):
-            raise ConnectionError("the reply is longer than it says")
-        return data[:-2]
+        return _without_end(self._with_end(size))
 
     def body(self, size: int) -> bytes:
         """Return a job's body of that many bytes, like :meth:`chunk`.
@@ -70,11 +67,7 @@ class Replies:
         then, so that it is no job to anybody, and can be buried.
         """
         data = self._with_end(size)
-        if data.endswith(_NEVER_WRITTEN):
-            return data
-        if not data.endswith(b"\r\n"):
-            raise ConnectionError("the reply is longer than it says")
-        return data[:-2]
+        return data if data.endswith(_NEVER_WRITTEN) else _without_end(data)
 
     def _with_end(self, size: int) -> bytes:
         """Return that many bytes and two more, which should be a line end."""
@@ -246,3 +239,9 @@ def _closed_on_error(sock: socket.socket) -> Iterator[None]:
     except BaseException:
         sock.close()
         raise
+
+
+def _without_end(data: bytes) -> bytes:
+    if not data.endswith(b"\r\n"):
+        raise ConnectionError("the reply is longer than it says")
+    return data[:-2]

@@ -64,7 +64,7 @@ class Panel:
     measure: Measure
     title: str
     figures: tuple[Figure, ...]
-    compared: tuple[Figure, ...] = ()  # with what else its bars are on one scale
+    compared: tuple[Figure, ...] = ()  # all that its bars are on one scale with
 
     @property
     def height(self) -> int:
@@ -79,9 +79,7 @@ class Panel:
     def length(self, value: float) -> float:
         """Return how long a bar is."""
         values = [
-            value
-            for figure in (*self.figures, *self.compared)
-            for value in figure.rounds
+            value for figure in self.compared or self.figures for value in figure.rounds
         ]
         longest = max(values) or 1
         if not self.is_logarithmic:
