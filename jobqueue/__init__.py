@@ -39,10 +39,10 @@ if TYPE_CHECKING:
         TubeNameError,
         UnknownTubeError,
     )
-    from jobqueue.job import Job, current_job
+    from jobqueue.job.context import Job, current_job
+    from jobqueue.job.outcome import Bury, Retry
     from jobqueue.job_queue import JobQueue
-    from jobqueue.outcome import Bury, Retry
-    from jobqueue.putter import Putter
+    from jobqueue.task.putter import Putter
     from jobqueue.worker import Worker
 
 __version__ = "0.1.0"
@@ -83,7 +83,7 @@ __all__ = [
 
 # What is asked for is imported then: the commands, the plugin of pytest and those who
 # only put jobs need a small part of all this.
-_ROOMS = ("errors", "outcome", "job_queue", "job", "worker")
+_ROOMS = ("errors", "job.outcome", "job_queue", "task.putter", "job.context", "worker")
 
 
 def __getattr__(name: str) -> object:

@@ -15,19 +15,19 @@ from typing import (
     TypeVar,
 )
 
-from jobqueue.backoff import Backoff
+from jobqueue.broker.checks import Delay
+from jobqueue.broker.pool import ConnectionPool
+from jobqueue.broker.put_options import PutOptions, check_time_limit
 from jobqueue.errors import TaskDefinitionError
-from jobqueue.message import check_tube
-from jobqueue.options import PutOptions, check_time_limit
-from jobqueue.outcome import Given, RetryOn, RetryPolicy
-from jobqueue.pool import ConnectionPool
-from jobqueue.putter import Putter
-from jobqueue.seconds import Delay
-from jobqueue.signing import Secret, Signing
-from jobqueue.subscriber import Place, Task, subscriber
+from jobqueue.job.backoff import Backoff
+from jobqueue.job.body import check_tube
+from jobqueue.job.outcome import Given, RetryOn, RetryPolicy
+from jobqueue.job.signing import Secret, Signing
+from jobqueue.task.putter import Putter
+from jobqueue.task.registry import Place, Task, subscriber
 
 if TYPE_CHECKING:
-    from jobqueue.job import Around
+    from jobqueue.job.context import Around
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -179,7 +179,7 @@ class JobQueue:
         )
 
         def decorate(func: Callable[P, R]) -> Putter[P, R]:
-            from jobqueue.parameters import Parameters, code_of  # noqa: PLC0415 - see there
+            from jobqueue.task.signature import Parameters, code_of  # noqa: PLC0415 - see there
 
             parameters = Parameters(func)
             task = Task(
@@ -223,7 +223,7 @@ class JobQueue:
         ...     finally:
         ...         print(job.func_name, time.monotonic() - started)
         """
-        from jobqueue.parameters import check_hook  # noqa: PLC0415 - see there
+        from jobqueue.task.signature import check_hook  # noqa: PLC0415 - see there
 
         check_hook(hook)
         self._around.append(hook)

@@ -8,14 +8,13 @@ import hypothesis
 import pytest
 
 from jobqueue import JobQueue
-from jobqueue.subscriber import subscriber
-from jobqueue.worker.event_loop import EventLoop
-from jobqueue.worker.execute import Execution, Executor, ReservedBody
-from jobqueue.worker.limits import TimeLimits
-
-from .raw import SERVERS, RawClient, Server, server_of
-from .running import Reserved, Run, Running
-from .support import IS_INSTALLED, Beanstalkd
+from jobqueue.task.registry import subscriber
+from jobqueue.worker.running.event_loop import EventLoop
+from jobqueue.worker.running.executor import Execution, Executor, ReservedBody
+from jobqueue.worker.running.time_limit import TimeLimits
+from tests.helpers.raw_client import SERVERS, RawClient, Server, server_of
+from tests.helpers.reserved import Reserved, Run, Running
+from tests.helpers.servers import IS_INSTALLED, Beanstalkd
 
 # Machines stall; no test asserts a time.
 hypothesis.settings.register_profile("jobqueue", deadline=None)

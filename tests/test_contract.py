@@ -21,8 +21,7 @@ from prometheus_client.metrics_core import Metric
 
 import jobqueue
 from jobqueue.worker.metrics import WorkerMetrics
-
-from .support import Beanstalkd, WorkerProcess
+from tests.helpers.servers import Beanstalkd, WorkerProcess
 
 CONTRACT: dict[str, Any] = json.loads(
     Path(__file__).with_name("contract.json").read_text()

@@ -10,14 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobqueue import BadJobError, JobQueue, OptionError, SignatureError, Worker
-from jobqueue.signing import Signing
+from jobqueue.job.signing import Signing
 from jobqueue.testing import eager, run_jobs
-from jobqueue.worker.execute import Executor
-
-from .operating import operate
-from .running import Reserved
-from .support import Beanstalkd, WorkerProcess, eventually, write_module
-from .test_message import json_values
+from jobqueue.worker.running.executor import Executor
+from tests.helpers.reserved import Reserved
+from tests.helpers.servers import Beanstalkd, WorkerProcess, eventually, write_module
+from tests.helpers.terminal import operate
+from tests.job.test_body import json_values
 
 SECRET = "correct-horse-battery"
 OTHER = "another-horse-battery"

@@ -8,11 +8,8 @@ from pathlib import Path
 
 import pytest
 
-import jobqueue
-
-from .support import Beanstalkd, write_module
-
-ROOT = Path(jobqueue.__file__).parent.parent
+from tests.helpers.paths import ROOT
+from tests.helpers.servers import Beanstalkd, write_module
 
 TASKS = """
 from jobqueue import JobQueue

@@ -10,9 +10,9 @@ younger than the server was put since: no id is further behind it than so many p
 from collections.abc import Iterator, Sequence
 
 from jobqueue.admin.ids import Ids
-from jobqueue.admin.operator import Operator
-from jobqueue.admin.records import JobRecord, State, TubeRecord
-from jobqueue.connection import MAX_JOB_ID
+from jobqueue.broker.connection import MAX_JOB_ID
+from jobqueue.broker.operating import Operator
+from jobqueue.broker.stats import JobRecord, State, TubeRecord
 
 BLOCK = 5_000  # ids
 PATIENCE = 10_000_000  # ids in a row without a job, where the end is not known

@@ -4,12 +4,12 @@ import argparse
 from dataclasses import dataclass
 from functools import cached_property
 
-from jobqueue.address import Address
-from jobqueue.admin.console import Console
-from jobqueue.admin.interrupts import Interrupts
-from jobqueue.admin.operator import Operator
-from jobqueue.admin.records import TubeRecord
-from jobqueue.connection import Connection
+from jobqueue.admin.screen.console import Console
+from jobqueue.admin.screen.interrupts import Interrupts
+from jobqueue.broker.address import Address
+from jobqueue.broker.connection import Connection
+from jobqueue.broker.operating import Operator
+from jobqueue.broker.stats import TubeRecord
 from jobqueue.errors import JobQueueError
 
 

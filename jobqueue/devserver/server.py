@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import cast
 
 from jobqueue.devserver.broker import SECOND, Broker
+from jobqueue.devserver.conversation import Session, Switchboard
 from jobqueue.devserver.listen import BACKLOG
-from jobqueue.devserver.session import Session, Switchboard
 
 _log = logging.getLogger("jobqueue.devserver")
 

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
-from jobqueue.bulk import Bulk
+from jobqueue.broker.bulk import Bulk
+from jobqueue.broker.put_options import PutOptions
 from jobqueue.errors import JobTooBigError
-from jobqueue.options import PutOptions
-from jobqueue.outcome import JobStats
-from jobqueue.subscriber import Task, subscriber
-from jobqueue.testing.diversion import diverted_to
-from jobqueue.worker.event_loop import EventLoop
-from jobqueue.worker.execute import Executor, ReservedBody
-from jobqueue.worker.limits import TimeLimits
+from jobqueue.job.outcome import JobStats
+from jobqueue.task.registry import Task, subscriber
+from jobqueue.testing.redirect import diverted_to
+from jobqueue.worker.running.event_loop import EventLoop
+from jobqueue.worker.running.executor import Executor, ReservedBody
+from jobqueue.worker.running.time_limit import TimeLimits
 
 MAX_JOB_SIZE = 65_535  # bytes, beanstalkd's default
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from jobqueue.broker.pool import ConnectionPool
 from jobqueue.devserver import DevServer
 from jobqueue.errors import BrokerUnreachableError
-from jobqueue.pool import ConnectionPool
-from jobqueue.testing.diversion import diverted_to
+from jobqueue.testing.redirect import diverted_to
 
 STARTING = 10.0  # seconds
 POLL = 0.005  # seconds

@@ -6,19 +6,19 @@ from contextlib import closing
 from dataclasses import dataclass
 from types import NoneType
 
-from jobqueue.address import Address
+from jobqueue.broker.address import Address
+from jobqueue.broker.consuming import WorkerConnection
 from jobqueue.errors import BadJobError, BrokerError, TimeLimitExceeded
-from jobqueue.message import decode
-from jobqueue.outcome import Outcome, Released
-from jobqueue.subscriber import subscriber
-from jobqueue.worker.board import Board
-from jobqueue.worker.connection import WorkerConnection
-from jobqueue.worker.event_loop import EventLoop
-from jobqueue.worker.execute import Execution, Executor, FindTask, ReservedBody
-from jobqueue.worker.limits import TimeLimits
-from jobqueue.worker.loop import Outage, Slot
+from jobqueue.job.body import decode
+from jobqueue.job.outcome import Outcome, Released
+from jobqueue.task.registry import subscriber
+from jobqueue.worker.processes.status_board import Board
+from jobqueue.worker.running.event_loop import EventLoop
+from jobqueue.worker.running.executor import Execution, Executor, FindTask, ReservedBody
+from jobqueue.worker.running.time_limit import TimeLimits
 from jobqueue.worker.settings import check_tubes
-from jobqueue.worker.suspicion import Wariness
+from jobqueue.worker.slots.admission import Wariness
+from jobqueue.worker.slots.slot import Outage, Slot
 
 
 @dataclass(frozen=True, slots=True)

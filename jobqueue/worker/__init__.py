@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from jobqueue.address import Address
-from jobqueue.options import check_time_limit
-from jobqueue.subscriber import subscriber
-from jobqueue.worker import report
-from jobqueue.worker.crew import Crew
+from jobqueue.broker.address import Address
+from jobqueue.broker.put_options import check_time_limit
+from jobqueue.task.registry import subscriber
+from jobqueue.worker.processes.signals import briefly
+from jobqueue.worker.reporting import job_log as report
 from jobqueue.worker.settings import (
     SHUTDOWN_TIMEOUT,
     Settings,
@@ -16,7 +16,7 @@ from jobqueue.worker.settings import (
     check_tubes,
     common_broker,
 )
-from jobqueue.worker.signals import briefly
+from jobqueue.worker.slots.manager import Crew
 
 __all__ = ["Worker"]
 

@@ -15,15 +15,12 @@ from dataclasses import dataclass
 from typing import NoReturn, Self
 
 from jobqueue import JobQueueError, JobStuckError, Worker
-from jobqueue.worker import log_format, report
 from jobqueue.worker.arguments import make_parser
-from jobqueue.worker.board import Board, size_of_board
-from jobqueue.worker.crew import THREAD_NAME, Told
 from jobqueue.worker.forks import call_in_children
 from jobqueue.worker.handover import hand_on, handed_on
-from jobqueue.worker.leash import Leash
-from jobqueue.worker.shared_memory import SharedMemory
-from jobqueue.worker.signals import (
+from jobqueue.worker.processes.leash import Leash
+from jobqueue.worker.processes.shared_memory import SharedMemory
+from jobqueue.worker.processes.signals import (
     SIGNALS,
     block_signals,
     briefly,
@@ -33,7 +30,11 @@ from jobqueue.worker.signals import (
     notice,
     put_back,
 )
-from jobqueue.worker.tally import SIZE, Memory, Tallies
+from jobqueue.worker.processes.status_board import Board, size_of_board
+from jobqueue.worker.reporting import job_log as report
+from jobqueue.worker.reporting import log_format
+from jobqueue.worker.reporting.counters import SIZE, Memory, Tallies
+from jobqueue.worker.slots.manager import THREAD_NAME, Told
 
 MODULE = "jobqueue.worker"
 STDERR = 2  # the file descriptor
@@ -92,8 +93,8 @@ def _supervise(
     Returns only in one that was forked, with what it shares with its supervisor.
     """
     # One process alone does without these.
-    from jobqueue.worker.child import Forked  # noqa: PLC0415
-    from jobqueue.worker.supervisor import Supervisor  # noqa: PLC0415
+    from jobqueue.worker.processes.child import Forked  # noqa: PLC0415
+    from jobqueue.worker.processes.supervisor import Supervisor  # noqa: PLC0415
 
     tallies = None if options.metrics_port is None else Tallies()
     supervisor = Supervisor(
@@ -126,7 +127,8 @@ def _serve_metrics(
     It may be one that is open already.
     """
     try:
-        from jobqueue.worker import metrics, metrics_port  # noqa: PLC0415 - an extra
+        from jobqueue.worker import metrics  # noqa: PLC0415 - an extra
+        from jobqueue.worker.reporting import metrics_server as metrics_port  # noqa: PLC0415 - an extra
     except ImportError as error:
         parser.error(
             f"metrics need an extra: pip install 'jobqueue[metrics]' ({error})"

@@ -6,7 +6,7 @@ import os
 from typing import NoReturn
 
 from jobqueue import __version__
-from jobqueue.address import without_passwords
+from jobqueue.broker.address import without_passwords
 from jobqueue.worker.settings import MAX_SHUTDOWN_TIMEOUT, SHUTDOWN_TIMEOUT
 
 MAX_PORT = 2**16 - 1

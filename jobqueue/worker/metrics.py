@@ -15,13 +15,12 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from jobqueue import Worker
-from jobqueue.address import Address
-from jobqueue.admin.operator import Operator
-from jobqueue.admin.records import State, TubeRecord
-from jobqueue.connection import Connection
+from jobqueue.broker.address import Address
+from jobqueue.broker.connection import Connection
+from jobqueue.broker.operating import Operator
+from jobqueue.broker.stats import State, TubeRecord
 from jobqueue.errors import BrokerError
-from jobqueue.worker.observer import UNKNOWN, Ending
-from jobqueue.worker.tally import (
+from jobqueue.worker.reporting.counters import (
     BOUNDS,
     BUCKETS,
     ENDINGS,
@@ -32,6 +31,7 @@ from jobqueue.worker.tally import (
     Memory,
     totals,
 )
+from jobqueue.worker.reporting.reporter import UNKNOWN, Ending
 
 BROKER_TIMEOUT = 2.0  # seconds: a scrape has 10 by default, for all that it asks
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from jobqueue.address import Address
+from jobqueue.broker.address import Address
 from jobqueue.errors import OptionError, UnknownTubeError
-from jobqueue.message import check_tube
-from jobqueue.subscriber import Task, subscriber
+from jobqueue.job.body import check_tube
+from jobqueue.task.registry import Task, subscriber
 
 SHUTDOWN_TIMEOUT = 30.0  # seconds
 MAX_SHUTDOWN_TIMEOUT = 10**6  # seconds: what any platform's locks can wait for

@@ -19,8 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.operating import put, put_buried
-from tests.support import Beanstalkd, free_port
+from tests.helpers.servers import Beanstalkd, free_port
+from tests.helpers.terminal import put, put_buried
 
 BATCH = 500
 

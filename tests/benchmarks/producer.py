@@ -17,7 +17,7 @@ from pathlib import Path
 from jobqueue import JobQueue
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.support import Beanstalkd, free_port
+from tests.helpers.servers import Beanstalkd, free_port
 
 ARGUMENTS = {"arg1": "a", "arg2": "b", "arg3": "c"}
 BODY = (

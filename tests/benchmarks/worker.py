@@ -24,7 +24,7 @@ from pathlib import Path
 from jobqueue import JobQueue, Worker
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.support import Beanstalkd, eventually, free_port, write_module
+from tests.helpers.servers import Beanstalkd, eventually, free_port, write_module
 
 TASKS = """
 import asyncio, time

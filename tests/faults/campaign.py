@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from jobqueue import BrokerError, JobQueue, PutManyError
-from tests.raw import RawClient
-from tests.support import Beanstalkd, WorkerProcess
+from tests.helpers.paths import ROOT
+from tests.helpers.raw_client import RawClient
+from tests.helpers.servers import Beanstalkd, WorkerProcess
 
 from . import faults, tasks
 from .faults import Fault, Scene
 from .ledger import Ledger, Verdict
 from .proxy import Happened, Proxy
-
-ROOT = Path(__file__).parent.parent.parent
 
 # So long that only a fault can be why it is over, on a machine that is busy, too.
 TIMEOUT = 60  # seconds

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.raw import require_beanstalkd
+from tests.helpers.raw_client import require_beanstalkd
 
 
 @pytest.fixture(autouse=True)

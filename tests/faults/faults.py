@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from tests.support import DEADLINE, Beanstalkd, WorkerProcess, eventually_true
+from tests.helpers.servers import DEADLINE, Beanstalkd, WorkerProcess, eventually_true
 
 from .proxy import Proxy, What, some_trouble
 

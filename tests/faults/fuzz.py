@@ -20,8 +20,11 @@ except ImportError:
     sys.exit("atheris is needed: pip install atheris (on Python 3.11 or 3.12)")
 
 with atheris.instrument_imports(include=["jobqueue", "greenstalk"]):
-    from jobqueue import connection
-    from jobqueue.address import Address
+    from jobqueue.broker import connection
+    from jobqueue.broker.address import Address
+    from jobqueue.broker.consuming import WorkerConnection
+    from jobqueue.broker.put_options import PutOptions
+    from jobqueue.broker.wire import BrokerSocket, Replies
     from jobqueue.errors import (
         BadJobError,
         BrokerError,
@@ -29,11 +32,8 @@ with atheris.instrument_imports(include=["jobqueue", "greenstalk"]):
         JobTooBigError,
         PutManyError,
     )
-    from jobqueue.message import decode
-    from jobqueue.options import PutOptions
-    from jobqueue.outcome import DONE, Buried
-    from jobqueue.wire import BrokerSocket, Replies
-    from jobqueue.worker.connection import WorkerConnection
+    from jobqueue.job.body import decode
+    from jobqueue.job.outcome import DONE, Buried
 
 
 def fuzz_decode(data: bytes) -> None:

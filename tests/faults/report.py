@@ -1,10 +1,9 @@
 """The table that the README has of a long campaign."""
 
-from pathlib import Path
+from tests.helpers.paths import README
 
 from .ledger import Verdict
 
-README = Path(__file__).parent.parent.parent / "README.md"
 BEGIN = "<!-- Made by python -m tests.faults: -->"
 END = "<!-- End of what it has made. -->"
 

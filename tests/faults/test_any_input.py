@@ -24,15 +24,15 @@ from jobqueue import (
     TubeNameError,
     Worker,
 )
-from jobqueue.address import Address
+from jobqueue.broker.address import Address
+from jobqueue.broker.consuming import WorkerConnection
+from jobqueue.broker.put_options import PutOptions
 from jobqueue.errors import BrokerURLError
-from jobqueue.options import PutOptions
-from jobqueue.outcome import DONE, Buried, JobStats, Released
-from jobqueue.worker import loop
-from jobqueue.worker.connection import WorkerConnection
-from tests.raw import RawClient
-from tests.support import Beanstalkd, eventually_true
-from tests.test_worker import working
+from jobqueue.job.outcome import DONE, Buried, JobStats, Released
+from jobqueue.worker.slots import slot as loop
+from tests.helpers.raw_client import RawClient
+from tests.helpers.servers import Beanstalkd, eventually_true
+from tests.worker.test_worker import working
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),

@@ -21,10 +21,10 @@ from jobqueue import (
     JobQueue,
     Worker,
 )
-from jobqueue.putter import Putter
-from jobqueue.worker import loop
-from tests.support import DEADLINE, Beanstalkd, eventually, eventually_true
-from tests.test_worker import working
+from jobqueue.task.putter import Putter
+from jobqueue.worker.slots import slot as loop
+from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
+from tests.worker.test_worker import working
 
 
 @pytest.fixture(autouse=True)

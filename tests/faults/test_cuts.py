@@ -20,9 +20,9 @@ from jobqueue import (
     Worker,
     current_job,
 )
-from jobqueue.worker import loop
-from tests.support import DEADLINE, Beanstalkd, eventually, eventually_true
-from tests.test_worker import working
+from jobqueue.worker.slots import slot as loop
+from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
+from tests.worker.test_worker import working
 
 from .proxy import Proxy, Trouble, Way, What
 

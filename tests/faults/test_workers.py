@@ -13,7 +13,7 @@ import pytest
 
 import jobqueue
 from jobqueue import JobQueue, Worker
-from tests.support import (
+from tests.helpers.servers import (
     DEADLINE,
     Beanstalkd,
     WorkerProcess,
@@ -215,7 +215,7 @@ def test_many_waiting_jobs_are_no_trouble_at_their_head(
     assert broker.counts("t") == {"ready": many - 499}
 
 
-LOOK_AT_A_CALENDAR = {"options.py"}  # for a job's `at`
+LOOK_AT_A_CALENDAR = {"broker/put_options.py"}  # for a job's `at`
 MODULES = {"time", "datetime", "date"}
 CLOCKS_THAT_JUMP = {"time", "time_ns", "localtime", "gmtime", "now", "utcnow", "today"}
 

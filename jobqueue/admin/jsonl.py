@@ -1,0 +1,81 @@
+"""A job as a line of JSON: what an export writes, and an import reads.
+
+The keys are those of ``list --json``, and the body: as ``body`` if it is UTF-8, else as
+``body_base64``. ``delay`` is how many seconds are left of it. An import needs ``tube``
+and a body; ``priority``, ``ttr``, ``delay`` and ``state`` count if they are there.
+"""
+
+import base64
+import json
+from dataclasses import dataclass
+
+from jobqueue.broker.put_options import PutOptions
+from jobqueue.broker.stats import JobRecord, State
+from jobqueue.errors import JobQueueError
+from jobqueue.job.body import check_tube
+
+_JSON = json.JSONEncoder(ensure_ascii=False)
+
+
+class BadLineError(JobQueueError, ValueError):
+    """A line is not a job."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """A job to put."""
+
+    tube: str
+    body: bytes
+    options: PutOptions
+    is_buried: bool
+
+
+def as_values(job: JobRecord, body: bytes) -> dict[str, object]:
+    """Return what JSON says of a job."""
+    remaining = job.time_left if job.state == State.DELAYED else 0
+    values = job.as_dict() | {"delay": remaining}
+    try:
+        return values | {"body": body.decode()}
+    except UnicodeDecodeError:
+        return values | {"body_base64": base64.b64encode(body).decode()}
+
+
+def encode(job: JobRecord, body: bytes) -> bytes:
+    """Return the line of a job, with its end."""
+    values = as_values(job, body)
+    return _JSON.encode(values).encode() + b"\n"
+
+
+def decode(line: bytes) -> JobLine:
+    """Return the job in a line. Raises :class:`BadLineError`, which says why not."""
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError):
+        raise BadLineError("it is not JSON, or was cut short") from None
+    if not isinstance(values, dict):
+        raise BadLineError("it is not a JSON object")
+    try:
+        usual = PutOptions()
+        return JobLine(
+            tube=check_tube(values.get("tube")),
+            body=_body(values),
+            options=PutOptions(
+                delay=values.get("delay", usual.delay),
+                priority=values.get("priority", usual.priority),
+                ttr=values.get("ttr", usual.ttr),
+            ),
+            is_buried=values.get("state") == State.BURIED,
+        )
+    except (JobQueueError, ValueError) as error:
+        raise BadLineError(str(error)) from None
+
+
+def _body(values: dict[str, object]) -> bytes:
+    match values:
+        case {"body": str(text)}:
+            return text.encode()
+        case {"body_base64": str(text)}:
+            return base64.b64decode(text, validate=True)
+        case _:
+            raise BadLineError('it has neither "body" nor "body_base64"')

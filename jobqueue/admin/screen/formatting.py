@@ -1,0 +1,114 @@
+"""Numbers, times and jobs in few characters."""
+
+import functools
+import json
+from collections.abc import Sequence
+
+from jobqueue.errors import BadJobError
+from jobqueue.job.body import Message, decode
+
+_UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
+_ROUND = 100  # from here on a rate has no decimals
+_JSON = json.JSONEncoder(ensure_ascii=False)
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+@functools.lru_cache(maxsize=1024)
+def duration(seconds: int) -> str:
+    """Return a time in its two largest units.
+
+    >>> duration(93784)
+    '1d 2h'
+    """
+    parts: list[str] = []
+    for unit, size in _UNITS:
+        count, seconds = divmod(seconds, size)
+        if count or parts:
+            parts.append(f"{count}{unit}" if count else "")
+    return " ".join(filter(None, parts[:2])) or "0s"
+
+
+@functools.lru_cache(maxsize=1024)
+def brief(seconds: int) -> str:
+    """Return a time in its largest unit, for where there is little room."""
+    return duration(seconds).partition(" ")[0]
+
+
+def size(count: int) -> str:
+    """Return bytes in KiB or MiB, where these come out even."""
+    for unit, factor in (("MiB", 2**20), ("KiB", 2**10)):
+        if count >= factor and count % factor == 0:
+            return f"{count // factor} {unit}"
+    return f"{count:,} bytes"
+
+
+def number_of(count: int, noun: str) -> str:
+    """Return a count and its noun.
+
+    >>> number_of(1, "job")
+    '1 job'
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def rate(per_second: float | None) -> str:
+    """Return a rate: one decimal where that says something."""
+    if per_second is None:
+        return "-"
+    return f"{per_second:,.{1 if 0 < per_second < _ROUND else 0}f}"
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """Return the last values as bars, the largest one the highest.
+
+    What is 0 has no bar, so that little does not look like nothing.
+    """
+    shown = values[-width:]
+    most = max(shown, default=0)
+    bars = (
+        _BARS[min(7, int(8 * value / most))] if value > 0 else "·" for value in shown
+    )
+    return "".join(bars).rjust(width)
+
+
+def printable(text: str) -> str:
+    """Return text without anything that a terminal would obey."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def shortened(text: str, width: int) -> str:
+    """Return as much of a text as has room."""
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def message_of(body: bytes) -> Message | None:
+    """Return the message in a body; None if that is not a job's."""
+    try:
+        return decode(body)
+    except BadJobError:
+        return None
+
+
+def call(body: bytes) -> str:
+    """Return a job's func_name and its arguments, each ``name=value``.
+
+    For a body that is not a job's it is a dash, and the body itself.
+    """
+    message = message_of(body)
+    if message is None:
+        return f"- {printable(body.decode(errors='backslashreplace'))}"
+    arguments = (
+        f"{name}={_JSON.encode(value)}" for name, value in message.kwargs.items()
+    )
+    return printable(" ".join((message.func_name, *arguments)))
+
+
+def pretty(body: bytes) -> str:
+    """Return a body indented if it is JSON, else escaped."""
+    try:
+        text = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return printable(body.decode(errors="backslashreplace"))
+    return "\n".join(map(printable, text.splitlines()))

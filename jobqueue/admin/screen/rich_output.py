@@ -1,0 +1,80 @@
+"""What rich draws: tables in colour, progress bars, and the live screen."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from jobqueue.admin.screen.table import BETWEEN, Cell, Table
+
+
+def show(table: Table) -> None:
+    """Print a table."""
+    console = Console(highlight=False)
+    console.print(_table(table, console.width), crop=False)
+
+
+@contextmanager
+def progress(title: str, total: int) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar on standard error, and take it away at the end."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+Draw = Callable[[list[Cell | Table]], None]
+
+
+@contextmanager
+def screen() -> Iterator[Draw]:
+    """Have the whole terminal to draw on, and give it back as it was."""
+    console = Console(highlight=False)
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+
+        def draw(parts: list[Cell | Table]) -> None:
+            width = console.width
+            drawn = (
+                _table(part, width) if isinstance(part, Table) else _text(part)
+                for part in parts
+            )
+            live.update(Group(*drawn), refresh=True)
+
+        yield draw
+
+
+def _text(cell: Cell) -> Text:
+    return Text(cell.text, style=cell.style, no_wrap=True, overflow="ellipsis")
+
+
+def _table(table: Table, width: int) -> RichTable:
+    drawn = RichTable(box=None, pad_edge=False, padding=(0, len(BETWEEN), 0, 0))
+    drawn.header_style = "dim"
+    widths = table.widths(width)
+    for column, room in zip(table.columns, widths, strict=True):
+        drawn.add_column(
+            column.title,
+            justify="right" if column.is_number else "left",
+            width=room,
+            no_wrap=True,
+        )
+    for row in table.rows:
+        drawn.add_row(*map(_text, row))
+    return drawn

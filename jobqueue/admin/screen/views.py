@@ -1,0 +1,142 @@
+"""How records look: as tables, lines and the keys of ``--json``."""
+
+import functools
+from collections.abc import Iterable
+
+from jobqueue.admin.screen import formatting as words
+from jobqueue.admin.screen.table import Cell, Column, Table, count
+from jobqueue.broker.stats import JobRecord, ServerRecord, State, TubeRecord
+
+_CALL_WIDTH = 200  # characters
+
+STYLES = {
+    State.READY: "green",
+    State.DELAYED: "yellow",
+    State.RESERVED: "cyan",
+    State.BURIED: "bold red",
+}
+_STATES = {str(state): Cell(state, style) for state, style in STYLES.items()}
+
+
+def state_columns() -> list[Column]:
+    """Return a column for each state."""
+    return [Column(state.upper(), is_number=True) for state in State]
+
+
+def state_counts(tube: TubeRecord | ServerRecord) -> list[Cell]:
+    """Return how many jobs are in each state."""
+    return [count(getattr(tube, state), STYLES[state]) for state in State]
+
+
+def name_of(tube: TubeRecord) -> Cell:
+    """Return a tube's name, which says if it is paused."""
+    if tube.paused:
+        return Cell(f"{tube.tube} (paused)", "yellow")
+    return Cell(tube.tube, "bold")
+
+
+def tubes(records: Iterable[TubeRecord]) -> Table:
+    """Return the table of ``stats``."""
+    numbers = ("WATCH", "WAIT", "PUTS", "PAUSED")
+    columns = [
+        Column("TUBE"),
+        *state_columns(),
+        *(Column(title, is_number=True) for title in numbers),
+    ]
+    rows = [
+        [
+            Cell(tube.tube, "bold"),
+            *state_counts(tube),
+            count(tube.watching),
+            count(tube.waiting),
+            count(tube.puts),
+            Cell(words.duration(tube.paused), "yellow")
+            if tube.paused
+            else Cell("-", "dim"),
+        ]
+        for tube in records
+    ]
+    return Table(columns, rows)
+
+
+def server(record: ServerRecord) -> str:
+    """Return the server's own line."""
+    files = words.number_of(record.binlog_files, "file")
+    parts = [
+        f"beanstalkd {words.printable(record.version)}",
+        f"up {words.duration(record.uptime)}",
+        f"binlog of {files}" if record.has_binlog else "no binlog",
+        "draining: takes no jobs" if record.is_draining else "not draining",
+        f"jobs of up to {words.size(record.max_job_size)}",
+    ]
+    return ", ".join(parts)
+
+
+def jobs(found: Iterable[tuple[JobRecord, bytes]]) -> Table:
+    """Return the table of ``list``."""
+    numbers = ("PRI", "RES", "TMO", "REL", "BUR", "KIC")
+    columns = [
+        Column("ID", is_number=True),
+        Column("STATE"),
+        Column("AGE", is_number=True),
+        Column("LEFT", is_number=True),
+        *(Column(title, is_number=True) for title in numbers),
+        Column("CALL"),
+    ]
+    rows = [_job_row(job, body) for job, body in found]
+    return Table(columns, rows)
+
+
+def _job_row(job: JobRecord, body: bytes) -> list[Cell]:
+    counts = (job.reserves, job.timeouts, job.releases, job.buries, job.kicks)
+    return [
+        Cell(str(job.id), "bold"),
+        _STATES[job.state],
+        _plain(words.brief(job.age)),
+        _plain(_left(job)),
+        _plain(str(job.priority)),
+        *map(count, counts),
+        Cell(words.shortened(words.call(body), _CALL_WIDTH)),
+    ]
+
+
+_plain = functools.lru_cache(maxsize=1024)(Cell)  # many jobs have much in common
+
+
+def _left(job: JobRecord) -> str:
+    has_end = job.state in (State.DELAYED, State.RESERVED)
+    return words.brief(job.time_left) if has_end else "-"
+
+
+def job_values(job: JobRecord, body: bytes) -> dict[str, object]:
+    """Return what ``list --json`` prints of a job."""
+    message = words.message_of(body)
+    return job.as_dict() | {
+        "func_name": message.func_name if message else None,
+        "kwargs": message.kwargs if message else None,
+    }
+
+
+def one_job(job: JobRecord, body: bytes) -> str:
+    """Return all about one job, in lines."""
+    left = {
+        State.DELAYED: f" (ready in {words.duration(job.time_left)})",
+        State.RESERVED: f" (for another {words.duration(job.time_left)})",
+    }.get(State(job.state), "")
+    lines = {
+        "job": job.id,
+        "tube": job.tube,
+        "state": f"{job.state}{left}",
+        "age": words.duration(job.age),
+        "priority": job.priority,
+        "delay": f"{job.delay} s, when it was put or released last",
+        "ttr": f"{job.ttr} s",
+        "reserves": job.reserves,
+        "timeouts": job.timeouts,
+        "releases": job.releases,
+        "buries": job.buries,
+        "kicks": job.kicks,
+        "body": f"{len(body):,} bytes",
+    }
+    head = "\n".join(f"{key:<9} {value}" for key, value in lines.items())
+    return f"{head}\n\n{words.pretty(body)}"

@@ -1,0 +1,1 @@
+"""Talking to beanstalkd. Knows no task; the only package that imports greenstalk."""

@@ -1,0 +1,105 @@
+"""The options of a put: when, how urgent, how long. Checked before a byte is sent."""
+
+import math
+from datetime import UTC, datetime
+from typing import NamedTuple, Self
+
+from jobqueue.broker.checks import MAX_NUMBER, Delay, whole_seconds
+from jobqueue.errors import OptionError
+
+
+def whole_number(name: str, value: object, *, least: int = 0) -> int:
+    """Return the number, if beanstalkd takes it.
+
+    It answers one out of range with BAD_FORMAT, and then reads the job's body as
+    commands. Raises :class:`~jobqueue.errors.OptionError`.
+    """
+    if type(value) is int and least <= value <= MAX_NUMBER:
+        return value
+    raise OptionError(
+        f"{name} has to be a whole number from {least} to {MAX_NUMBER}, not {value!r}"
+    )
+
+
+def check_time_limit(value: object) -> float | None:
+    """Return a time limit in seconds, or None for none, if it is one.
+
+    Raises :class:`~jobqueue.errors.OptionError`.
+    """
+    if value is None or (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and 0 < value <= MAX_NUMBER
+    ):
+        return value
+    raise OptionError(
+        f"time_limit has to be None or more than 0 seconds, not {value!r}"
+    )
+
+
+class _Numbers(NamedTuple):
+    delay: int  # seconds
+    at: datetime | None  # counts instead of the delay, if there is one
+    priority: int
+    ttr: int  # seconds
+
+
+class PutOptions(_Numbers):
+    """How a job is put. The defaults are beanstalkd's usual ones.
+
+    There are none that beanstalkd would not take.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        delay: int = 0,
+        at: datetime | None = None,
+        priority: int = 2**16,
+        ttr: int = 60,
+    ) -> Self:
+        """Raise :class:`~jobqueue.errors.OptionError` for what beanstalkd refuses."""
+        whole_number("delay", delay)
+        whole_number("priority", priority)
+        whole_number("ttr", ttr, least=1)
+        if at is not None:
+            _seconds_until(at)
+        return super().__new__(cls, delay, at, priority, ttr)
+
+    def but(
+        self,
+        delay: Delay | None = None,
+        at: datetime | None = None,
+        priority: int | None = None,
+        ttr: int | None = None,
+    ) -> "PutOptions":
+        """Return these options with the given ones instead.
+
+        Raises :class:`~jobqueue.errors.OptionError`.
+        """
+        if delay is not None and at is not None:
+            raise OptionError("give either delay or at, not both")
+        kept_at = self.at if delay is None else None
+        return PutOptions(
+            delay=self.delay if delay is None else whole_seconds("delay", delay),
+            at=kept_at if at is None else at,
+            priority=self.priority if priority is None else priority,
+            ttr=self.ttr if ttr is None else ttr,
+        )
+
+    def delay_now(self) -> int:
+        """Return for how many seconds a job that is put now has to wait."""
+        return self.delay if self.at is None else _seconds_until(self.at)
+
+
+def _seconds_until(at: object) -> int:
+    if not isinstance(at, datetime) or at.utcoffset() is None:
+        raise OptionError(
+            f"at has to be a datetime with a timezone, as in datetime.now(UTC), "
+            f"not {at!r}"
+        )
+    seconds = math.ceil((at - datetime.now(UTC)).total_seconds())
+    if seconds > MAX_NUMBER:
+        raise OptionError(f"at has to be less than {MAX_NUMBER} seconds away: {at}")
+    return max(0, seconds)

@@ -1,0 +1,1 @@
+"""One job: its body, its signature, its context in a task, and what becomes of it."""

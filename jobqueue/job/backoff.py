@@ -1,0 +1,51 @@
+"""How long a job that failed waits until it is tried again."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from jobqueue.broker.checks import Delay, chance, whole_seconds
+from jobqueue.errors import OptionError
+
+Backoff = Delay | Sequence[Delay] | Callable[[int], Delay]
+
+LONGEST = 3600.0  # seconds
+
+
+def exponential(retry: int) -> float:
+    """Return any number of seconds up to 1, 2, 4, and so on, and up to an hour at most.
+
+    Chance has all of the span ("full jitter"), so that jobs that failed together, when
+    a service went down, don't come back together to bring it down again.
+    """
+    return chance() * min(LONGEST, 2.0 ** min(retry - 1, 12))
+
+
+def check_backoff(backoff: Backoff) -> None:
+    """Raise :class:`~jobqueue.errors.OptionError` for what can't be a backoff."""
+    if callable(backoff):
+        return
+    if isinstance(backoff, Sequence) and not isinstance(backoff, str | bytes):
+        if not backoff:
+            raise OptionError("backoff has to have one delay at least, not none")
+        for delay in backoff:
+            whole_seconds("each delay of backoff", delay)
+    elif isinstance(backoff, int | float | timedelta):
+        whole_seconds("backoff", backoff)
+    else:
+        raise OptionError(
+            "backoff has to be a number of seconds, a timedelta, a sequence of these, "
+            f"or a function of the retry's number, not {backoff!r}"
+        )
+
+
+def pause(backoff: Backoff, retry: int) -> int:
+    """Return for how many seconds to wait before a retry, which is counted from 1.
+
+    Raises what a function given as ``backoff`` raises, and
+    :class:`~jobqueue.errors.OptionError` if it returns no delay.
+    """
+    if callable(backoff):
+        return whole_seconds("what backoff returns", backoff(retry))
+    if isinstance(backoff, Sequence):
+        return whole_seconds("backoff", backoff[min(retry, len(backoff)) - 1])
+    return whole_seconds("backoff", backoff)

@@ -1,0 +1,214 @@
+"""What becomes of a job, as values, and the one rule that decides it."""
+
+import enum
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from jobqueue.broker.checks import Delay, chance, whole_seconds
+from jobqueue.errors import BadJobError, CrashLoopError, OptionError
+from jobqueue.job.backoff import Backoff, check_backoff, exponential, pause
+
+KICKS_REACH_MAX = "Kicks reach max"
+_LONGEST_MOMENT = 256  # seconds
+
+RetryOn = type[BaseException] | Iterable[type[BaseException]]
+
+
+class Retry(Exception):  # noqa: N818 - a task says `raise Retry(delay=60)`
+    """Raised by a task: try this job again, if any of its retries are left.
+
+    ``delay`` is in how many seconds; without one, the task's backoff says it. Raises
+    :class:`~jobqueue.errors.OptionError` for a delay that is none.
+
+    >>> raise Retry("too many requests", delay=60)
+    """
+
+    def __init__(self, reason: str = "", /, *, delay: Delay | None = None) -> None:
+        super().__init__(reason)
+        self.delay = None if delay is None else whole_seconds("delay", delay)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Bury(Exception):  # noqa: N818 - a task says `raise Bury("why")`
+    """Raised by a task: bury this job at once, and log the reason.
+
+    Neither this nor :class:`Retry` is a :class:`~jobqueue.errors.JobQueueError`, so
+    that a task that catches those (around a put, say) does not swallow its own verdict.
+    """
+
+
+class NotNow(Exception):  # noqa: N818 - it is a verdict, as the two before are
+    """Raised by the worker itself: put this job back for a moment. It has not run."""
+
+
+class JobStats(NamedTuple):
+    """What the broker counts of a job (protocol.txt, "stats-job")."""
+
+    tube: str
+    priority: int
+    delay: int  # seconds, of its last put or release
+    ttr: int  # seconds
+    reserves: int
+    releases: int
+    buries: int
+    kicks: int
+
+    @property
+    def allowances(self) -> int:
+        """How many times the job has its limits: once, and once more for each kick."""
+        return self.kicks + 1
+
+    @property
+    def lost(self) -> int:
+        """How many reservations have ended without a verdict, while there is one now.
+
+        The worker was killed, or crashed, or froze, or lost its connection.
+        """
+        return self.reserves - 1 - self.releases - self.buries
+
+
+class Given(enum.Enum):
+    """What stands for an option that was not given, where None is a value."""
+
+    NOT = "not given"
+
+
+class RetryPolicy(NamedTuple):
+    """When a job that failed is tried again, and when to give it up."""
+
+    retries: int = 0
+    retry_on: tuple[type[BaseException], ...] = (BaseException,)
+    backoff: Backoff = exponential
+    max_kicks: int | None = 3  # None: any number
+    max_lost: int | None = 3  # None: any number
+
+    def but(
+        self,
+        *,
+        retries: int | None = None,
+        retry_on: RetryOn | None = None,
+        backoff: Backoff | None = None,
+        max_kicks: int | Given | None = Given.NOT,
+        max_lost: int | Given | None = Given.NOT,
+    ) -> "RetryPolicy":
+        """Return this policy with what is given instead.
+
+        Raises :class:`~jobqueue.errors.OptionError` for what can't be.
+        """
+        policy = self
+        if retries is not None:
+            _check_count("retries", retries)
+            policy = policy._replace(retries=retries)
+        if retry_on is not None:
+            policy = policy._replace(retry_on=_classes(retry_on))
+        if backoff is not None:
+            check_backoff(backoff)
+            policy = policy._replace(backoff=backoff)
+        if max_kicks is not Given.NOT:
+            _check_count("max_kicks", max_kicks, or_none=True)
+            policy = policy._replace(max_kicks=max_kicks)
+        if max_lost is not Given.NOT:
+            _check_count("max_lost", max_lost, or_none=True, least=1)
+            policy = policy._replace(max_lost=max_lost)
+        return policy
+
+    def retries_left(self, stats: JobStats) -> int:
+        """Return how many more times a job may be tried."""
+        return max(0, self.retries * stats.allowances - stats.releases)
+
+    def is_last_chance(self, stats: JobStats) -> bool:
+        """Tell whether a job was lost before, and may be only once more."""
+        return self.max_lost is not None and (
+            0 < stats.lost == self.max_lost * stats.allowances - 1
+        )
+
+    def check_lost(self, stats: JobStats) -> None:
+        """Raise CrashLoopError for a job that was lost too often to be run again."""
+        if self.max_lost is not None and stats.lost >= self.max_lost * stats.allowances:
+            raise CrashLoopError(
+                f"its worker was lost {stats.lost} times while it ran: killed, "
+                "crashed, frozen, or cut off from the broker"
+            )
+
+
+class Deleted(NamedTuple):
+    """The job is gone: it is done, or it failed once too often."""
+
+
+class Released(NamedTuple):
+    """The job is to be tried again, with the priority it had, after so many seconds."""
+
+    priority: int
+    delay: int
+
+
+class Buried(NamedTuple):
+    """The job is set aside, with the priority it had, until an operator kicks it."""
+
+    priority: int
+
+
+Outcome = Deleted | Released | Buried
+
+DONE = Deleted()
+
+
+def decide(error: BaseException, stats: JobStats, policy: RetryPolicy) -> Outcome:
+    """Decide what becomes of a job that failed.
+
+    A job that can't be run, or whose task raised :class:`Bury`, is buried whatever its
+    history. Any other failure is retried while retries are left, if it is one that is
+    to be retried; :class:`Retry` always is. Then it buries the job, until operators
+    have kicked it ``max_kicks`` times in vain; then the job is deleted.
+
+    Each kick grants the limits anew. Raises what a ``backoff`` function raises.
+    """
+    kind = type(error)  # not isinstance(), which runs code of a task's own error
+    if issubclass(kind, BadJobError | Bury):
+        return Buried(stats.priority)
+    if issubclass(kind, NotNow):
+        return Released(stats.priority, _moment(stats))
+    retried = issubclass(kind, (Retry, *policy.retry_on))
+    if retried and policy.retries_left(stats):
+        return Released(stats.priority, _delay(error, stats, policy))
+    if policy.max_kicks is not None and stats.kicks >= policy.max_kicks:
+        return Deleted()
+    return Buried(stats.priority)
+
+
+def _moment(stats: JobStats) -> int:
+    """Return how long to put a job back that another is in the way of."""
+    longest: int = min(2 ** min(stats.releases + 1, 10), _LONGEST_MOMENT)
+    return round(longest / 2 * (1 + chance()))
+
+
+def _delay(error: BaseException, stats: JobStats, policy: RetryPolicy) -> int:
+    if isinstance(error, Retry) and error.delay is not None:
+        return error.delay
+    used_before_kick = policy.retries * stats.kicks  # or fewer, if it was kicked early
+    return pause(policy.backoff, max(0, stats.releases - used_before_kick) + 1)
+
+
+def _classes(given: RetryOn) -> tuple[type[BaseException], ...]:
+    kinds: Iterable[object]  # whatever the types promise
+    kinds = given if isinstance(given, Iterable) else (given,)
+    return tuple(_exception_class(kind, given) for kind in kinds)
+
+
+def _exception_class(kind: object, given: object) -> type[BaseException]:
+    if isinstance(kind, type) and issubclass(kind, BaseException):
+        return kind
+    raise OptionError(f"retry_on takes exception classes, not {given!r}")
+
+
+def _check_count(
+    name: str, value: object, *, or_none: bool = False, least: int = 0
+) -> None:
+    if (or_none and value is None) or (type(value) is int and value >= least):
+        return
+    raise OptionError(
+        f"{name} has to be {'None or ' if or_none else ''}a whole number "
+        f"from {least}, not {value!r}"
+    )

@@ -1,0 +1,1 @@
+"""What a task is: its definition, its options, its registry, and putting it."""

@@ -1,0 +1,1 @@
+"""Several worker processes, signals and shared memory. Knows no slot."""

@@ -1,0 +1,166 @@
+"""Counts of what worker processes do, in memory that another process can read.
+
+A count must outlive the process that made it, however that ended. So each process
+counts in shared memory, which costs no system call, and when it has ended, the next
+goes on counting there.
+"""
+
+import json
+import mmap
+import sys
+import threading
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator
+
+from jobqueue.broker.address import Address
+from jobqueue.errors import BadJobError
+from jobqueue.task.registry import Task
+from jobqueue.worker.processes.shared_memory import SharedMemory
+from jobqueue.worker.reporting.reporter import UNKNOWN, Ending, Observer
+from jobqueue.worker.running.executor import Execution
+
+Memory = mmap.mmap | bytearray
+Key = tuple[str, ...]  # a tube and a func_name; or a broker's URL alone
+
+SIZE = 2**22  # bytes, of which only those used take memory: for some thousand tasks
+
+# The upper bounds of a histogram, in seconds: from a cache to an hour's report.
+BOUNDS = (
+    *(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0),
+)
+
+# A row has a number in each of these columns. They are floats, as is the rest of the
+# metrics' world: whole numbers up to 2**53.
+ENDINGS = slice(0, len(Ending))
+BUCKETS = slice(ENDINGS.stop, ENDINGS.stop + len(BOUNDS) + 1)
+SECONDS = BUCKETS.stop
+_COLUMNS = SECONDS + 1
+RECONNECTS = 0  # in the row of a broker
+
+_NUMBER = 8  # bytes
+_START = _NUMBER  # of the rows: before them is where they end
+
+
+class Table:
+    """Rows of numbers under keys, in memory that was all zeros in the beginning.
+
+    One process appends rows, and others read them at any time. A row is the key's size,
+    the key, and the numbers.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memoryview(memory)
+        self._end = self._memory[:_NUMBER].cast("Q")
+
+    def append(self, key: Key) -> "memoryview[float] | None":
+        """Append a row of zeros and return its numbers; None if there is no room."""
+        name = json.dumps(key).encode("ascii")
+        name = name.ljust(-(-len(name) // _NUMBER) * _NUMBER)  # keeps numbers aligned
+        start = self._end[0] or _START
+        numbers = start + _NUMBER + len(name)
+        end = numbers + _COLUMNS * _NUMBER
+        if end > len(self._memory):
+            return None
+        size = len(name).to_bytes(_NUMBER, sys.byteorder)
+        self._memory[start:end] = (size + name).ljust(end - start, b"\0")
+        self._end[0] = end  # at last: readers see whole rows only
+        return self._memory[numbers:end].cast("d")
+
+    def rows(self) -> Iterator[tuple[Key, "memoryview[float]"]]:
+        """Yield each row's key and numbers."""
+        start, stop = _START, self._end[0]
+        while start < stop:
+            size = self._memory[start : start + _NUMBER].cast("Q")[0]
+            numbers = start + _NUMBER + size
+            end = numbers + _COLUMNS * _NUMBER
+            key = json.loads(bytes(self._memory[start + _NUMBER : numbers]))
+            yield tuple(key), self._memory[numbers:end].cast("d")
+            start = end
+
+
+class Tally(Observer):
+    """Counts what one process does, for each task that there is.
+
+    What is not of a known task is counted for its tube, so that bodies of all kinds
+    make no more rows. If another process has counted in the memory before, this one
+    goes on.
+    """
+
+    def __init__(self, memory: Memory, address: Address, tasks: Iterable[Task]) -> None:
+        self._lock = threading.Lock()
+        self._table = Table(memory)
+        self._rows = dict(self._table.rows())
+        self._broker = self._row((str(address),))
+        for task in tasks:  # so that each has its zeros before the first job
+            self._row((task.tube, task.func_name))
+
+    def ended(self, ending: Ending, execution: Execution, tube: str = UNKNOWN) -> None:
+        """Count a job, and how long it ran if it could be run."""
+        task = execution.task
+        with self._lock:
+            if task is None:
+                self._row((tube, UNKNOWN))[ending] += 1
+                return
+            row = self._row((task.tube, task.func_name))
+            row[ending] += 1
+            if execution.error is None or not _is_refusal(execution.error):
+                row[BUCKETS.start + bisect_left(BOUNDS, execution.seconds)] += 1
+                row[SECONDS] += execution.seconds
+
+    def buried_while_it_runs(self, task: Task | None) -> None:
+        """Count a verdict on a job, but no run: nobody knows when that ends."""
+        if task is not None:
+            with self._lock:
+                self._row((task.tube, task.func_name))[Ending.BURIED] += 1
+
+    def broker_is_back(self) -> None:
+        """Count a reconnection."""
+        with self._lock:
+            self._broker[RECONNECTS] += 1
+
+    def _row(self, key: Key) -> "memoryview[float]":
+        row = self._rows.get(key)
+        if row is None:
+            row = self._table.append(key)
+            if row is None:  # no room: count where nobody reads
+                row = memoryview(bytearray(_COLUMNS * _NUMBER)).cast("d")
+            self._rows[key] = row
+        return row
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Tell whether a job was refused, so that no function of the task's ran."""
+    return issubclass(type(error), BadJobError)
+
+
+def totals(memories: Iterable[Memory]) -> dict[Key, list[float]]:
+    """Return the sums of what was counted in all of these."""
+    found: dict[Key, list[float]] = {}
+    for memory in memories:
+        for key, row in Table(memory).rows():
+            before = found.get(key, [0.0] * _COLUMNS)
+            found[key] = [a + b for a, b in zip(before, row, strict=True)]
+    return found
+
+
+class Tallies:
+    """The memories that the processes of a supervisor count in.
+
+    There are no more than there are processes at a time, however many come and go.
+    """
+
+    def __init__(self) -> None:
+        self._all: list[SharedMemory] = []
+
+    def memories(self) -> list[Memory]:
+        """Return what can be read. Can be called from another thread."""
+        return [shared.memory for shared in self._all]
+
+    def free(self, used: Collection[SharedMemory | None]) -> SharedMemory:
+        """Return one that no process uses, if these are used."""
+        for shared in self._all:
+            if shared not in used:
+                return shared
+        self._all.append(SharedMemory(SIZE))
+        return self._all[-1]

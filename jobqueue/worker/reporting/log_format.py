@@ -1,0 +1,88 @@
+"""What the worker's log looks like: for people, or as JSON lines for programs."""
+
+import json
+import logging
+from datetime import UTC, datetime
+
+from jobqueue.worker.reporting.job_log import one_line
+
+TEXT = "%(asctime)s %(levelname)s %(message)s"
+TEXT_OF_SEVERAL = "%(asctime)s %(levelname)s [%(process)d] %(message)s"
+
+# What every record has: all else in one is what it was given as ``extra``.
+_NO_EXTRA = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+
+
+def configure(level: str, *, as_json: bool, in_several: bool) -> None:
+    """Set up the log of a process that is the worker's own.
+
+    ``in_several`` says that it is one of several processes, which a text has to tell
+    apart; JSON always does.
+    """
+    handler = logging.StreamHandler()
+    if as_json:
+        handler.setFormatter(JSONLines())
+        logging.captureWarnings(capture=True)  # Python would print them as text
+    else:
+        handler.setFormatter(logging.Formatter(TEXT_OF_SEVERAL if in_several else TEXT))
+    logging.basicConfig(level=level, handlers=[handler])
+
+
+class JSONLines(logging.Formatter):
+    """Makes a JSON object of each record, in one line of ASCII.
+
+    Its keys are ``time`` (ISO 8601, in UTC), ``level``, ``logger``, ``message`` and
+    ``process`` (the id), ``exception`` and ``stack`` if there is one, and then those of
+    the record's ``extra``. Whatever a record holds, this makes a line of it: what
+    JSON can't carry is shown as text.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        time = datetime.fromtimestamp(record.created, UTC)
+        content: dict[object, object] = {
+            "time": time.isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": _message(record),
+            "process": record.process,
+        }
+        if record.exc_text or record.exc_info:
+            content["exception"] = record.exc_text or self._traceback(record)
+        if record.stack_info:
+            content["stack"] = record.stack_info
+        for key, value in record.__dict__.items():
+            if key not in _NO_EXTRA:
+                content.setdefault(key, value)
+        items = [f"{_json(_text(key))}: {_json(content[key])}" for key in content]
+        return f"{{{', '.join(items)}}}"
+
+    def _traceback(self, record: logging.LogRecord) -> str | None:
+        """Return the traceback, or if that can't be shown, the error in one line."""
+        if record.exc_info is None or record.exc_info[1] is None:
+            return None
+        try:
+            return self.formatException(record.exc_info)
+        except Exception:  # noqa: BLE001 - an exception's own code may raise anything
+            return one_line(record.exc_info[1])
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception as error:  # noqa: BLE001 - as above
+        return f"{_text(record.msg)} (with arguments that raise {one_line(error)})"
+
+
+def _json(value: object) -> str:
+    try:
+        return json.dumps(value, allow_nan=False)
+    except Exception:  # noqa: BLE001 - as above
+        return json.dumps(_text(value))
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - as above
+        return f"(a value of {type(value).__name__} that can't be shown)"

@@ -1,0 +1,207 @@
+"""The event loop on which a worker process runs all of its async tasks."""
+
+from __future__ import annotations
+
+import os
+import threading
+import types
+from traceback import walk_stack
+from typing import TYPE_CHECKING
+
+from jobqueue.errors import TimeLimitExceeded
+from jobqueue.worker.processes.signals import end_child
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Coroutine, Generator
+    from types import FrameType
+
+CLOSE_TIMEOUT = 5.0  # seconds
+
+
+class EventLoop:
+    """One event loop in a thread of its own, started when it is first needed.
+
+    The async tasks of all slots share it, so that what one has opened (a client, a
+    connection pool) serves the next.
+    """
+
+    def __init__(self) -> None:
+        self._starting = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._closing = False
+
+    def run(self, awaitable: Awaitable[object]) -> None:
+        """Wait, in the calling thread, until the loop has awaited it to its end.
+
+        Raises whatever it raises.
+        """
+        loop = self._loop or self._start()
+        run = _Run(awaitable)
+        loop.call_soon_threadsafe(run.begin, loop)
+        run.ended.acquire()
+        if run.error is not None:
+            try:
+                raise run.error
+            finally:
+                del run  # it would keep the error, and that this frame
+
+    def thread_that_runs(self, frame: FrameType) -> int | None:
+        """Return the loop's thread, if the code of this frame waits for the loop."""
+        waits = any(f.f_code is self.run.__code__ for f, _ in walk_stack(frame))
+        return self._thread.ident if waits and self._thread is not None else None
+
+    def close(self) -> None:
+        """Cancel what tasks have left on the loop, and end it."""
+        loop = self._loop
+        if loop is not None and self._thread is not None and not self._closing:
+            self._closing = True
+            loop.call_soon_threadsafe(loop.stop)
+            self._thread.join(CLOSE_TIMEOUT)
+
+    def _start(self) -> asyncio.AbstractEventLoop:
+        import asyncio  # noqa: PLC0415 - see above
+
+        with self._starting:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=self._serve,
+                    args=(self._loop,),
+                    name="jobqueue-event-loop",
+                    daemon=True,
+                )
+                self._thread.start()
+        return self._loop
+
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        import asyncio  # noqa: PLC0415 - see above
+
+        asyncio.set_event_loop(loop)
+        # A Runner knows all that has to be done to close a loop.
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.get_loop()
+            while not self._closing:
+                try:
+                    loop.run_forever()
+                except BaseException as error:  # noqa: BLE001 - it must end no other task
+                    # asyncio lets SystemExit and KeyboardInterrupt through.
+                    text = "a task on the event loop has tried to end the process"
+                    loop.call_exception_handler({"message": text, "exception": error})
+
+
+class _Run:
+    """Something that is awaited on the loop, for a thread that waits for its end.
+
+    As asyncio.run_coroutine_threadsafe does, at two thirds of its cost.
+    """
+
+    def __init__(self, awaitable: Awaitable[object]) -> None:
+        self.error: BaseException | None = None
+        self.ended = threading.Lock()  # released at the end
+        self.ended.acquire()
+        self._awaitable = awaitable
+        self._task: asyncio.Task[None] | None = None  # the loop itself keeps none
+
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin. Called on the loop, in the context of the thread that waits."""
+        self._task = loop.create_task(self._to_the_end())
+
+    async def _to_the_end(self) -> None:
+        process = os.getpid()
+        try:
+            await self._awaitable
+        except BaseException as error:  # noqa: BLE001 - SystemExit would end the loop
+            self.error = error
+        if os.getpid() != process:  # a fork, and this is the child's copy of the loop
+            end_child(self.error)
+        self.ended.release()
+
+
+class AwaitGuard:
+    """Something that is awaited on the loop, and can be interrupted from outside."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[object] | None = None
+        self._expired = False
+        self._was_told = False
+        self._ended = False
+
+    def interrupt(self, *, at_once: bool) -> bool:  # noqa: ARG002 - any moment is good
+        """Have TimeLimitExceeded raised where it waits now."""
+        self._expired = True
+        if self._task is not None:
+            self._task.get_loop().call_soon_threadsafe(self._cancel)
+        return True
+
+    def is_held_up(self) -> bool:
+        """Tell whether another task blocks the loop, so that this one is not told."""
+        import asyncio  # noqa: PLC0415 - see above
+
+        task = self._task
+        if task is None or self._was_told:
+            return not self._was_told
+        return asyncio.current_task(task.get_loop()) is not task
+
+    def end(self) -> None:
+        """Interrupt it no more."""
+        self._ended = True
+
+    async def guarding(self, awaitable: Awaitable[object]) -> None:
+        """Await something that can be interrupted while it is waited for."""
+        import asyncio  # noqa: PLC0415 - see above
+
+        self._task = asyncio.current_task()
+        await self._translating(_coroutine(awaitable))
+
+    def _cancel(self) -> None:
+        self._was_told = True
+        if self._task is not None and not self._ended:
+            self._task.cancel()
+
+    @types.coroutine
+    def _translating(
+        self, inner: Coroutine[object, object, None]
+    ) -> Generator[object, object, None]:
+        """Await a coroutine; the cancellation reaches it as TimeLimitExceeded."""
+        answer: object = None
+        error: BaseException | None = None
+        if self._expired:  # before it began
+            error = TimeLimitExceeded()
+        while True:
+            try:
+                waits_for = _resume(inner, answer, error)
+            except StopIteration:
+                return
+            finally:
+                error = None  # it must not be kept by a frame of its own traceback
+            try:
+                answer = yield waits_for
+            except GeneratorExit:
+                inner.close()
+                raise
+            except BaseException as raised:  # noqa: BLE001 - the coroutine's to handle
+                error = self._translated(raised)
+
+    def _translated(self, error: BaseException) -> BaseException:
+        import asyncio  # noqa: PLC0415 - see above
+
+        is_ours = isinstance(error, asyncio.CancelledError) and self._expired
+        if not is_ours or self._ended or self._task is None:
+            return error
+        self._ended = True
+        self._task.uncancel()  # so that it can still await, to tidy up
+        return TimeLimitExceeded()
+
+
+def _resume(
+    coroutine: Coroutine[object, object, None],
+    answer: object,
+    error: BaseException | None,
+) -> object:
+    return coroutine.send(answer) if error is None else coroutine.throw(error)
+
+
+async def _coroutine(awaitable: Awaitable[object]) -> None:
+    await awaitable

@@ -1,0 +1,388 @@
+"""The traps of the protocol, and of the client, one by one."""
+
+import re
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobqueue import (
+    BrokerError,
+    BrokerTimeoutError,
+    BrokerUnreachableError,
+    ConnectionLostError,
+    OptionError,
+    TubeNameError,
+)
+from jobqueue.broker.address import Address
+from jobqueue.broker.consuming import WorkerConnection
+from jobqueue.broker.put_options import PutOptions
+from jobqueue.job.outcome import DONE, Buried
+from tests.helpers.paths import ROOT
+from tests.helpers.servers import Beanstalkd, FakeBroker, eventually, free_port
+
+
+@pytest.fixture
+def connection(broker: Beanstalkd) -> Iterator[WorkerConnection]:
+    with WorkerConnection(Address.parse(broker.url)) as connection:
+        yield connection
+
+
+def reserve(connection: WorkerConnection, tube: str = "t") -> tuple[int, bytes]:
+    connection.watch_only([tube])
+    job = connection.reserve(0)
+    assert job
+    return job
+
+
+@pytest.mark.parametrize("number", [-1, 2**32, True, 1.0, "1", None])
+@pytest.mark.parametrize("name", ["priority", "delay", "ttr"])
+def test_a_number_out_of_range_never_reaches_the_broker(
+    broker: Beanstalkd, connection: WorkerConnection, name: str, number: Any
+) -> None:
+    victim = connection.put("t", b"victim", PutOptions())
+
+    def put() -> None:
+        connection.put("t", b"delete %d" % victim, PutOptions(**{name: number}))
+
+    with pytest.raises(OptionError, match=rf"{name} has to be a whole number"):
+        put()
+
+    assert broker.counts("t") == {"ready": 1}
+    connection.put("t", b"the connection is still in use", PutOptions())
+
+
+def test_a_tube_name_with_a_line_break_never_reaches_the_broker(
+    broker: Beanstalkd, connection: WorkerConnection
+) -> None:
+    victim = connection.put("t", b"victim", PutOptions())
+
+    with pytest.raises(TubeNameError):
+        connection.put(f"t\r\ndelete {victim}", b"", PutOptions())
+    with pytest.raises(TubeNameError):
+        connection.watch_only([f"t\r\ndelete {victim}"])
+
+    assert broker.counts("t") == {"ready": 1}
+
+
+def test_options_at_their_limits_are_taken(
+    broker: Beanstalkd, connection: WorkerConnection
+) -> None:
+    limit = 2**32 - 1
+
+    job_id = connection.put("t", b"", PutOptions(limit, None, limit, limit))
+
+    stats = broker.stats_job(job_id)
+    assert (stats["pri"], stats["delay"], stats["ttr"]) == (limit, limit, limit)
+
+
+@pytest.mark.parametrize("body", [b"", b"\r\n", b"\xff\r\ndelete 1\r\n", b"x" * 65535])
+def test_any_bytes_come_back_as_they_were_put(
+    connection: WorkerConnection, body: bytes
+) -> None:
+    connection.put("t", body, PutOptions())
+
+    assert reserve(connection) == (1, body)
+
+
+def test_only_the_named_tubes_are_watched(connection: WorkerConnection) -> None:
+    connection.watch_only(["a", "b"])
+    assert sorted(connection._client.watching()) == ["a", "b"]
+    connection.watch_only(["b", "default"])
+    assert sorted(connection._client.watching()) == ["b", "default"]
+
+
+def test_a_verdict_and_the_next_reserve_go_out_in_one_write(
+    socket_folder: Path,
+) -> None:
+    answers = b"RESERVED 1 1\r\na\r\n", b"DELETED\r\nRESERVED 2 1\r\nb\r\n"
+    with FakeBroker(socket_folder / "s", *answers) as fake:
+        with WorkerConnection(Address.parse(fake.url)) as connection:
+            job = connection.reserve(20)
+            assert job == (1, b"a")
+            assert connection.settle(1, DONE, reserve=20)
+            assert connection.reserve(20) == (2, b"b")
+
+        assert fake.received == [
+            b"reserve-with-timeout 20\r\n",
+            b"delete 1\r\nreserve-with-timeout 20\r\n",
+        ]
+
+
+def test_a_buried_job_keeps_its_priority(
+    broker: Beanstalkd, connection: WorkerConnection
+) -> None:
+    connection.put("t", b"", PutOptions(priority=7))
+    job_id, _ = reserve(connection)
+    stats = connection.stats_job(job_id)
+    assert stats
+
+    connection.settle(job_id, Buried(stats.priority))
+
+    after = broker.stats_job(job_id)
+    assert (after["state"], after["pri"]) == ("buried", 7)
+
+
+def test_settling_a_job_that_is_not_reserved_any_more_says_so(
+    connection: WorkerConnection,
+) -> None:
+    connection.put("t", b"", PutOptions())
+    job_id, _ = reserve(connection)
+    assert connection.settle(job_id, DONE)
+
+    assert not connection.settle(job_id, DONE)
+    assert not connection.settle(job_id, Buried(0))
+    assert connection.stats_job(job_id) is None
+    connection.put("t", b"the connection is still in use", PutOptions())
+
+
+REPLIES = {
+    "put": b"INSERTED 1234\r\n",
+    "reserve": b"RESERVED 1234 5\r\nab\r\nd\r\n",
+    "settle": b"DELETED\r\n",
+    "stats_job": b"OK 18\r\n---\nid: 1\npri: 2\n\n\r\n",
+    "watch_only": b"OK 14\r\n---\n- default\n\r\n",
+}
+
+
+NEGATIVE = b"""---
+tube: t
+pri: -1
+delay: 0
+ttr: 60
+reserves: 1
+releases: 0
+buries: 0
+kicks: 0
+"""
+
+
+def call(connection: WorkerConnection, method: str) -> object:
+    match method:
+        case "put":
+            return connection.put("default", b"", PutOptions())
+        case "reserve":
+            return connection.reserve(0)
+        case "settle":
+            return connection.settle(1, DONE)
+        case "stats_job":
+            return connection.stats_job(1)
+        case _:
+            connection.watch_only(["t"])
+            return None
+
+
+def cut_replies_taken(folder: Path, method: str) -> list[bytes]:
+    """Return the parts of a reply that were taken for a reply: none, it is hoped.
+
+    Has no assert, as it also runs where there are none.
+    """
+    taken = []
+    reply = REPLIES[method]
+    for end in range(len(reply)):
+        with (
+            FakeBroker(folder / f"{method}-{end}", reply[:end]) as fake,
+            WorkerConnection(Address.parse(fake.url)) as connection,
+        ):
+            try:
+                call(connection, method)
+                taken.append(reply[:end])
+            except ConnectionLostError:
+                if connection.is_open:
+                    taken.append(reply[:end])
+    return taken
+
+
+@pytest.mark.parametrize("method", REPLIES)
+def test_a_reply_cut_short_at_any_byte_is_never_taken_for_a_reply(
+    socket_folder: Path, method: str
+) -> None:
+    assert cut_replies_taken(socket_folder, method) == []
+
+
+def test_a_reply_cut_short_is_no_success_under_python_o_either() -> None:
+    script = """
+import pathlib, tempfile
+from tests.broker.test_connection import REPLIES, cut_replies_taken
+with tempfile.TemporaryDirectory() as folder:
+    for method in REPLIES:
+        print(method, cut_replies_taken(pathlib.Path(folder), method))
+"""
+    done = subprocess.run(
+        [sys.executable, "-O", "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.splitlines() == [f"{method} []" for method in REPLIES]
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\r\n",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"BAD_FORMAT\r\n",
+        b"UNKNOWN_COMMAND\r\n",
+        b"INTERNAL_ERROR\r\n",
+        b"EXPECTED_CRLF\r\n",
+        b"NOT_IGNORED\r\n",
+        b"INSERTED\r\n",
+        b"INSERTED x\r\n",
+        b"INSERTED 0\r\n",
+        b"INSERTED -1\r\n",
+        b"INSERTED 1_0\r\n",
+        b"INSERTED 99999999999999999999\r\n",
+        b"RESERVED 1\r\n",
+        b"RESERVED 1 -3\r\n",
+        b"RESERVED -1 1\r\na\r\n",
+        b"RESERVED +1 1\r\na\r\n",
+        b"RESERVED 1 0_1\r\na\r\n",
+        b"RESERVED 99999999999999999999 1\r\na\r\n",
+        b"RESERVED 1 99999999999999\r\n",
+        b"RESERVED 1 2\r\nabcdef\r\n",
+        b"OK 3\r\n\xff\xff\xff\r\n",
+        b"OK %d\r\n%b\r\n" % (len(NEGATIVE), NEGATIVE),
+        b"x" * 2000,
+        b"\xff\xfe\r\n",
+    ],
+)
+@pytest.mark.parametrize("method", REPLIES)
+def test_an_answer_that_makes_no_sense_closes_the_connection(
+    socket_folder: Path, method: str, garbage: bytes
+) -> None:
+    with (
+        FakeBroker(socket_folder / "s", garbage) as fake,
+        WorkerConnection(Address.parse(fake.url)) as connection,
+    ):
+        with pytest.raises(ConnectionLostError):
+            call(connection, method)
+        assert not connection.is_open
+        with pytest.raises(BrokerError):
+            call(connection, method)
+
+
+@pytest.mark.parametrize(
+    ("method", "answer"),
+    [
+        ("put", b"TIMED_OUT\r\n"),
+        ("put", b"NOT_FOUND\r\n"),
+        ("reserve", b"NOT_FOUND\r\n"),
+        ("settle", b"TIMED_OUT\r\n"),
+        ("stats_job", b"DRAINING\r\n"),
+    ],
+)
+def test_an_answer_to_another_command_closes_the_connection(
+    socket_folder: Path, method: str, answer: bytes
+) -> None:
+    with (
+        FakeBroker(socket_folder / "s", answer) as fake,
+        WorkerConnection(Address.parse(fake.url)) as connection,
+    ):
+        with pytest.raises(ConnectionLostError, match="makes no sense"):
+            call(connection, method)
+        assert not connection.is_open
+
+
+@pytest.mark.parametrize("answer", [b"INTERNAL_ERROR\r\n", b"OUT_OF_MEMORY\r\n"])
+def test_a_verdict_that_the_broker_has_no_room_for_says_so(
+    socket_folder: Path, answer: bytes
+) -> None:
+    """To a bury and to a release with a delay, when the disk of the binlog is full."""
+    with (
+        FakeBroker(socket_folder / "s", answer) as fake,
+        WorkerConnection(Address.parse(fake.url)) as connection,
+        pytest.raises(ConnectionLostError, match="has no room for its binlog"),
+    ):
+        connection.settle(1, Buried(0))
+
+
+@pytest.mark.parametrize("method", REPLIES)
+def test_silence_ends_at_a_deadline_and_closes_the_connection(
+    socket_folder: Path, method: str
+) -> None:
+    with (
+        FakeBroker(socket_folder / "s", None) as fake,
+        WorkerConnection(Address.parse(f"{fake.url}?timeout=0.1")) as connection,
+    ):
+        with pytest.raises(BrokerTimeoutError):
+            call(connection, method)
+        assert not connection.is_open
+
+
+def test_an_interrupt_half_way_closes_the_connection(
+    connection: WorkerConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_expected: bytes) -> list[bytes]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(connection, "_reply", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        connection.put("t", b"", PutOptions())
+    assert not connection.is_open
+
+
+def test_a_reserve_that_waits_is_interrupted_from_another_thread(
+    broker: Beanstalkd, connection: WorkerConnection
+) -> None:
+    connection.watch_only(["t"])
+    errors: list[Exception] = []
+
+    def wait() -> None:
+        try:
+            connection.reserve(20)
+        except ConnectionLostError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    eventually(lambda: broker.waiting("t"), 1)
+    connection.interrupt()
+    thread.join(5)
+
+    assert len(errors) == 1
+    connection.interrupt()  # once more does no harm
+
+
+@pytest.mark.parametrize(
+    "url", ["beanstalkd://127.0.0.1:{port}", "unix:///nowhere/b.sock"]
+)
+def test_a_broker_that_is_not_there_is_named(url: str) -> None:
+    url = url.format(port=free_port())
+
+    with pytest.raises(BrokerUnreachableError, match=re.escape(f"{url} can't be")):
+        WorkerConnection(Address.parse(url))
+
+
+def test_a_host_that_cannot_be_one_is_unreachable() -> None:
+    with pytest.raises(BrokerUnreachableError):
+        WorkerConnection(Address.parse(f"beanstalkd://{'x' * 70}.example"))
+
+
+def test_a_broker_that_accepts_nothing_is_given_up_at_a_deadline() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        target = server.getsockname()
+        queued = [socket.socket() for _ in range(4)]
+        for full in queued:
+            full.setblocking(False)
+            full.connect_ex(target)
+        with pytest.raises(BrokerUnreachableError, match="timed out"):
+            WorkerConnection(Address(target, timeout=0.1))
+        for full in queued:
+            full.close()
+
+
+def test_tcp_works() -> None:
+    with (
+        Beanstalkd(free_port()) as broker,
+        WorkerConnection(Address.parse(broker.url)) as connection,
+    ):
+        assert connection.put("t", b"", PutOptions()) == 1

@@ -1,0 +1,328 @@
+"""Random commands from several connections, to beanstalkd and the development server.
+
+Each example has servers of its own: they start in some hundredths of a second, job ids
+begin with 1, and every count can be compared.
+"""
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from time import monotonic_ns
+
+from hypothesis import HealthCheck, Phase, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from jobqueue.devserver.broker import MAX_JOB_SIZE, Broker
+from jobqueue.devserver.conversation import Session, Switchboard
+from tests.helpers.raw_client import (
+    RawClient,
+    comparable,
+    read_reply,
+    require_beanstalkd,
+    server_of,
+)
+from tests.helpers.servers import eventually
+
+CONNECTIONS = 6
+BUSY = 2  # of them never wait, so that others are served
+TUBES = [b"default", b"a", b"b", b"c"]
+
+# Long enough for nothing to become due within an example, so that only order matters.
+SECONDS = [100, 200, 1000]
+PRIORITIES = [0, 1, 1023, 1024, 2**32 - 1]
+
+
+def put_command(priority: int, delay: int, ttr: int, body: bytes) -> bytes:
+    return b"put %d %d %d %d\r\n%b\r\n" % (priority, delay, ttr, len(body), body)
+
+
+def too_large_a_put() -> bytes:
+    return put_command(0, 0, 100, bytes(MAX_JOB_SIZE + 1))
+
+
+PUTS = [
+    put_command(priority, delay, ttr, body)
+    for priority in PRIORITIES
+    for delay in (0, 0, 0, *SECONDS)
+    for ttr in SECONDS
+    for body in (b"", b"a\r\nb\r\n", b"x" * 225)
+]
+BY_ID = [
+    b"%b %d\r\n" % (name, n)
+    for name in (b"reserve-job", b"delete", b"kick-job", b"peek", b"stats-job")
+    for n in range(1, 30)
+]
+BY_TUBE = [
+    b"%b %b\r\n" % (name, tube)
+    for name in (b"use", b"watch", b"ignore", b"stats-tube")
+    for tube in TUBES
+]
+OTHERS = [
+    *(
+        b"pause-tube %b %d\r\n" % (tube, seconds)
+        for tube in TUBES
+        for seconds in SECONDS
+    ),
+    *(b"kick %d\r\n" % bound for bound in range(-1, 4)),
+    b"peek-ready\r\n",
+    b"peek-delayed\r\n",
+    b"peek-buried\r\n",
+    b"list-tubes\r\n",
+    b"list-tubes-watched\r\n",
+    b"hello\r\n",
+]
+RESERVE = [b"reserve-with-timeout 0\r\n"]
+ODD_COMMANDS = st.one_of(
+    st.just(b"put 0 -1 1 8\r\ndelete 1\r\n"),
+    st.just(b"put 0 0 1 1\r\nabc"),
+    st.builds(too_large_a_put),
+    # Hypothesis knows the words of the server's code.
+    st.binary(max_size=300).filter(lambda odd: not re.search(b"quit|reserve", odd)),
+    st.text("\r\n 019", max_size=300).map(str.encode),
+)
+NUMBERS = st.integers(0, CONNECTIONS - 1)
+# Not drawn one by one: of large examples Hypothesis makes few.
+RANDOMS = st.integers(0, 2**32).map(Random)
+PIECES = st.sampled_from([None, None, 7, 1000])
+# Behind one that may wait nothing follows: when it would be executed is not defined.
+# Nor behind one that ends a pause: beanstalkd's clock is one of microseconds, so it may
+# see that end before or after the next command.
+LAST_COMMANDS = st.sampled_from(
+    [
+        b"",
+        b"reserve\r\n",
+        b"reserve-with-timeout 1000\r\n",
+        *(b"pause-tube %b 0\r\n" % tube for tube in TUBES),
+    ]
+)
+
+
+def random_commands(random: Random, held: list[int]) -> Iterator[bytes]:
+    """Yield some commands, of which each kind is given its chance."""
+    for _ in range(random.randint(1, 20)):
+        kinds = PUTS, RESERVE, verdicts(held), BY_ID, BY_TUBE, OTHERS
+        (kind,) = random.choices(kinds, weights=(5, 4, 4, 3, 2, 1))
+        yield random.choice(kind)
+
+
+def verdicts(held: list[int]) -> list[bytes]:
+    """Return what can be said of the jobs that a connection has reserved."""
+    return [
+        template % job_id
+        for job_id in held or [1]
+        for template in (
+            b"delete %d\r\n",
+            b"touch %d\r\n",
+            b"release %d 1 0\r\n",
+            b"release %d 1024 100\r\n",
+            b"bury %d 1\r\n",
+        )
+    ]
+
+
+class Written:
+    """A wire that keeps what is written to it."""
+
+    def __init__(self) -> None:
+        self._data = b""
+
+    def write(self, data: bytes) -> None:
+        self._data += data
+
+    def close(self) -> None: ...
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def replies(self) -> Iterator[bytes]:
+        """Yield the replies since the last time."""
+        file = io.BytesIO(self._data)
+        self._data = b""
+        while reply := read_reply(file):
+            yield reply
+
+
+class Connection:
+    """One connection to each server, and one to a core without sockets.
+
+    What the core answers, it answers at once: so it is known how many replies to wait
+    for from the others.
+    """
+
+    def __init__(self, real: RawClient, ours: RawClient, board: Switchboard) -> None:
+        self.real = real
+        self.ours = ours
+        self._board = board
+        self._wire = Written()
+        self.session: Session = board.open(self._wire)
+
+    def send(self, data: bytes, in_pieces_of: int | None = None) -> None:
+        self._board.tick()
+        self.session.receive(data)
+        self._board.settle()
+        self.real.send(data, in_pieces_of)
+        self.ours.send(data, in_pieces_of)
+
+    def compare(self) -> None:
+        for core in self._wire.replies():
+            expected = comparable(self.real.reply())
+            assert expected == comparable(self.ours.reply())
+            assert expected == comparable(core)
+
+    def compare_to_the_end(self) -> None:
+        self._board.tick()
+        self.session.end()
+        self._board.settle()
+        self.real.end()
+        self.ours.end()
+        self.compare()
+        assert self.real.rest() == b""
+        assert self.ours.rest() == b""
+
+    def close(self) -> None:
+        self.session.close()
+        self._board.settle()
+        self.real.close()
+        self.ours.close()
+
+    def held(self) -> list[int]:
+        return [job.id for job in self.session._client.reserved]
+
+    @property
+    def waits(self) -> bool:
+        return self.session._client.is_waiting
+
+
+class BothServers(RuleBasedStateMachine):
+    @initialize()
+    def start(self) -> None:
+        self._stack = ExitStack()
+        folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="jq-")))
+        self._real = self._stack.enter_context(server_of("beanstalkd", folder))
+        self._ours = self._stack.enter_context(server_of("devserver", folder))
+        self._board = Switchboard(Broker(monotonic_ns, MAX_JOB_SIZE))
+        self._control = self._connect()
+        self._connections = [self._connect() for _ in range(CONNECTIONS)]
+
+    def _connect(self) -> Connection:
+        """Connect to all; the order in which a server accepts is the same."""
+        connection = Connection(
+            RawClient(self._real.target), RawClient(self._ours.target), self._board
+        )
+        connection.send(b"list-tube-used\r\n")
+        connection.compare()
+        return connection
+
+    @rule(number=NUMBERS, random=RANDOMS, last=LAST_COMMANDS, pieces=PIECES)
+    def send(
+        self, number: int, random: Random, last: bytes, pieces: int | None
+    ) -> None:
+        connection = self._connections[number]
+        if number < BUSY and last.startswith(b"reserve"):
+            last = b""
+        if not connection.waits:
+            commands = b"".join(random_commands(random, connection.held())) + last
+            note(f"{number} sends {commands!r}")
+            connection.send(commands, pieces)
+
+    @rule(random=RANDOMS)
+    def send_from_all(self, random: Random) -> None:
+        for number in range(CONNECTIONS):
+            self.send(number, random, b"", None)
+            self._compare()
+
+    @rule(numbers=st.permutations(range(BUSY, CONNECTIONS)), count=st.integers(1, 4))
+    def wait(self, numbers: list[int], count: int) -> None:
+        """Have some connections wait, one after the other."""
+        for number in numbers[:count]:
+            connection = self._connections[number]
+            if not connection.waits:
+                connection.send(b"reserve\r\n")
+                self._compare()
+
+    @rule(tubes=st.lists(st.sampled_from(TUBES), min_size=2, max_size=6))
+    def serve(self, tubes: list[bytes]) -> None:
+        """Put jobs for those who wait."""
+        put = put_command(0, 0, 100, b"")
+        commands = [b"use %b\r\n%b" % (tube, put) for tube in tubes]
+        self._connections[0].send(b"".join(commands))
+
+    @rule(number=NUMBERS, commands=st.lists(ODD_COMMANDS, max_size=5), pieces=PIECES)
+    def be_odd(self, number: int, commands: list[bytes], pieces: int | None) -> None:
+        connection = self._connections[number]
+        if not connection.waits:
+            connection.send(b"\r\n".join([*commands, b""]), pieces)
+
+    @rule(number=NUMBERS, is_sudden=st.booleans())
+    def leave(self, number: int, is_sudden: bool) -> None:
+        if not is_sudden:
+            self._connections[number].compare_to_the_end()
+        self._connections[number].close()
+        self._compare()  # so that its end has been seen before the next one comes
+        self._connections[number] = self._connect()
+
+    @invariant()
+    def agree(self) -> None:
+        if hasattr(self, "_control"):
+            self._compare()
+
+    def _compare(self) -> None:
+        """Compare the replies so far, and then what is counted."""
+        self._board.tick()
+        for connection in self._connections:
+            connection.compare()
+        core = self._core_counts()
+        eventually(lambda: counts(self._control.real), core)
+        eventually(lambda: counts(self._control.ours), core)
+        job_ids = 1, *self._board.broker._jobs
+        jobs = [b"stats-job %d\r\n" % job_id for job_id in job_ids]
+        tubes = [b"stats-tube %b\r\n" % name for name in TUBES]
+        self._control.send(b"".join([*jobs, *tubes, b"list-tubes\r\n"]))
+        self._control.compare()
+
+    def _core_counts(self) -> dict[str, str]:
+        self._control.session.receive(b"stats\r\n")
+        (reply,) = self._control._wire.replies()
+        return parsed(reply)
+
+    def teardown(self) -> None:
+        if not hasattr(self, "_stack"):
+            return
+        for connection in [self._control, *self._connections]:
+            connection.close()
+        self._stack.close()
+
+
+def counts(client: RawClient) -> dict[str, str]:
+    return parsed(client.ask(b"stats"))
+
+
+def parsed(reply: bytes) -> dict[str, str]:
+    lines = comparable(reply).decode().splitlines()
+    return dict(line.split(": ", 1) for line in lines if ": " in line)
+
+
+def test_random_commands_are_answered_alike() -> None:
+    require_beanstalkd()
+    run_state_machine_as_test(
+        BothServers,
+        settings=settings(
+            max_examples=25,
+            stateful_step_count=20,
+            # Not shrinking: a reply that does not come takes long to be missed.
+            phases=[Phase.explicit, Phase.reuse, Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,87 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.helpers.paths import EXAMPLES
+from tests.helpers.servers import Beanstalkd
+
+
+def run(*command: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", *command],
+        cwd=EXAMPLES,
+        env=os.environ | env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_the_quickstart_says_what_happened(broker: Beanstalkd) -> None:
+    done = run("quickstart.py", BEANSTALKD_URL=broker.url)
+
+    assert done.stdout.splitlines() == [
+        "put job 1: greet(name='Ada')",
+        "put job 2: add(a=1, b=2)",
+        "put job 3: add(a=41)",
+        "start a worker: python -m jobqueue.worker --import quickstart --burst",
+        "  Hello, Ada!",
+        "  1 + 2 = 3",
+        "  41 + 1 = 42",
+        "all done",
+    ], done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
+    assert broker.counts("quickstart") == {}
+
+
+def test_the_quickstart_needs_no_broker_to_be_running() -> None:
+    # As if nothing listened on port 11300: what may listen there is not the test's.
+    script = (
+        "import local_broker, quickstart;"
+        "local_broker.port_is_open = lambda: False;"
+        "quickstart.main()"
+    )
+    done = run("-c", script)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    first, *_, last = done.stdout.splitlines()
+    assert first == (
+        "no beanstalkd on port 11300: the development server takes its place"
+    )
+    assert last == "all done"
+
+
+def test_the_quickstart_says_what_is_missing(tmp_path: Path) -> None:
+    missing = f"unix://{tmp_path}/nowhere.sock"
+
+    done = run("quickstart.py", BEANSTALKD_URL=missing)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"beanstalkd at {missing} can't be reached")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_crawler_finds_every_page_of_its_site(broker: Beanstalkd) -> None:
+    done = run("-m", "crawler", BEANSTALKD_URL=broker.url)
+
+    _, _, count, *pages = done.stdout.splitlines()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert count == "5 pages:"
+    assert [page.split("/", 3)[3] for page in pages] == [
+        "",
+        "beans",
+        "beans/magic",
+        "stalks",
+        "stalks/high?in=the&sky=1",
+    ]
+    assert broker.counts("fetch") == {}
+    assert broker.counts("parse") == {}
+
+
+def test_the_newsletters_own_tests_pass() -> None:
+    done = run("-m", "pytest", "-q", "newsletter")
+
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines()[-1].startswith("5 passed")

@@ -1,0 +1,179 @@
+"""The README's tunnel, made with the commands that are printed there."""
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from jobqueue import BrokerError, JobQueue, Worker
+from tests.docs.test_readme import blocks
+from tests.helpers.raw_client import require
+from tests.helpers.servers import (
+    Beanstalkd,
+    WorkerProcess,
+    eventually,
+    eventually_true,
+    free_port,
+    write_module,
+)
+
+
+class Tunnel:
+    """Both ends of the tunnel on this machine, on ports of a test's own."""
+
+    def __init__(self, folder: Path) -> None:
+        require("socat")
+        self.folder = folder
+        self.socket = folder / "t.sock"
+        self.broker_port, self.port = free_port(), free_port()
+        shell = [block for language, block in blocks("Security") if language == "sh"]
+        _, self.certificates, self.brokers_end, self.others_end = shell
+
+    def here(self, command: str) -> str:
+        """Return a printed command with what this machine has."""
+        for printed, own in (
+            ("broker.example.org", "localhost"),
+            ("11301", str(self.port)),
+            ("127.0.0.1:11300", f"127.0.0.1:{self.broker_port}"),
+            ("/run/jobs/beanstalkd.sock", str(self.socket)),
+        ):
+            command = command.replace(printed, own)
+        return command
+
+    def make_certificates(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        subprocess.run(
+            ["sh", "-euc", self.here(self.certificates)],
+            cwd=folder,
+            check=True,
+            capture_output=True,
+        )
+
+    @contextmanager
+    def running(self, command: str) -> Iterator[None]:
+        """Run one end, until it is stopped with all that it has started."""
+        with subprocess.Popen(
+            ["sh", "-c", f"exec {self.here(command)}"],
+            cwd=self.folder,
+            process_group=0,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            try:
+                yield
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGTERM)
+
+    def listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(self.socket)):
+                return False
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    @contextmanager
+    def open(self, others_end: str | None = None) -> Iterator[JobQueue]:
+        with (
+            self.running(self.brokers_end),
+            self.running(others_end or self.others_end),
+            JobQueue(f"unix://{self.socket}?timeout=20") as queue,
+        ):
+            eventually_true(self.listens)
+            yield queue
+
+
+@pytest.fixture
+def tunnel(socket_folder: Path) -> Tunnel:
+    tunnel = Tunnel(socket_folder)
+    tunnel.make_certificates(socket_folder)
+    return tunnel
+
+
+@pytest.fixture
+def far_broker(tunnel: Tunnel) -> Iterator[Beanstalkd]:
+    with Beanstalkd(tunnel.broker_port) as broker:
+        yield broker
+
+
+def test_jobs_go_through_the_tunnel_and_come_back(
+    tunnel: Tunnel, far_broker: Beanstalkd
+) -> None:
+    ran = []
+    with tunnel.open() as queue:
+
+        @queue.task("t")
+        def work(n: int, text: str) -> None:
+            ran.append((n, len(text)))
+
+        work.put(0, "x" * 60_000)
+        work.put_many({"n": n, "text": ""} for n in range(1, 1000))
+        assert far_broker.counts("t") == {"ready": 1000}
+        Worker(burst=True).run()
+
+    assert ran == [(0, 60_000), *((n, 0) for n in range(1, 1000))]
+    assert far_broker.counts("t") == {}
+
+
+def test_what_keys_are_made_is_nobody_elses_business(tunnel: Tunnel) -> None:
+    for name in ("ca.key", "localhost.pem", "worker.pem"):
+        assert (tunnel.folder / name).stat().st_mode & 0o077 == 0
+
+
+def test_a_worker_waits_for_a_tunnel_that_is_away(
+    tunnel: Tunnel, far_broker: Beanstalkd, tmp_path: Path
+) -> None:
+    write_module(
+        tmp_path,
+        "tasks",
+        f"""
+from jobqueue import JobQueue
+
+@JobQueue("unix://{tunnel.socket}").task("t")
+def work(n):
+    print("ran", n, flush=True)
+""",
+    )
+    body = b'{"func_name":"work","tube":"t","kwargs":{"n":%d}}'
+    with (
+        tunnel.running(tunnel.others_end),
+        WorkerProcess(tmp_path, "--import", "tasks") as worker,
+        far_broker.client("t") as client,
+    ):
+        worker.says("Waiting for the broker: ")
+        for n in range(2):
+            with tunnel.running(tunnel.brokers_end):
+                client.put(body % n)
+                worker.says(f"ran {n}")
+                eventually(lambda: far_broker.counts("t"), {})
+        worker.signal(signal.SIGTERM)
+        assert worker.exit_code() == 0
+
+
+@pytest.mark.parametrize(
+    ("what", "other"),
+    [
+        ("cert=worker.pem,", ""),
+        ("cert=worker.pem,", "cert=strange/worker.pem,"),
+        ("cafile=ca.crt", "cafile=strange/ca.crt"),
+        ("OPENSSL:broker.example.org", "OPENSSL:127.0.0.1"),
+    ],
+)
+def test_no_end_talks_to_one_that_it_can_not_know(
+    what: str, other: str, tunnel: Tunnel, far_broker: Beanstalkd
+) -> None:
+    tunnel.make_certificates(tunnel.folder / "strange")
+    assert what in tunnel.others_end
+    with tunnel.open(tunnel.others_end.replace(what, other)) as queue:
+
+        @queue.task("t")
+        def work() -> None: ...
+
+        with pytest.raises(BrokerError):
+            work.put()
+
+    assert far_broker.counts("t") == {}

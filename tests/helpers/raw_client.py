@@ -1,0 +1,182 @@
+"""beanstalkd's protocol as bytes on a socket, and the servers that speak it."""
+
+import os
+import re
+import shutil
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO, Protocol, Self
+
+import pytest
+
+from jobqueue.devserver import DevServer
+from tests.helpers.servers import DEADLINE, Beanstalkd
+
+SERVERS = ["beanstalkd", "devserver"]
+
+Target = str | tuple[str, int]
+
+# What no two servers, or no two moments, have in common; and the counts of what tests
+# do to see whether a server is there, and done.
+OWN = re.compile(
+    rb"^(age|time-left|pause-time-left|pid|version|rusage-utime|rusage-stime|uptime|id"
+    rb"|hostname|os|platform|cmd-stats|total-connections): ([^\n]*)$",
+    re.MULTILINE,
+)
+
+
+class Server(Protocol):
+    """A server that tests talk to, and its one switch."""
+
+    @property
+    def target(self) -> Target: ...
+
+    def drain(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class InThread(DevServer):
+    """The development server in a thread, as a context and with its target."""
+
+    @property
+    def target(self) -> Target:
+        if self.url.startswith("unix://"):
+            return self.url.removeprefix("unix://")
+        host, _, port = self.url.removeprefix("beanstalkd://").rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+def server_of(kind: str, folder: Path, max_job_size: int = 65535) -> Server:
+    """Return a server of either kind, not started yet, on a socket in this folder."""
+    path = folder / f"{kind}.sock"
+    if kind == "devserver":
+        return InThread(f"unix:{path}", max_job_size=max_job_size)
+    require_beanstalkd()
+    return Beanstalkd(path, "-z", str(max_job_size), is_real=True)
+
+
+def require_beanstalkd() -> None:
+    """Skip the test if there is no beanstalkd, except where nothing may be skipped."""
+    require("beanstalkd")
+
+
+def require(program: str) -> None:
+    """Skip the test if there is no such program, as with beanstalkd."""
+    if shutil.which(program):
+        return
+    if os.environ.get("CI"):
+        pytest.fail(f"{program} is not installed")
+    pytest.skip(f"{program} is not installed")
+
+
+def read_reply(file: BinaryIO) -> bytes:
+    """Return the next reply, with its body if it has one; nothing at the end."""
+    line = file.readline()
+    words = line.split()
+    if words and words[0] in (b"RESERVED", b"FOUND", b"OK"):
+        line += file.read(int(words[-1]) + 2)
+    return line
+
+
+class RawClient:
+    """A connection on which every byte is the test's own."""
+
+    def __init__(self, target: Target) -> None:
+        family = socket.AF_UNIX if isinstance(target, str) else socket.AF_INET
+        self.socket = socket.socket(family)
+        self.socket.settimeout(DEADLINE)
+        self.socket.connect(target)
+        self._file = self.socket.makefile("rb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._file.close()
+        self.socket.close()
+
+    def send(self, data: bytes, in_pieces_of: int | None = None) -> None:
+        for start in range(0, len(data), in_pieces_of or len(data) or 1):
+            self.socket.sendall(data[start : start + (in_pieces_of or len(data))])
+
+    def reply(self) -> bytes:
+        """Return the next reply, with its body if it has one; nothing at the end."""
+        return read_reply(self._file)
+
+    def ask(self, command: bytes) -> bytes:
+        """Send one command and return its reply. The end of its line is added."""
+        self.send(command + b"\r\n")
+        return self.reply()
+
+    def asks(self, *commands: bytes) -> list[bytes]:
+        """Send some commands one by one and return their replies."""
+        return [self.ask(command) for command in commands]
+
+    def put(self, body: bytes = b"", priority: int = 0, delay: int = 0) -> int:
+        """Put a job, to be run in 100 seconds, and return its id."""
+        size = len(body)
+        reply = self.ask(b"put %d %d 100 %d\r\n%b" % (priority, delay, size, body))
+        word, job_id = reply.split()
+        assert word == b"INSERTED"
+        return int(job_id)
+
+    def stats(self, command: bytes = b"stats") -> dict[str, str]:
+        """Return what a command for statistics answers."""
+        _, *lines = self.ask(command).decode().splitlines()
+        return dict(line.split(": ", 1) for line in lines if ": " in line)
+
+    def yaml(self, command: bytes) -> list[str]:
+        """Return the lines that a command answers, with ? for what the clock says."""
+        chunk = self.ask(command).decode().partition("\r\n")[2]
+        begin, *lines = chunk.removesuffix("\n\r\n").split("\n")
+        assert begin == "---"
+        return [re.sub(r"(age|time-left): \d+$", r"\1: ?", line) for line in lines]
+
+    def end(self) -> None:
+        """Send no more: the connection is half-closed."""
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def rest(self) -> bytes:
+        """Return all that is answered until the server hangs up."""
+        return self._file.read()
+
+    def end_and_rest(self) -> bytes:
+        """Send no more, and return all that is still answered."""
+        self.end()
+        return self.rest()
+
+    def has_answer(self) -> bool:
+        """Tell whether something can be read without waiting."""
+        self.socket.setblocking(False)
+        found = bool(self._file.peek(1))
+        self.socket.settimeout(DEADLINE)
+        return found
+
+
+def converse(
+    target: Target, data: bytes | Sequence[bytes], in_pieces_of: int | None = None
+) -> bytes:
+    """Send something on a new connection, and return all that is answered."""
+    with RawClient(target) as client:
+        client.send(data if isinstance(data, bytes) else b"".join(data), in_pieces_of)
+        return client.end_and_rest()
+
+
+def comparable(reply: bytes) -> bytes:
+    """Return a reply without what is the server's own, or the moment's.
+
+    A job's id is the same on two servers; the server's is not.
+    """
+    if not reply.startswith(b"OK "):
+        return reply
+    chunk = reply.partition(b"\r\n")[2]
+    if b"\nstate: " in chunk:
+        return re.sub(rb"^(age|time-left): .*$", rb"\1", chunk, flags=re.MULTILINE)
+    return OWN.sub(rb"\1", chunk)

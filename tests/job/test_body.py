@@ -1,0 +1,164 @@
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobqueue import ArgumentError, BadJobError, TubeNameError
+from jobqueue.job.body import Encoder, Message, check_tube, decode
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(st.text(), st.text(), st.dictionaries(st.text(), json_values))
+def test_what_is_encoded_comes_back(
+    func_name: str, tube: str, kwargs: dict[str, object]
+) -> None:
+    assert decode(Encoder(func_name, tube).encode(kwargs)) == Message(
+        func_name, tube, kwargs
+    )
+
+
+def test_the_body_is_compact_json_with_exactly_three_keys() -> None:
+    body = Encoder("task_one", "t").encode({"arg1": "ä", "arg2": [1, None]})
+
+    expected = (
+        '{"func_name":"task_one","tube":"t","kwargs":{"arg1":"ä","arg2":[1,null]}}'
+    )
+    assert expected.encode() == body
+
+
+def test_json_makes_lists_of_tuples_and_strings_of_keys() -> None:
+    arrived = decode(Encoder("f", "t").encode({"a": (1, 2), "b": {1: True, None: 0.5}}))
+
+    assert arrived.kwargs == {"a": [1, 2], "b": {"1": True, "null": 0.5}}
+
+
+class Opaque:
+    pass
+
+
+class Treacherous:
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+def endless() -> list[object]:
+    loop: list[object] = []
+    loop.append(loop)
+    return loop
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ({1}, "x is a set"),
+        (b"b", "x is a bytes"),
+        (Opaque(), "x is a Opaque"),
+        (Decimal(1), "x is a Decimal"),
+        (datetime.now(UTC), "x is a datetime"),
+        (float("nan"), "x is nan"),
+        (float("-inf"), "x is -inf"),
+        ([0, (1, {"k": {2}})], r"x\[1\]\[1\]\['k'\] is a set"),
+        ({(1, 2): 0}, "x has a key of type tuple"),
+        ({float("inf"): 0}, "the key inf of x is inf"),
+        ("\ud800", "x is a str with a lone surrogate"),
+        ([10**5000], r"x\[0\] is an int of too many digits"),
+        ({10**5000: 1}, "x raises ValueError when looked at"),
+        ({Treacherous(): 1}, "x has a key of type Treacherous"),
+        (endless(), "x is nested too deeply, or contains itself"),
+    ],
+)
+def test_what_json_cannot_carry_is_refused_by_name(value: object, problem: str) -> None:
+    with pytest.raises(ArgumentError, match=rf"f\(\) can't be put: {problem}"):
+        Encoder("f", "t").encode({"fine": 1, "x": value})
+
+
+@given(st.dictionaries(st.text(), st.from_type(object)))
+def test_any_arguments_are_encoded_or_refused(kwargs: dict[str, Any]) -> None:
+    try:
+        body = Encoder("f", "t").encode(kwargs)
+    except ArgumentError:
+        return
+    decode(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b"", "not JSON"),
+        (b"\xff", "not UTF-8"),
+        ('{"func_name":"f"}'.encode("utf-16"), "not UTF-8"),
+        (b"\xef\xbb\xbf{}", "not JSON"),
+        (b"{", "not JSON"),
+        (b"1", "is a number in JSON"),
+        (b"null", "is null in JSON"),
+        (b"true", "is a boolean in JSON"),
+        (b'"s"', "is a string in JSON"),
+        (b"[]", "is an array in JSON"),
+        (b"{}", 'no "func_name" and no "kwargs" and no "tube"'),
+        (b'{"func_name":"f","tube":"t"}', 'no "kwargs"'),
+        (b'{"func_name":"f","tube":"t","kwargs":{},"x":1}', "other keys as well"),
+        (
+            b'{"func_name":"f","tube":"t","kwargs":{},"signature":1}',
+            "other keys as well",
+        ),
+        (
+            b'{"func_name":"f","tube":"t","kwargs":{},"signature":"","x":1}',
+            "other keys as well",
+        ),
+        (b'{"func_name":"f","tube":"t","signature":""}', 'no "kwargs"'),
+        (b'{"func_name":"f","tube":"t","x":1,"signature":""}', 'no "kwargs"'),
+        (
+            b'{"func_name":1,"tube":"t","kwargs":{}}',
+            '"func_name" is a number, not a string',
+        ),
+        (b'{"func_name":"f","tube":null,"kwargs":{}}', '"tube" is null'),
+        (
+            b'{"func_name":"f","tube":"t","kwargs":[]}',
+            '"kwargs" is an array, not an object',
+        ),
+        (b'{"func_name":"f","tube":"t","kwargs":{"a":NaN}}', "NaN is not JSON"),
+        (b"1" * 5000, "not JSON"),
+        (b"[" * 30000, "nested too deeply"),
+        (b"[" * 30000 + b"]" * 30000, "nested too deeply"),
+    ],
+)
+def test_a_body_that_is_no_job_is_refused_with_the_reason(
+    body: bytes, problem: str
+) -> None:
+    with pytest.raises(BadJobError, match=problem):
+        decode(body)
+
+
+@given(st.binary() | json_values.map(lambda value: json.dumps(value).encode()))
+def test_any_body_is_a_message_or_a_bad_job(body: bytes) -> None:
+    try:
+        message = decode(body)
+    except BadJobError:
+        return
+    assert isinstance(message.kwargs, dict)
+
+
+@pytest.mark.parametrize("name", ["a", "Z9", "a-b+c/d;e.f$g_h(i)", "x" * 200, "("])
+def test_a_tube_name_that_beanstalkd_takes_is_taken(name: str) -> None:
+    assert name == check_tube(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "-a", "a b", "a\r\ndelete 1", "a\n", "ä", "x" * 201, "a,b", "a\0", "٣"],
+)
+def test_any_other_tube_name_is_refused(name: str) -> None:
+    with pytest.raises(TubeNameError, match="is not a tube name"):
+        check_tube(name)

@@ -1,0 +1,274 @@
+"""The rule that decides what becomes of a job that failed, with no server."""
+
+import math
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobqueue import BadJobError, Bury, JobQueue, OptionError, Retry, TimeLimitExceeded
+from jobqueue.broker.checks import MAX_NUMBER
+from jobqueue.errors import CrashLoopError
+from jobqueue.job.backoff import LONGEST, pause
+from jobqueue.job.outcome import Buried, Deleted, Released, RetryPolicy, decide
+from jobqueue.task.registry import subscriber
+from tests.helpers.reserved import stats
+
+FAILURES = [
+    ValueError("x"),
+    SystemExit(1),
+    KeyboardInterrupt(),
+    MemoryError(),
+    TimeLimitExceeded(),
+    Retry(),
+]
+IN_10_S = Released(priority=7, delay=10)
+BURIED = Buried(priority=7)
+
+
+@pytest.mark.parametrize("error", FAILURES)
+@pytest.mark.parametrize(
+    ("kicks", "max_kicks", "outcome"),
+    [
+        (0, 3, BURIED),
+        (2, 3, BURIED),
+        (3, 3, Deleted()),
+        (4, 3, Deleted()),
+        (0, 0, Deleted()),
+        (1000, None, BURIED),
+    ],
+)
+def test_without_retries_a_failed_job_is_buried_until_kicks_reach_max(
+    error: BaseException, kicks: int, max_kicks: int | None, outcome: object
+) -> None:
+    policy = RetryPolicy(max_kicks=max_kicks)
+
+    assert outcome == decide(error, stats(kicks=kicks), policy)
+
+
+@pytest.mark.parametrize("error", FAILURES)
+@pytest.mark.parametrize(
+    ("releases", "buries", "kicks", "outcome"),
+    [
+        (0, 0, 0, IN_10_S),
+        (1, 0, 0, IN_10_S),
+        (2, 0, 0, BURIED),
+        (2, 1, 1, IN_10_S),  # a kick grants two more
+        (3, 1, 1, IN_10_S),
+        (4, 1, 1, BURIED),
+        (0, 1, 1, IN_10_S),  # what was not used before the kick is not lost
+        (3, 1, 2, IN_10_S),
+        (5, 2, 2, IN_10_S),
+        (6, 2, 2, Deleted()),
+        (9, 0, 0, BURIED),  # the task had more retries when it was released
+    ],
+)
+def test_a_failed_job_is_retried_while_retries_are_left(
+    error: BaseException, releases: int, buries: int, kicks: int, outcome: object
+) -> None:
+    policy = RetryPolicy(retries=2, backoff=10, max_kicks=2)
+    counts = stats(releases=releases, buries=buries, kicks=kicks)
+
+    assert outcome == decide(error, counts, policy)
+
+
+@pytest.mark.parametrize(
+    "error", [BadJobError("no"), CrashLoopError("no"), Bury("why")]
+)
+@pytest.mark.parametrize("max_kicks", [0, 3, None])
+def test_what_cannot_run_or_asks_for_it_is_buried_whatever_its_history(
+    error: BaseException, max_kicks: int | None
+) -> None:
+    policy = RetryPolicy(retries=1000, max_kicks=max_kicks)
+
+    assert decide(error, stats(kicks=1000), policy) == BURIED
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (ConnectionError(), IN_10_S),
+        (OSError(), IN_10_S),
+        (KeyError(), IN_10_S),
+        (LookupError(), BURIED),
+        (TimeLimitExceeded(), BURIED),
+        (SystemExit(), BURIED),
+        (Retry(), IN_10_S),
+        (Retry(delay=3), Released(7, 3)),
+        (Retry(delay=0.1), Released(7, 1)),
+        (Retry(delay=timedelta(minutes=1)), Released(7, 60)),
+    ],
+)
+def test_only_the_errors_of_retry_on_are_retried_and_retry_itself(
+    error: BaseException, outcome: object
+) -> None:
+    policy = RetryPolicy(retries=1, retry_on=(OSError, KeyError), backoff=10)
+
+    assert outcome == decide(error, stats(), policy)
+
+
+@pytest.mark.parametrize(
+    ("backoff", "delays"),
+    [
+        (0, [0, 0, 0]),
+        (1.5, [2, 2, 2]),
+        (timedelta(minutes=2), [120, 120, 120]),
+        ([1, 5], [1, 5, 5]),
+        ((0, timedelta(hours=1), 2), [0, 3600, 2]),
+        (lambda retry: retry * 10, [10, 20, 30]),
+    ],
+)
+def test_backoff_says_how_long_each_retry_waits(
+    backoff: Any, delays: list[int]
+) -> None:
+    policy = RetryPolicy(retries=3, backoff=backoff)
+    kicked = [stats(releases=3 + n, buries=1, kicks=1) for n in range(3)]
+    fresh = [stats(releases=n) for n in range(3)]
+
+    for counts in (fresh, kicked):  # a kick begins anew
+        outcomes = [decide(ValueError(), each, policy) for each in counts]
+        assert outcomes == [Released(7, delay) for delay in delays]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"retries": -1},
+        {"retries": 1.5},
+        {"retries": True},
+        {"retry_on": ValueError("x")},
+        {"retry_on": [int]},
+        {"retry_on": "OSError"},
+        {"retry_on": 3},
+        {"backoff": -1},
+        {"backoff": math.nan},
+        {"backoff": True},
+        {"backoff": []},
+        {"backoff": [1, "2"]},
+        {"backoff": "exponential"},
+        {"backoff": object()},
+        {"max_kicks": -1},
+        {"max_kicks": True},
+        {"max_lost": 0},
+        {"max_lost": 1.0},
+    ],
+)
+def test_a_policy_that_cannot_be_is_refused_where_it_is_given(
+    options: dict[str, Any],
+) -> None:
+    (name,) = options
+    with pytest.raises(OptionError, match=name):
+        JobQueue.task("t", **options)
+    with pytest.raises(OptionError, match=name):
+        JobQueue(**options)
+
+
+@pytest.mark.parametrize("delay", [-1, math.inf, "5", True])
+def test_a_retry_with_a_bad_delay_is_refused_where_it_is_raised(delay: Any) -> None:
+    with pytest.raises(OptionError, match="delay"):
+        Retry(delay=delay)
+
+
+def test_the_decorator_counts_before_the_queue_and_the_queue_before_the_default() -> (
+    None
+):
+    queue = JobQueue(
+        retries=5, retry_on=OSError, backoff=7, max_kicks=None, time_limit=9, ttr=30
+    )
+
+    @queue.task("t")
+    def as_queue() -> None: ...
+
+    @queue.task(
+        "t", retries=0, max_kicks=1, max_lost=None, time_limit=None, retry_on=[KeyError]
+    )
+    def other() -> None: ...
+
+    first, second = subscriber.tasks(["t"])
+    assert first.policy == RetryPolicy(5, (OSError,), 7, None, 3)
+    assert second.policy == RetryPolicy(0, (KeyError,), 7, 1, None)
+    assert (first.time_limit, second.time_limit) == (9, None)
+    assert as_queue._options.ttr == 30
+    assert as_queue.options(ttr=31)._options.ttr == 31
+    assert other.options(priority=1)._options.ttr == 30
+
+
+counts = st.integers(0, 50)
+delays = st.floats(0, 10**6) | st.integers(0, 10**6)
+backoffs = (
+    delays
+    | st.lists(delays, min_size=1, max_size=5)
+    | delays.map(lambda delay: lambda _retry: delay)
+)
+policies = st.builds(
+    RetryPolicy,
+    retries=st.integers(0, 10),
+    retry_on=st.sampled_from([(), (OSError,), (KeyError, OSError), (BaseException,)]),
+    backoff=st.just(RetryPolicy().backoff) | backoffs,
+    max_kicks=st.none() | counts,
+    max_lost=st.none() | st.integers(1, 10),
+)
+errors = st.sampled_from([*FAILURES, OSError(), KeyError(), Bury(), BadJobError()])
+
+
+@given(policies, errors, st.tuples(counts, counts, counts, counts))
+def test_no_decision_goes_beyond_the_allowance(
+    policy: RetryPolicy, error: BaseException, counted: tuple[int, int, int, int]
+) -> None:
+    releases, buries, kicks, lost = counted
+    history = stats(
+        reserves=1 + releases + buries + lost,
+        releases=releases,
+        buries=buries,
+        kicks=kicks,
+    )
+
+    outcome = decide(error, history, policy)
+
+    assert history.lost == lost
+    if isinstance(outcome, Released):
+        assert releases < policy.retries * (kicks + 1)
+        assert isinstance(error, (Retry, *policy.retry_on))
+        assert not isinstance(error, Bury | BadJobError)
+        assert 0 <= outcome.delay <= MAX_NUMBER
+        assert type(outcome.delay) is int
+    if isinstance(outcome, Deleted):
+        assert policy.max_kicks is not None
+        assert kicks >= policy.max_kicks
+    else:
+        assert outcome.priority == history.priority
+
+
+@given(policies, counts, counts, counts)
+def test_a_job_is_lost_too_often_just_when_it_has_used_up_its_allowance(
+    policy: RetryPolicy, releases: int, kicks: int, lost: int
+) -> None:
+    history = stats(reserves=1 + releases + lost, releases=releases, kicks=kicks)
+    is_refused = False
+
+    try:
+        policy.check_lost(history)
+    except CrashLoopError:
+        is_refused = True
+
+    expected = policy.max_lost is not None and lost >= policy.max_lost * (kicks + 1)
+    assert is_refused == expected
+
+
+@given(st.integers(1, 10**9))
+def test_the_usual_backoff_doubles_up_to_an_hour_and_chance_takes_a_part(
+    retry: int,
+) -> None:
+    longest = min(LONGEST, 2 ** min(retry - 1, 100))
+
+    assert 0 <= pause(RetryPolicy().backoff, retry) <= longest
+
+
+def test_the_usual_backoff_spreads_what_failed_together() -> None:
+    found = {pause(RetryPolicy().backoff, 10) for _ in range(1000)}
+
+    assert len(found) > 300  # of 513
+    assert min(found) < 50
+    assert max(found) > 460

@@ -1,0 +1,323 @@
+import functools
+import importlib
+import inspect
+import pickle
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobqueue import (
+    BrokerURLError,
+    DuplicateTaskError,
+    JobQueue,
+    OptionError,
+    Putter,
+    TaskDefinitionError,
+    TubeNameError,
+)
+from jobqueue.task.registry import subscriber
+from tests.helpers.servers import write_module
+
+TASK_MODULE = """
+from jobqueue import JobQueue
+queue = JobQueue()
+@queue.task("t")
+def task_one(arg1): ...
+"""
+
+
+def test_a_task_keeps_what_makes_the_function_its_own(queue: JobQueue) -> None:
+    @queue.task("t")
+    def task_one(arg1: str, arg2: int = 2) -> str:
+        """Do one thing."""
+        return f"{arg1}{arg2}"
+
+    assert isinstance(task_one, Putter)
+    assert task_one.__name__ == "task_one"
+    assert task_one.__doc__ == "Do one thing."
+    assert task_one.__module__ == __name__
+    assert str(inspect.signature(task_one)) == "(arg1: str, arg2: int = 2) -> str"
+    assert repr(task_one) == "<task task_one in tube t>"
+    assert task_one("a") == "a2"
+
+
+def test_a_task_is_found_by_tube_and_name(queue: JobQueue) -> None:
+    @queue.task("t")
+    def task_one() -> None: ...
+
+    @JobQueue.task("u")
+    def task_two() -> None: ...
+
+    one, two = subscriber.find("t", "task_one"), subscriber.find("u", "task_two")
+
+    assert one
+    assert one.func is task_one.__wrapped__
+    assert two
+    assert two.func is task_two.__wrapped__
+    assert subscriber.find("u", "task_one") is None
+    assert subscriber.find("v", "task_one") is None
+    assert subscriber.tubes() == ["t", "u"]
+
+
+def test_tasks_of_the_class_share_the_default_queue() -> None:
+    @JobQueue.task("t")
+    def one() -> None: ...
+
+    @JobQueue.task("t")
+    def two() -> None: ...
+
+    assert one._pool is two._pool is JobQueue.default()._pool
+
+
+def test_help_shows_the_signature_of_the_decorator() -> None:
+    expected = ["tube", "delay", "at", "priority", "ttr", "retries", "retry_on"]
+    expected += ["backoff", "max_kicks", "max_lost", "time_limit"]
+
+    assert expected == list(inspect.signature(JobQueue.task).parameters)
+    assert expected == list(inspect.signature(JobQueue().task).parameters)
+
+
+def test_one_name_may_be_used_in_two_tubes(queue: JobQueue) -> None:
+    def define(tube: str) -> Putter[[], int]:
+        def task_one() -> int:
+            return len(tube)
+
+        return queue.task(tube)(task_one)
+
+    assert define("t")() == 1
+    assert define("tt")() == 2
+
+
+def test_two_functions_of_one_name_are_refused_with_both_places(
+    queue: JobQueue,
+) -> None:
+    # two of a name
+    @queue.task("t")
+    def task_one() -> None: ...
+
+    with pytest.raises(DuplicateTaskError) as raised:
+
+        @queue.task("t")
+        def task_one() -> None: ...
+
+    here = Path(__file__).resolve()
+    lines = here.read_text().splitlines()
+    first = lines.index("    # two of a name") + 2
+    assert f"from {here}:{first}, one from {here}:{first + 5}" in str(raised.value)
+
+
+def test_functions_that_a_careless_wrapper_gave_one_name_are_told_apart(
+    queue: JobQueue,
+) -> None:
+    def careless(func: Callable[[], int]) -> Callable[[], int]:
+        def wrapper() -> int:
+            return func()
+
+        return wrapper
+
+    @queue.task("t")
+    @careless
+    def one() -> int:
+        return 1
+
+    with pytest.raises(DuplicateTaskError):
+
+        @queue.task("t")
+        @careless
+        def two() -> int:
+            return 2
+
+
+def test_functions_that_a_helper_registers_in_one_line_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helper = (
+        "from jobqueue import JobQueue\n"
+        "def logged_task(tube): return lambda f: JobQueue.task(tube)(f)\n"
+    )
+    user = "from helper import logged_task\n@logged_task('h')\ndef send(): ...\n"
+    monkeypatch.syspath_prepend(tmp_path)
+    write_module(tmp_path, "helper", helper)
+    write_module(tmp_path, "user_a", user)
+    write_module(tmp_path, "user_b", user)
+    importlib.import_module("user_a")
+
+    with pytest.raises(DuplicateTaskError):
+        importlib.import_module("user_b")
+
+
+def test_a_factory_may_define_its_tasks_again(queue: JobQueue) -> None:
+    def create_app(result: int) -> Putter[[], int]:
+        @queue.task("t")
+        def task_one() -> int:
+            return result
+
+        return task_one
+
+    create_app(1)
+    create_app(2)
+
+    task = subscriber.find("t", "task_one")
+    assert task
+    assert task.func() == 2
+
+
+def test_a_module_may_be_reloaded_edited_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    write_module(tmp_path, "reloaded_tasks", TASK_MODULE)
+    module = importlib.import_module("reloaded_tasks")
+    importlib.reload(module)
+
+    write_module(tmp_path, "reloaded_tasks", "# a line more\n" + TASK_MODULE)
+    importlib.reload(module)
+
+    task = subscriber.find("t", "task_one")
+    assert task
+    assert task.func is module.task_one.__wrapped__
+    assert task.place.line == 5
+
+
+def test_a_script_may_be_imported_by_its_name_as_well(tmp_path: Path) -> None:
+    write_module(tmp_path, "script", TASK_MODULE + "import script\nprint('fine')\n")
+
+    for command in (["script.py"], ["-m", "script"]):
+        done = subprocess.run(
+            [sys.executable, *command],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout.splitlines()[-1:] == ["fine"], done.stderr
+
+
+def test_a_script_that_defines_a_task_twice_is_refused(tmp_path: Path) -> None:
+    again = TASK_MODULE.partition("queue = JobQueue()\n")[2]
+    write_module(tmp_path, "script", TASK_MODULE + again)
+
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "DuplicateTaskError: two tasks are named 'task_one'" in done.stderr
+
+
+def test_a_function_may_be_defined_again_at_the_prompt() -> None:
+    define = "@JobQueue.task('t')\ndef f(): return {}\n\n"
+    session = (
+        "from jobqueue import JobQueue\n"
+        + define.format(1)
+        + define.format(2)
+        + "print('f is', f())\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-i", "-"],
+        input=session,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "f is 2" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("tube", ["", "-x", "a b", "t\r\ndelete 1"])
+def test_a_bad_tube_name_is_refused_at_decoration(tube: str) -> None:
+    with pytest.raises(TubeNameError):
+        JobQueue.task(tube)
+
+
+@pytest.mark.parametrize("max_kicks", [-1, True, 1.5, "3"])
+def test_a_bad_max_kicks_is_refused_at_decoration(max_kicks: Any) -> None:
+    with pytest.raises(OptionError, match="max_kicks"):
+        JobQueue.task("t", max_kicks=max_kicks)
+
+
+def positional_only(x: int, /) -> None: ...
+
+
+def generator() -> Iterator[int]:
+    yield 1
+
+
+async def async_generator() -> AsyncIterator[int]:
+    yield 1
+
+
+class Class:
+    def method(self) -> None: ...
+
+    @staticmethod
+    def static(a: int) -> int:
+        return a
+
+
+@pytest.mark.parametrize(
+    "func",
+    [
+        Class,
+        Class.method,
+        lambda: None,
+        positional_only,
+        generator,
+        async_generator,
+        functools.partial(print, 1),
+        "task_one",
+        None,
+    ],
+)
+def test_what_cannot_be_a_task_is_refused_at_decoration(func: Any) -> None:
+    with pytest.raises(TaskDefinitionError, match="can't be a task"):
+        JobQueue.task("t")(func)
+
+    assert subscriber.tasks(["t"]) == []
+
+
+def test_a_static_method_can_be_a_task() -> None:
+    JobQueue.task("t")(Class.static)
+
+    assert subscriber.find("t", "static")
+
+
+@pytest.mark.parametrize("decorator", [JobQueue.task, JobQueue().task])
+def test_a_decorator_without_its_tube_says_what_is_missing(decorator: Any) -> None:
+    with pytest.raises(TaskDefinitionError, match=r'@queue.task\("emails"\)'):
+        decorator(print)
+    with pytest.raises(TubeNameError):
+        decorator(5)
+
+
+@JobQueue.task("pickled")
+def pickled(a: int) -> int:
+    return a + 1
+
+
+def test_a_task_can_be_pickled_by_its_name() -> None:
+    assert pickle.loads(pickle.dumps(pickled)) is pickled
+
+
+def test_a_bad_url_is_refused_at_once_and_that_of_the_environment_at_the_first_put(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(BrokerURLError):
+        JobQueue("localhost")
+
+    monkeypatch.setenv("BEANSTALKD_URL", "localhost")
+    with JobQueue() as queue:
+
+        @queue.task("t")
+        def task_one() -> None: ...
+
+        with pytest.raises(BrokerURLError):
+            task_one.put()

@@ -1,0 +1,234 @@
+"""Producers at the sizes of production: many threads, forks, event loops, bulk."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from jobqueue import JobQueue, Putter
+from tests.helpers.paths import ROOT
+from tests.helpers.raw_client import require_beanstalkd
+from tests.helpers.servers import Beanstalkd, eventually
+
+
+def put_many_times(task: Putter[[int], None], times: int) -> list[int]:
+    return [task.put(n) for n in range(times)]
+
+
+def assert_each_is_there_once(broker: Beanstalkd, ids: list[int], count: int) -> None:
+    assert Counter(ids).most_common(1)[0][1] == 1
+    assert len(ids) == count
+    assert broker.counts("t") == {"ready": count}
+
+
+def test_32_threads_put_side_by_side_and_leave_no_socket(
+    broker: Beanstalkd, queue: JobQueue
+) -> None:
+    @queue.task("t")
+    def task_one(n: int) -> None: ...
+
+    with ThreadPoolExecutor(32) as threads:
+        found = threads.map(lambda _: put_many_times(task_one, 1000), range(32))
+        ids = [job_id for thread in found for job_id in thread]
+
+    assert_each_is_there_once(broker, ids, 32_000)
+    assert broker.connections() <= 32
+    queue.close()
+    eventually(broker.connections, 0)
+
+
+def test_a_thousand_puts_at_once_from_an_event_loop(
+    broker: Beanstalkd, queue: JobQueue
+) -> None:
+    @queue.task("t")
+    def task_one(n: int) -> None: ...
+
+    async def put() -> list[int]:
+        ids = await asyncio.gather(*(task_one.aput(n) for n in range(1000)))
+        return ids + await task_one.aput_many({"n": n} for n in range(10))
+
+    ids = asyncio.run(put())
+
+    assert_each_is_there_once(broker, ids, 1010)
+    queue.close()
+    eventually(broker.connections, 0)
+
+
+FORKING = """
+import os, sys, threading
+from pathlib import Path
+from jobqueue import JobQueue
+from tests.helpers.servers import Beanstalkd
+
+def put(n, file):
+    with open(file, "w") as ids:
+        for _ in range(n):
+            print(task_one.put(), file=ids)
+
+with JobQueue(sys.argv[1]) as queue:
+    @queue.task("t")
+    def task_one(): ...
+
+    threads = [
+        threading.Thread(target=put, args=(2000, f"parent-{n}")) for n in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    children = []
+    for n in range(8):
+        task_one.put_many([{}] * 10)
+        child = os.fork()
+        if not child:
+            put(1000, f"child-{n}")
+            queue.close()
+            os._exit(0)
+        children.append(child)
+    for thread in threads:
+        thread.join()
+    for child in children:
+        assert os.waitpid(child, 0)[1] == 0, "a child has failed"
+print(Beanstalkd(Path(sys.argv[1].removeprefix("unix://"))).connections())
+"""
+
+
+def test_8_forked_children_put_while_the_threads_of_their_parent_do(
+    broker: Beanstalkd, tmp_path: Path
+) -> None:
+    # Python warns of a fork beside threads: this is what the test is about.
+    forking = "ignore:.*multi-threaded:DeprecationWarning"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-W", forking, "-c", FORKING, broker.url],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.stdout, done.stderr) == ("0\n", "")  # no connection is left
+    files = sorted(path.name for path in tmp_path.iterdir())
+    assert files == [f"child-{n}" for n in range(8)] + ["parent-0", "parent-1"]
+    ids = [int(i) for name in files for i in (tmp_path / name).read_text().split()]
+    assert max(Counter(ids).values()) == 1
+    assert len(ids) == 8 * 1000 + 2 * 2000
+    assert broker.counts("t") == {"ready": len(ids) + 80}
+
+
+def test_a_cancelled_aput_leaves_the_connection_in_order(
+    broker: Beanstalkd, queue: JobQueue
+) -> None:
+    @queue.task("t")
+    def task_one(n: int) -> None: ...
+
+    async def put_and_cancel() -> None:
+        await task_one.aput(0)
+        broker.signal(signal.SIGSTOP)
+        puts = [asyncio.ensure_future(task_one.aput(n)) for n in range(1, 5)]
+        await asyncio.sleep(0)  # they begin
+        for put in puts:
+            put.cancel()
+        await asyncio.wait(puts)
+        assert all(put.cancelled() for put in puts)
+        broker.signal(signal.SIGCONT)
+
+    asyncio.run(put_and_cancel())
+
+    assert put_many_times(task_one, 3) == [6, 7, 8]
+    assert broker.counts("t") == {"ready": 8}  # what is on its way is not taken back
+
+
+def test_closing_while_others_put_loses_nothing_and_leaves_no_socket(
+    broker: Beanstalkd, queue: JobQueue
+) -> None:
+    @queue.task("t")
+    def task_one(n: int) -> None: ...
+
+    ended = threading.Event()
+
+    def close_again_and_again() -> None:
+        while not ended.is_set():
+            queue.close()
+
+    closing = threading.Thread(target=close_again_and_again)
+    closing.start()
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            found = threads.map(lambda _: put_many_times(task_one, 300), range(4))
+            ids = [job_id for thread in found for job_id in thread]
+    finally:
+        ended.set()
+        closing.join()
+
+    assert_each_is_there_once(broker, ids, 1200)
+    queue.close()
+    eventually(broker.connections, 0)
+
+
+BULK = """
+import resource, sys
+from jobqueue import JobQueue
+
+def peak():
+    # The peak of this program, which ru_maxrss is not: it knows the parent's, too.
+    status = open("/proc/self/status").read()
+    return int(status.partition("VmHWM:")[2].split()[0])
+
+with JobQueue(sys.argv[1]) as queue:
+    @queue.task("t")
+    def task_one(n, text): ...
+
+    count = int(sys.argv[2])
+    ids = task_one.put_many({"n": n, "text": "x" * 100} for n in range(count))
+    per_id = sys.getsizeof(ids[-1]) + 9  # of a list that grows by an eighth
+    print(peak() * 1024 - len(ids) * per_id, ids == list(range(ids[0], ids[0] + count)))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
+def test_a_million_generated_jobs_take_no_more_memory_than_a_thousand(
+    socket_folder: Path,
+) -> None:
+    peaks = []
+    with Beanstalkd(socket_folder / "b.sock") as broker:
+        for count in (1000, 1_000_000):
+            done = subprocess.run(
+                [sys.executable, "-c", BULK, broker.url, str(count)],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            peak, in_order = done.stdout.split()
+            assert in_order == "True"
+            peaks.append(int(peak))
+
+    assert peaks[1] - peaks[0] < 30_000_000
+
+
+def test_the_benchmark_of_the_producer_runs() -> None:
+    require_beanstalkd()
+    done = subprocess.run(
+        [
+            sys.executable,
+            ROOT / "tests/benchmarks/producer.py",
+            *("--puts", "20", "--rounds", "2"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stderr == ""
+    for ratio in (
+        "put / greenstalk, one connection",
+        "put_many / bare socket, 500 a write",
+        "put / a connection for each put",
+    ):
+        assert re.search(rf"^{ratio}: \d+\.\d\d \(", done.stdout, re.MULTILINE)

@@ -1,0 +1,713 @@
+"""A worker in one thread, in several, and in several processes: real signals."""
+
+import math
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.servers import (
+    DEADLINE,
+    Beanstalkd,
+    WorkerProcess,
+    eventually,
+    eventually_true,
+    is_running,
+    write_module,
+)
+
+TASKS = """
+import asyncio, ctypes, os, signal, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
+from jobqueue import JobQueue
+
+queue = JobQueue()
+
+def say(*words):
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())  # whole, from any thread
+
+@queue.task("t")
+def work(seconds=0, n=0):
+    say("begins", n, "in", os.getpid())
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        time.sleep(0.01)
+    say("ends", n)
+
+@queue.task("t", max_lost=None)
+def die(how):
+    say("dies in", os.getpid())
+    os.kill(os.getpid(), how)
+    time.sleep(60)
+
+@queue.task("t", max_lost=None)
+def die_later():
+    say("dies soon")
+    time.sleep(1)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+class Late:
+    def __del__(self, kill=os.kill, pid=os.getpid(), signum=signal.SIGTERM):
+        kill(pid, signum)
+
+@queue.task("t")
+def signal_at_the_very_end():
+    sys.modules["late"] = Late()
+
+@queue.task("t")
+def leave_thread(n):
+    threading.Thread(target=time.sleep, args=(600,)).start()
+    say("has left", n, "in", os.getpid())
+
+pool = ThreadPoolExecutor(2)
+
+@queue.task("t")
+def use_pool():
+    pool.submit(say, "in the pool").result()
+
+@queue.task("limited", time_limit=0.5)
+def spin():
+    while True:
+        pass
+
+@queue.task("limited", time_limit=0.5)
+def sleep():
+    time.sleep(600)
+
+@queue.task("limited", time_limit=0.5)
+async def asleep():
+    await asyncio.sleep(600)
+
+@queue.task("limited", time_limit=0.5)
+def swallow():
+    while True:
+        try:
+            time.sleep(0.01)
+        except BaseException:
+            pass
+
+@queue.task("limited", time_limit=0.5)
+async def swallow_async():
+    while True:
+        try:
+            await asyncio.sleep(0.01)
+        except BaseException:
+            pass
+
+@queue.task("limited", time_limit=0.5)
+async def block_the_loop():
+    time.sleep(600)
+
+@queue.task("limited", time_limit=0.5)
+def in_c():
+    ctypes.CDLL(None).sleep(600)
+
+@queue.task("limited", time_limit=0.5)
+def hold_the_interpreter():
+    say("holds")
+    ctypes.PyDLL(None).sleep(600)
+"""
+
+OPTIONS = {
+    "1x1": (),
+    "1x8": ("--threads=8",),
+    "2x1": ("--processes=2",),
+    "2x4": ("--processes=2", "--threads=4"),
+}
+SHAPES = ["1x1", "1x8", "2x4"]
+SLOTS = {"1x1": 1, "1x8": 8, "2x4": 8}
+
+Start = Callable[..., WorkerProcess]
+
+
+@pytest.fixture(params=SHAPES)
+def shape(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def app(tmp_path: Path, broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BEANSTALKD_URL", broker.url)
+    write_module(tmp_path, "tasks", TASKS)
+    return tmp_path
+
+
+def start(
+    app: Path, shape: str, *arguments: str, wrapped_in: Sequence[str] = ()
+) -> WorkerProcess:
+    return WorkerProcess(
+        app,
+        *("--import", "tasks", "--tube", "t", *OPTIONS[shape], *arguments),
+        wrapped_in=wrapped_in,
+    )
+
+
+def put(app: Path, *calls: str) -> None:
+    script = "import tasks\n" + "\n".join(f"tasks.{call}" for call in calls)
+    subprocess.run([sys.executable, "-c", script], cwd=app, check=True)
+
+
+def pids(process: WorkerProcess) -> list[int]:
+    """Return the processes that have worked, as their log lines tell."""
+    found = re.findall(r"INFO \[(\d+)\] Worker started", process.log)
+    return [int(pid) for pid in found] or [process.process.pid]
+
+
+def is_working(broker: Beanstalkd, shape: str, tube: str = "t") -> None:
+    eventually(lambda: broker.waiting(tube), SLOTS[shape])
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_an_idle_worker_stops_at_once(
+    app: Path, broker: Beanstalkd, shape: str, signum: signal.Signals
+) -> None:
+    with start(app, shape) as process:
+        is_working(broker, shape)
+        process.signal(signum)
+
+        assert process.exit_code() == 0
+    assert broker.connections() == 0
+    assert not any(is_running(pid) for pid in pids(process))
+    assert "Traceback" not in process.log
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_busy_worker_finishes_its_jobs_at_a_signal_and_takes_no_other(
+    app: Path, broker: Beanstalkd, shape: str, signum: signal.Signals
+) -> None:
+    slots = SLOTS[shape]
+    put(app, f"work.put_many([dict(seconds=1, n=n) for n in range({slots + 3})])")
+    with start(app, shape) as process:
+        eventually(lambda: process.log.count("begins"), slots)
+        process.signal(signum)
+
+        assert process.exit_code() == 0
+    assert process.log.count("ends") == slots
+    assert broker.counts("t") == {"ready": 3}
+    assert not any(is_running(pid) for pid in pids(process))
+
+
+def test_a_group_that_gets_the_signal_as_a_whole_drains_too(
+    app: Path, broker: Beanstalkd, shape: str
+) -> None:
+    """As Ctrl-C in a terminal does it, and a service manager."""
+    put(app, "work.put(seconds=1)")
+    with WorkerProcess(
+        app, "--import", "tasks", *OPTIONS[shape], new_group=True
+    ) as process:
+        process.says("begins")
+        os.killpg(process.process.pid, signal.SIGINT)
+
+        assert process.exit_code() == 0
+    assert process.log.count("ends") == 1
+    assert broker.counts("t") == {}
+
+
+def test_a_second_signal_does_not_wait(
+    app: Path, broker: Beanstalkd, shape: str
+) -> None:
+    put(app, "work.put(seconds=600)")
+    with start(app, shape) as process:
+        process.says("begins")
+        process.signal(signal.SIGTERM)
+        process.says("Stopping, as soon as job 1 is finished")
+        process.signal(signal.SIGINT)
+
+        assert process.exit_code() == 0
+    eventually(lambda: broker.counts("t"), {"ready": 1})
+    assert not any(is_running(pid) for pid in pids(process))
+
+
+def test_what_does_not_end_within_the_shutdown_timeout_is_left_to_the_broker(
+    app: Path, broker: Beanstalkd, shape: str
+) -> None:
+    put(app, "work.put(seconds=600)")
+    with start(app, shape, "--shutdown-timeout", "0.2") as process:
+        process.says("begins")
+        process.signal(signal.SIGTERM)
+
+        assert process.exit_code() == 0
+    assert "Stopping without waiting for job 1" in process.log
+    eventually(lambda: broker.counts("t"), {"ready": 1})
+    assert not any(is_running(pid) for pid in pids(process))
+
+
+def test_a_killed_worker_loses_no_job_and_leaves_no_orphan(
+    app: Path, broker: Beanstalkd, shape: str
+) -> None:
+    """The processes of a killed supervisor finish what they do, and end."""
+    put(app, "work.put(seconds=4)")
+    with start(app, shape) as process:
+        process.says("begins")
+        is_working_but_one = SLOTS[shape] - 1
+        eventually(lambda: broker.waiting("t"), is_working_but_one)
+        process.signal(signal.SIGKILL)
+        process.exit_code()
+
+        eventually_true(lambda: not any(is_running(pid) for pid in pids(process)))
+        eventually(broker.connections, 0)
+    done = SLOTS[shape] > 1 and len(pids(process)) > 1
+    assert broker.counts("t") == ({} if done else {"ready": 1})
+
+
+@pytest.mark.parametrize("signums", [[signal.SIGTERM], [signal.SIGTERM, signal.SIGINT]])
+def test_a_log_that_nobody_reads_keeps_no_worker_from_stopping(
+    app: Path, broker: Beanstalkd, shape: str, signums: list[signal.Signals]
+) -> None:
+    put(app, "work.put_many([{}] * 3000)")
+    reading, writing = os.pipe()
+    command = [sys.executable, "-m", "jobqueue.worker", "--import", "tasks"]
+    with subprocess.Popen(
+        [*command, "--shutdown-timeout", "1", *OPTIONS[shape]],
+        cwd=app,
+        stderr=writing,
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        eventually(lambda: select.select([], [writing], [], 0)[1], [])  # it is full
+        for signum in signums:
+            process.send_signal(signum)
+
+        assert process.wait(DEADLINE) == 0
+        eventually(broker.connections, 0)
+    os.close(reading)
+    os.close(writing)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
+def test_a_process_that_dies_is_replaced_and_takes_no_other_down(
+    app: Path, broker: Beanstalkd, how: signal.Signals
+) -> None:
+    put(app, "work.put(seconds=3, n=1)")
+    with start(app, "2x4") as process:
+        process.says("begins 1")
+        is_working_but_one = SLOTS["2x4"] - 1
+        eventually(lambda: broker.waiting("t"), is_working_but_one)
+        first = set(pids(process))
+        (busy,) = map(int, re.findall(r"begins 1 in (\d+)", process.log))
+        (idle,) = first - {busy}
+        os.kill(idle, how)
+        eventually(lambda: len(pids(process)), 3)
+        eventually(lambda: broker.waiting("t"), is_working_but_one)
+        process.says("ends 1")
+        process.signal(signal.SIGTERM)
+        assert process.exit_code() == 0
+
+    assert process.log.count("begins 1 ") == 1
+    assert broker.counts("t") == {}
+    if how != signal.SIGTERM:
+        died = (
+            rf"Process \d \(pid {idle}\) was killed by {how.name} while it ran no job"
+        )
+        assert re.search(died, process.log)
+
+
+def test_a_process_that_dies_is_said_to_have_run_its_jobs(
+    app: Path, broker: Beanstalkd
+) -> None:
+    put(app, "die.options(priority=0).put(how=9)")
+    with start(app, "2x4") as process:
+        process.says(
+            "was killed by SIGKILL while it ran job 1; another takes its place"
+        )
+        eventually(lambda: process.log.count("dies in") > 3, expected=True)
+        process.says("another takes its place in ")  # growing pauses
+        process.signal(signal.SIGTERM)
+        process.signal(signal.SIGINT)
+
+        assert process.exit_code() == 0
+    eventually(lambda: broker.counts("t"), {"ready": 1})
+
+
+@pytest.mark.parametrize("arguments", [(), ("--burst",)])
+def test_processes_that_cannot_start_end_the_worker_with_one_message(
+    app: Path, arguments: tuple[str, ...]
+) -> None:
+    write_module(app, "broken", "raise RuntimeError('the cause')")
+    worker = [sys.executable, "-m", "jobqueue.worker", "--processes=4"]
+    done = subprocess.run(
+        [*worker, "--import", "broken", "--log-level", "error", *arguments],
+        cwd=app,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "can't import broken: RuntimeError: the cause" in done.stderr
+
+
+def test_burst_works_the_tubes_off_and_ends(
+    app: Path, broker: Beanstalkd, shape: str
+) -> None:
+    put(app, "work.put_many([{}] * 100)")
+    with start(app, shape, "--burst") as process:
+        assert process.exit_code() == 0
+
+    assert process.log.count("ends") == 100
+    assert broker.counts("t") == {}
+
+
+def test_a_process_is_replaced_after_max_jobs(
+    app: Path, broker: Beanstalkd, shape: str
+) -> None:
+    put(app, "work.put_many([{}] * 100)")
+    with start(app, shape, "--max-jobs", "10") as process:
+        eventually(lambda: process.log.count("ends"), 100)
+        is_working(broker, shape)
+        process.signal(signal.SIGTERM)
+        assert process.exit_code() == 0
+
+    ran_in = re.findall(r"begins 0 in (\d+)", process.log)
+    threads = int(shape.partition("x")[2])
+    # What else runs at the end of the tenth goes on, or may just have been asked for.
+    least = math.ceil(100 / (10 + 2 * (threads - 1)))
+    assert process.log.count("Worker started") >= least
+    if shape == "2x4":
+        assert len(set(ran_in)) >= least
+    else:
+        assert set(ran_in) == {str(process.process.pid)}
+    assert broker.counts("t") == {}
+    assert "ERROR" not in process.log
+
+
+STOPS_AT_ITS_LIMIT = ["spin", "asleep"]
+IS_STUCK = ["sleep", "swallow", "swallow_async", "block_the_loop", "in_c"]
+
+
+def history(broker: Beanstalkd, job_id: int) -> tuple[str, int]:
+    stats = broker.stats_job(job_id)
+    return stats["state"], stats["reserves"]
+
+
+@pytest.mark.parametrize("task", STOPS_AT_ITS_LIMIT + IS_STUCK)
+@pytest.mark.parametrize("shape", ["1x1", "2x4"])
+def test_a_job_past_its_time_limit_is_buried_and_the_worker_works_on(
+    app: Path, broker: Beanstalkd, shape: str, task: str
+) -> None:
+    put(app, f"{task}.put()")
+    with start(app, shape, "--tube", "limited") as process:
+        eventually(lambda: history(broker, 1), ("buried", 1))
+        put(app, "work.put(n=7)")
+        process.says("ends 7")
+        process.signal(signal.SIGTERM)
+        assert process.exit_code() == 0
+
+    if task in STOPS_AT_ITS_LIMIT:
+        buried = f"Job 1 buried after attempt 1 of 1: {task} (tube limited) after "
+        why = "TimeLimitExceeded: it ran for longer than 0.5 s"
+        assert re.search(re.escape(buried) + r"0.\d+ s: " + why, process.log)
+    else:
+        assert f"Job 1 buried: {task} (tube limited) did not stop within 5 s" in (
+            process.log
+        )
+        assert "It is here:" in process.log
+    assert broker.connections() == 0
+
+
+def test_a_signal_in_the_moment_of_replacing_a_stuck_process_is_not_lost(
+    app: Path, broker: Beanstalkd
+) -> None:
+    """It goes to the thread of the stuck job, as the main thread has it blocked.
+
+    Python would only note it there, and the note would be gone with the program.
+    """
+    with (app / "tasks.py").open("a") as file:
+        file.write(
+            "def signal_and_execv(*args):\n"
+            "    os.kill(os.getpid(), signal.SIGTERM)\n"
+            "    time.sleep(60)\n"
+            "os.execv = signal_and_execv\n"
+        )
+    put(app, "in_c.put()")
+    with start(app, "1x1", "--tube", "limited") as process:
+        assert process.exit_code() == -signal.SIGTERM
+
+    assert process.log.count("Worker started") == 1
+    assert history(broker, 1) == ("buried", 1)
+
+
+def test_a_job_that_holds_the_interpreter_is_ended_by_the_supervisor(
+    app: Path,
+) -> None:
+    """No thread of its process can bury it. So it is as if the process had crashed."""
+    put(app, "hold_the_interpreter.put()")
+    with start(app, "2x1", "--tube", "limited") as process:
+        process.says("is killed: job 1 has not ended long after its time limit")
+        process.says("was killed by SIGKILL while it ran job 1")
+        put(app, "work.put()")
+        process.says("ends")
+        process.signal(signal.SIGTERM)
+        process.signal(signal.SIGINT)
+        process.exit_code()
+        eventually_true(lambda: not any(is_running(pid) for pid in pids(process)))
+
+
+def test_a_job_whose_limit_is_over_while_all_is_frozen_is_not_held_to_hang(
+    app: Path, broker: Beanstalkd
+) -> None:
+    """As with Ctrl-Z in a terminal. Its process has to have time to interrupt it."""
+    put(app, "work.put(seconds=600)", "work.options(delay=16).put()")
+    options = ("--processes=2", "--time-limit=2")
+    with WorkerProcess(
+        app, "--import", "tasks", "--tube", "t", *options, new_group=True
+    ) as process:
+        process.says("begins")
+        eventually(lambda: broker.waiting("t"), 1)
+        os.killpg(process.process.pid, signal.SIGSTOP)
+        eventually(lambda: broker.counts("t"), {"reserved": 2})
+        os.killpg(process.process.pid, signal.SIGCONT)
+        process.says("TimeLimitExceeded: it ran for longer than 2 s")
+        process.says("ends")
+        assert "is killed" not in process.log
+    assert history(broker, 1) == ("buried", 1)
+
+
+def test_a_time_limit_for_all_is_for_the_tasks_that_have_none(
+    app: Path, broker: Beanstalkd
+) -> None:
+    put(app, "work.put(seconds=600)")
+    with start(app, "1x1", "--time-limit", "0.3") as process:
+        process.says("TimeLimitExceeded: it ran for longer than 0.3 s")
+    assert history(broker, 1) == ("buried", 1)
+
+
+def test_a_long_job_of_a_short_ttr_runs_once_beside_an_idle_worker(
+    app: Path, broker: Beanstalkd, shape: str
+) -> None:
+    seconds = 10 if shape == "1x1" else 3
+    put(app, f"work.options(ttr=1).put(seconds={seconds})")
+    with start(app, shape) as busy:
+        busy.says("begins")
+        with start(app, "1x1") as idle:
+            eventually(lambda: broker.waiting("t"), SLOTS[shape])
+            busy.says("ends")
+            eventually(lambda: broker.counts("t"), {})
+            assert "begins" not in idle.log
+    assert busy.log.count("begins") == 1
+    assert "may run twice" not in busy.log
+
+
+def test_a_job_is_kept_alive_while_its_worker_drains(
+    app: Path, broker: Beanstalkd, shape: str
+) -> None:
+    put(app, "work.options(ttr=1).put(seconds=3)")
+    with start(app, shape) as draining:
+        draining.says("begins")
+        draining.signal(signal.SIGTERM)
+        with start(app, "1x1") as other:
+            assert draining.exit_code() == 0
+            eventually(lambda: broker.counts("t"), {})
+            assert "begins" not in other.log
+    assert draining.log.count("ends") == 1
+    assert "may run twice" not in draining.log
+
+
+def test_the_job_of_a_killed_worker_is_anothers_at_once(
+    app: Path, broker: Beanstalkd
+) -> None:
+    put(app, "work.options(ttr=3600).put(seconds=600)")
+    with start(app, "1x1") as killed:
+        killed.says("begins")
+        with start(app, "1x1") as other:
+            eventually(lambda: broker.waiting("t"), 1)
+            killed.signal(signal.SIGKILL)
+            other.says("begins")
+            assert broker.stats_job(1)["reserves"] == 2
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare, of Linux")
+@pytest.mark.parametrize("when", ["importing", "idle", "busy"])
+def test_as_the_first_process_of_a_container_it_stops_as_well(
+    app: Path, broker: Beanstalkd, shape: str, when: str
+) -> None:
+    write_module(
+        app,
+        "slow",
+        "import time\nprint('importing', flush=True)\ntime.sleep(600)",
+    )
+    if when == "busy":
+        put(app, "work.put(seconds=1)")
+    container = ["unshare", "--user", "--map-root-user", "--pid", "--fork"]
+    module = "slow" if when == "importing" else "tasks"
+    with WorkerProcess(
+        app, "--import", module, *OPTIONS[shape], wrapped_in=container
+    ) as process:
+        if when == "idle":
+            eventually(lambda: broker.waiting("t"), SLOTS[shape])
+        else:
+            process.says("importing" if when == "importing" else "begins")
+        pid = only_child(process.process.pid)
+        os.kill(pid, signal.SIGTERM)
+
+        assert process.exit_code() == 0
+    assert broker.counts("t") == {}
+    eventually(broker.connections, 0)
+
+
+def only_child(pid: int) -> int:
+    (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(child)
+
+
+def in_shell(first: str) -> tuple[str, ...]:
+    """Return what makes a command one that a shell runs, after something else."""
+    return "sh", "-c", f'{first} exec "$@"', "sh"
+
+
+def test_long_jobs_do_not_pile_up_in_processes_that_have_run_max_jobs(
+    app: Path, broker: Beanstalkd
+) -> None:
+    """A long and a quick one in turn: each quick one ends its process's time."""
+    put(app, "work.put_many({'seconds': 4 * (n % 2), 'n': n} for n in range(32))")
+    most = 0
+
+    def ended() -> int:
+        nonlocal most
+        most = max(most, broker.counts("t").get("reserved", 0))
+        return process.log.count("ends")
+
+    with start(app, "2x1", "--threads=2", "--max-jobs=1") as process:
+        eventually(ended, 32, within=3 * DEADLINE)
+        # In each place two that leave have a job each, and the next has two.
+        assert most <= 8
+        process.signal(signal.SIGTERM)
+        assert process.exit_code() == 0
+
+
+def test_a_burst_of_several_processes_goes_on_after_max_jobs(
+    app: Path, broker: Beanstalkd
+) -> None:
+    put(app, "work.put_many({'n': n} for n in range(30))")
+    with start(app, "2x4", "--burst", "--max-jobs=5") as process:
+        assert process.exit_code() == 0
+        assert sorted(re.findall(r"ends (\d+)", process.log), key=int) == [
+            str(n) for n in range(30)
+        ]
+    assert broker.counts("t") == {}
+
+
+@pytest.mark.parametrize("shape", ["1x1", "2x4"])
+def test_a_thread_pool_that_a_task_has_left_is_nothing_to_wait_for(
+    app: Path, broker: Beanstalkd, shape: str
+) -> None:
+    put(app, "use_pool.put_many([{}] * 9)")
+    options = ("--max-jobs=2", "--shutdown-timeout=600")
+    with start(app, shape, *options) as process:
+        eventually(lambda: broker.counts("t"), {})
+        is_working(broker, shape)
+        process.signal(signal.SIGTERM)
+        assert process.exit_code() == 0
+        assert process.log.count("in the pool") == 9
+
+
+@pytest.mark.parametrize("shape", ["1x1", "2x4"])
+def test_a_thread_that_a_task_has_left_keeps_no_process_from_being_replaced(
+    app: Path, broker: Beanstalkd, shape: str
+) -> None:
+    put(app, "leave_thread.put_many({'n': n} for n in range(20))")
+    options = ("--max-jobs=5", "--shutdown-timeout=0.1")
+    with start(app, shape, *options) as process:
+        eventually(lambda: process.log.count("has left"), 20)
+        is_working(broker, shape)
+        process.signal(signal.SIGTERM)
+        assert process.exit_code() == 0
+        assert "Traceback" not in process.log
+
+
+def test_what_is_printed_to_nowhere_is_no_trouble(
+    app: Path, broker: Beanstalkd
+) -> None:
+    put(app, "work.put_many([{}] * 3)", "work.options(priority=9**6).put(60)")
+    closed = in_shell("exec >&-;")
+    with start(app, "1x1", "--max-jobs=2", wrapped_in=closed) as process:
+        eventually(lambda: broker.counts("t"), {"reserved": 1})
+        process.signal(signal.SIGTERM)
+        process.says("Stopping, as soon as job 4")  # perhaps only at second sight
+        process.signal(signal.SIGINT)
+        assert process.exit_code() == 0
+        assert "Error" not in process.log.replace("OSError: [Errno 9]", "")
+
+
+def test_threads_that_cannot_be_started_are_said_at_the_start(app: Path) -> None:
+    no_room = in_shell("ulimit -s 65536; ulimit -v 1000000;")
+    with start(app, "1x1", "--threads=400", wrapped_in=no_room) as process:
+        assert process.exit_code() == 2
+        assert re.search(r"only \d+ of 400 threads could be started", process.log)
+        assert "Traceback" not in process.log
+
+
+def test_a_supervisor_without_files_goes_on_with_the_processes_it_has(
+    app: Path,
+) -> None:
+    no_room = in_shell("ulimit -n 16;")
+    with start(app, "1x1", "--processes=24", wrapped_in=no_room) as process:
+        process.says("can't be started ([Errno 24] Too many open files)")
+        put(app, "work.put(n=1)")
+        process.says("ends 1")
+        process.signal(signal.SIGTERM)
+        assert process.exit_code() == 0
+        assert "Traceback" not in process.log
+
+
+def children_of(process: WorkerProcess) -> list[int]:
+    pid = process.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in children.split()]
+
+
+@pytest.mark.parametrize("has_thread", [False, True])
+def test_processes_are_forked_but_from_one_that_has_threads(
+    app: Path, broker: Beanstalkd, has_thread: bool
+) -> None:
+    """What runs at the start of every interpreter, a tracer say, may start one."""
+    if has_thread:
+        write_module(
+            app,
+            "sitecustomize",
+            "import threading, time\n"
+            "threading.Thread(target=time.sleep, args=(999,), daemon=True).start()\n",
+        )
+    with start(app, "2x4", wrapped_in=("env", f"PYTHONPATH={app}")) as process:
+        is_working(broker, "2x4")
+        os.kill(children_of(process)[0], signal.SIGKILL)
+        process.says("was killed by SIGKILL")
+        is_working(broker, "2x4")
+        commands = [
+            Path(f"/proc/{n}/cmdline").read_text() for n in children_of(process)
+        ]
+        assert ["--supervised=" in command for command in commands] == [has_thread] * 2
+        put(app, "work.put_many([{'n': n} for n in range(9)])")
+        eventually(lambda: broker.counts("t"), {})
+        process.signal(signal.SIGTERM)
+        assert process.exit_code() == 0
+        assert all(f"ends {n}\n" in process.log for n in range(9))
+
+
+def test_a_signal_to_a_process_in_its_last_steps_is_no_crash(
+    app: Path, broker: Beanstalkd
+) -> None:
+    """Python has given up its handlers by then, and the signal ends the process."""
+    put(app, "signal_at_the_very_end.put_many([{}] * 6)")
+    with start(app, "2x1", "--max-jobs=1") as process:
+        eventually(lambda: process.log.count("Worker stopped"), 6)
+        eventually(lambda: broker.waiting("t"), 2)
+        process.signal(signal.SIGTERM)
+        assert process.exit_code() == 0
+        assert "ERROR" not in process.log
+
+
+def test_a_process_that_crashes_while_it_leaves_is_said_to_have(app: Path) -> None:
+    put(app, "die_later.put()", "work.put()")
+    with start(app, "2x4", "--max-jobs=1") as process:
+        process.says("was killed by SIGKILL while it ran job 1")
+        process.signal(signal.SIGTERM)
+        process.signal(signal.SIGINT)
+        assert process.exit_code() == 0

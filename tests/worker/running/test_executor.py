@@ -1,0 +1,163 @@
+"""Running a job, with no broker in sight."""
+
+import asyncio
+import gc
+import json
+import traceback
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from jobqueue import BadJobError, JobQueue
+from jobqueue.task.registry import Task, subscriber
+from jobqueue.worker.running.executor import Executor
+from tests.helpers.reserved import Reserved, Run
+
+
+def define(func: Callable[..., Any]) -> Task:
+    JobQueue.task("t")(func)
+    task = subscriber.find("t", func.__name__)
+    assert task
+    return task
+
+
+def test_a_function_runs_with_its_arguments_and_defaults(run: Run) -> None:
+    ran = []
+
+    def work(a: int, b: int = 2, **more: int) -> None:
+        ran.append((a, b, more))
+
+    task = define(work)
+    execution = run("work", a=1, c=3)
+
+    assert ran == [(1, 2, {"c": 3})]
+    assert (execution.task, execution.error) == (task, None)
+    assert execution.seconds >= 0
+
+
+def test_an_async_function_runs_to_its_end(run: Run) -> None:
+    ran = []
+
+    async def work(a: int) -> None:
+        await asyncio.sleep(0)
+        ran.append(a)
+
+    define(work)
+
+    assert run("work", a=1).error is None
+    assert ran == [1]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError(), SystemExit(0), KeyboardInterrupt(), GeneratorExit(), TypeError()],
+)
+@pytest.mark.parametrize("is_async", [False, True])
+def test_whatever_is_raised_is_a_failure(
+    run: Run, error: BaseException, is_async: bool
+) -> None:
+    def work() -> None:
+        raise error
+
+    async def async_work() -> None:
+        raise error
+
+    func = async_work if is_async else work
+    define(func)
+
+    assert run(func.__name__).error is error
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"a": 1, "b": 2}, {"b": 1}])
+def test_arguments_that_do_not_fit_are_a_bad_job(
+    run: Run, kwargs: dict[str, int]
+) -> None:
+    ran = []
+
+    def work(a: int) -> None:
+        ran.append(a)
+
+    define(work)
+    error = run("work", **kwargs).error
+
+    assert isinstance(error, BadJobError)
+    assert "the arguments do not fit: " in str(error)
+    assert ran == []
+
+
+def test_a_type_error_inside_of_the_function_is_its_own(run: Run) -> None:
+    def work(a: Any) -> None:
+        len(a)
+
+    define(work)
+
+    assert type(run("work", a=1).error) is TypeError
+
+
+def test_a_type_error_of_a_builtin_is_its_own_too(run: Run) -> None:
+    JobQueue.task("t")(print)
+
+    assert type(run("print", sep=5).error) is TypeError
+    assert isinstance(run("print", nonsense=5).error, BadJobError | TypeError)
+
+
+def test_a_generator_that_would_not_run_is_a_failure(run: Run) -> None:
+    def work() -> object:
+        return (n for n in range(3))
+
+    define(work)
+
+    assert "returned a generator" in str(run("work").error)
+
+
+def test_a_failed_jobs_objects_are_gone_at_once(run: Run) -> None:
+    class Large:
+        pass
+
+    seen = []
+
+    def work() -> None:
+        large = Large()
+        seen.append(weakref.ref(large))
+        raise ValueError
+
+    define(work)
+    gc.disable()
+    try:
+        run("work")
+        assert seen[0]() is None
+    finally:
+        gc.enable()
+
+
+def test_a_traceback_begins_in_the_tasks_own_code(run: Run) -> None:
+    def work() -> None:
+        raise ValueError
+
+    define(work)
+    error = run("work").error
+
+    assert error
+    assert [f.name for f in traceback.extract_tb(error.__traceback__)] == ["work"]
+
+
+def test_a_body_calls_what_is_registered_and_nothing_else(executor: Executor) -> None:
+    def work() -> None: ...
+
+    define(work)
+    for tube, func_name in [
+        ("t", "os.system"),
+        ("t", "__class__"),
+        ("t", "work.__globals__"),
+        ("t", ""),
+        ("u", "work"),
+        ("", "work"),
+    ]:
+        body = {"func_name": func_name, "tube": tube, "kwargs": {}}
+        execution = executor.execute(Reserved(json.dumps(body).encode()))
+
+        assert execution.task is None
+        assert isinstance(execution.error, BadJobError)
+        assert "is known to this worker" in str(execution.error)

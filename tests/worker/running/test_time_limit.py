@@ -1,0 +1,314 @@
+"""Time limits and the event loop, with no broker in sight."""
+
+import asyncio
+import contextvars
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from jobqueue import Job, JobQueue, TimeLimitExceeded
+from jobqueue.worker.running import time_limit as limits
+from jobqueue.worker.running.executor import Executor
+from tests.helpers.reserved import Reserved, Run, Running
+from tests.helpers.servers import DEADLINE, eventually
+
+
+def spin() -> None:
+    while True:
+        pass
+
+
+async def sleep() -> None:
+    await asyncio.sleep(60)
+
+
+async def in_a_group() -> None:
+    async with asyncio.timeout(60):
+        await asyncio.gather(asyncio.sleep(60), asyncio.sleep(60))
+
+
+def await_later() -> Any:
+    return asyncio.sleep(60)
+
+
+@pytest.mark.parametrize("func", [spin, sleep, in_a_group, await_later])
+def test_what_runs_too_long_gets_an_error_raised_inside(
+    run: Run, func: Callable[[], Any]
+) -> None:
+    JobQueue.task("t", time_limit=0.1)(func)
+
+    error = run(func.__name__).error
+
+    assert isinstance(error, TimeLimitExceeded)
+    assert str(error) == "it ran for longer than 0.1 s"
+
+
+def test_a_lock_that_the_task_is_taking_is_not_left_held(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = threading.Condition()  # like that of a log handler: taken by Python code
+    looked = threading.Event()
+    takes_lock = limits._takes_lock
+
+    def look(thread: int) -> bool:
+        looked.set()
+        return takes_lock(thread)
+
+    monkeypatch.setattr(limits, "_takes_lock", look)
+
+    @JobQueue.task("t", time_limit=0.05)
+    def work() -> None:
+        with lock:
+            spin()
+
+    with ThreadPoolExecutor() as pool:
+        with lock:
+            execution = pool.submit(run, "work")
+            assert looked.wait(DEADLINE)  # so the limit is over
+        assert isinstance(execution.result().error, TimeLimitExceeded)
+    assert lock.acquire(timeout=DEADLINE)
+
+
+def test_code_that_waits_for_locks_all_the_time_is_interrupted_too(run: Run) -> None:
+    never = threading.Event()
+
+    @JobQueue.task("t", time_limit=0.05)
+    def work() -> None:
+        while not never.wait(0.01):
+            pass
+
+    assert isinstance(run("work").error, TimeLimitExceeded)
+
+
+def test_a_task_may_tidy_up(run: Run) -> None:
+    tidied: list[str] = []
+
+    @JobQueue.task("t", time_limit=0.1)
+    def work() -> None:
+        try:
+            spin()
+        except TimeLimitExceeded:
+            time.sleep(0.01)
+            tidied.append("work")
+            raise
+
+    @JobQueue.task("t", time_limit=0.1)
+    async def async_work() -> None:
+        try:
+            await sleep()
+        except TimeLimitExceeded:
+            async with asyncio.timeout(5):
+                await asyncio.sleep(0.01)
+            tidied.append("async_work")
+            raise
+
+    for name in ("work", "async_work"):
+        assert isinstance(run(name).error, TimeLimitExceeded)
+    assert tidied == ["work", "async_work"]
+
+
+def test_no_except_exception_swallows_it_by_mistake(run: Run) -> None:
+    @JobQueue.task("t", time_limit=0.1)
+    def work() -> None:
+        while True:
+            with suppress(Exception):
+                spin()
+
+    assert isinstance(run("work").error, TimeLimitExceeded)
+
+
+def test_a_limit_that_a_job_just_meets_or_misses_never_hits_anything_else(
+    run: Run,
+) -> None:
+    """The error is raised in the task, or not at all, whenever it comes."""
+    ended: list[int] = []
+
+    @JobQueue.task("t", time_limit=0.001)
+    def work(n: int) -> None:
+        until = time.monotonic() + 0.001 + (n % 20 - 10) * 0.000_01
+        while time.monotonic() < until:
+            pass
+        ended.append(n)
+
+    for n in range(500):
+        error = run("work", n=n).error
+        assert error is None or isinstance(error, TimeLimitExceeded)
+        assert n in ended or error is not None
+
+
+def test_a_cancellation_of_the_tasks_own_is_not_taken_for_a_limit(run: Run) -> None:
+    @JobQueue.task("t", time_limit=60)
+    async def work() -> None:
+        inner = asyncio.create_task(sleep())
+        inner.cancel()
+        await inner
+
+    assert isinstance(run("work").error, asyncio.CancelledError)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_what_swallows_the_error_is_reported_after_a_grace(
+    running: Running,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    is_async: bool,
+) -> None:
+    monkeypatch.setattr(limits, "GRACE", 0.1)
+    swallowed: list[BaseException] = []
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            try:
+                time.sleep(0.01)
+            except BaseException as error:  # noqa: BLE001 - this is what is tested
+                swallowed.append(error)
+
+    async def async_work() -> None:
+        while not stop.is_set():
+            try:
+                await asyncio.sleep(0.01)
+            except BaseException as error:  # noqa: BLE001 - this is what is tested
+                swallowed.append(error)
+
+    func: Callable[[], Any] = async_work if is_async else work
+    JobQueue.task("t", time_limit=0.1)(func)
+    thread = threading.Thread(target=run, args=(func.__name__,))
+    thread.start()
+    eventually(lambda: [job.id for job in running.stuck], [7])
+    stop.set()
+    thread.join()
+
+    assert [type(error) for error in swallowed] == [TimeLimitExceeded]
+    running.stuck.clear()
+
+
+def test_async_tasks_share_one_loop_that_goes_on_between_them(run: Run) -> None:
+    loops: set[object] = set()
+    opened: list[asyncio.Task[None]] = []
+
+    async def serve() -> None:
+        await asyncio.Event().wait()
+
+    @JobQueue.task("t")
+    async def work() -> None:
+        loops.add(asyncio.get_running_loop())
+        if not opened:
+            opened.append(asyncio.create_task(serve()))
+        assert not opened[0].done()
+
+    threads = [threading.Thread(target=run, args=("work",)) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert run("work").error is None
+    assert len(loops) == 1
+
+
+def test_the_loop_is_not_the_slots_own(run: Run) -> None:
+    """A sync task may run a loop of its own, as it would elsewhere."""
+
+    @JobQueue.task("t")
+    async def async_work() -> None: ...
+
+    @JobQueue.task("t")
+    def work() -> None:
+        asyncio.run(asyncio.sleep(0))
+
+    assert run("async_work").error is None
+    assert run("work").error is None
+
+
+def test_no_task_ends_the_loop_of_the_others(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    @JobQueue.task("t")
+    async def quits() -> None:
+        raise SystemExit(3)
+
+    @JobQueue.task("t")
+    async def quits_in_a_child() -> None:
+        asyncio.get_running_loop().call_soon(exit_, 4)
+        await asyncio.sleep(0.01)
+
+    def exit_(code: int) -> None:
+        raise SystemExit(code)
+
+    @JobQueue.task("t")
+    async def work() -> None: ...
+
+    assert isinstance(run("quits").error, SystemExit)
+    assert run("quits_in_a_child").error is None
+    assert run("work").error is None
+    assert "has tried to end the process" in caplog.text
+
+
+def test_context_variables_of_a_slot_reach_the_loop(run: Run) -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
+    variable.set("from the slot")
+    found: list[str] = []
+
+    @JobQueue.task("t")
+    async def work() -> None:
+        found.append(variable.get())
+
+    run("work")
+
+    assert found == ["from the slot"]
+
+
+def test_what_tasks_left_on_the_loop_is_cancelled_at_its_end(
+    run: Run, executor: Executor
+) -> None:
+    ended: list[str] = []
+
+    async def forever() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("forever")
+
+    @JobQueue.task("t")
+    async def work() -> None:
+        left.append(asyncio.create_task(forever()))
+        await asyncio.sleep(0)
+
+    left: list[asyncio.Task[None]] = []
+    run("work")
+    executor._event_loop.close()
+
+    assert ended == ["forever"]
+
+
+def test_a_limit_is_for_the_call_and_neither_for_hooks_nor_for_the_log(
+    executor: Executor,
+) -> None:
+    """The supervisor would kill the process of a job that is beyond it for long."""
+    queue = JobQueue()
+    seen: list[object] = []
+
+    class Noting(Reserved):
+        def limit(self, seconds: float | None) -> None:
+            seen.append(seconds)
+
+    @queue.around
+    def hook(_job: Job) -> Iterator[None]:
+        seen.append("before")
+        yield
+        seen.append("after")
+
+    @queue.task("t", time_limit=9)
+    def work() -> None:
+        seen.append("work")
+
+    body = json.dumps({"func_name": "work", "tube": "t", "kwargs": {}})
+    assert executor.execute(Noting(body.encode())).error is None
+    assert seen == ["before", 9, "work", None, "after"]

@@ -1,0 +1,364 @@
+"""Jobs that kill their worker: real processes that really die."""
+
+import logging
+import re
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from jobqueue import JobQueue, Worker
+from jobqueue.broker.consuming import WorkerConnection
+from jobqueue.job.outcome import Buried, NotNow, Outcome, RetryPolicy
+from jobqueue.worker.slots.admission import Suspicion, Wariness
+from tests.helpers.reserved import stats
+from tests.helpers.servers import (
+    DEADLINE,
+    Beanstalkd,
+    FakeBroker,
+    WorkerProcess,
+    eventually,
+    eventually_true,
+    write_module,
+)
+from tests.worker.test_worker import CONNECTED, RESERVED, working
+
+TASKS = """
+import ctypes, os, signal, time
+from jobqueue import JobQueue
+
+queue = JobQueue()
+
+def say(*words):
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
+
+@queue.task("t")
+def good(n):
+    say("good", n)
+
+@queue.task("t")
+def slow(n):
+    time.sleep(2)  # longer than a process takes to start, and jobs to come back
+
+@queue.task("t")
+def bad(how):
+    time.sleep(0.2)  # so that its neighbours have begun, too
+    say("bad")
+    if how == "exit":
+        os._exit(9)
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    ctypes.string_at(0)
+"""
+GOOD = 200
+MAX_LOST = 3
+
+
+@pytest.fixture
+def app(tmp_path: Path, broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_module(tmp_path, "tasks", TASKS)
+    monkeypatch.setenv("BEANSTALKD_URL", broker.url)
+    return tmp_path
+
+
+def good(n: int) -> None: ...
+
+
+def slow(n: int) -> None: ...
+
+
+def bad(how: str) -> None: ...
+
+
+def put(broker: Beanstalkd, how: str, bad_priority: int) -> int:
+    """Put good jobs, and a bad one among them."""
+    with JobQueue(broker.url) as queue:
+        put_good = queue.task("t")(good).put_many
+        put_good({"n": n} for n in range(GOOD // 2))
+        bad_id = queue.task("t", priority=bad_priority)(bad).put(how=how)
+        put_good({"n": n} for n in range(GOOD // 2, GOOD))
+    return bad_id
+
+
+def ran(logs: list[str]) -> tuple[set[int], int]:
+    """Return which good jobs have run, and how often the bad one has begun."""
+    text = "\n".join(logs)
+    done = re.findall(r"^good (\d+)$", text, re.MULTILINE)
+    return set(map(int, done)), len(re.findall(r"^bad$", text, re.MULTILINE))
+
+
+def is_worked_off(broker: Beanstalkd) -> bool:
+    return broker.counts("t") == {"buried": 1}
+
+
+@pytest.mark.parametrize("how", ["exit", "kill", "segfault"])
+@pytest.mark.parametrize("bad_priority", [0, 2**16, 2**20])
+def test_a_supervisor_outlives_a_job_that_kills_each_process_and_so_do_good_jobs(
+    app: Path, broker: Beanstalkd, how: str, bad_priority: int
+) -> None:
+    bad_id = put(broker, how, bad_priority)
+    with WorkerProcess(app, "--import=tasks", "--processes=4") as worker:
+        eventually_true(lambda: is_worked_off(broker), within=2 * DEADLINE)
+        assert worker.process.poll() is None
+        worker.signal(signal.SIGTERM)
+        assert worker.exit_code() == 0
+        done, begun = ran([worker.log])
+
+    assert done == set(range(GOOD))
+    assert MAX_LOST <= begun <= MAX_LOST + 4
+    assert f"Job {bad_id} buried: it can't be run (tube t): its worker was lost" in (
+        worker.log
+    )
+
+
+@pytest.mark.parametrize("how", ["exit", "kill", "segfault"])
+@pytest.mark.parametrize("bad_priority", [0, 2**16, 2**20])
+def test_a_single_process_that_a_service_manager_restarts_gets_past_it_too(
+    app: Path, broker: Beanstalkd, how: str, bad_priority: int
+) -> None:
+    put(broker, how, bad_priority)
+    logs: list[str] = []
+    deadline = time.monotonic() + 2 * DEADLINE
+    while not is_worked_off(broker):
+        assert time.monotonic() < deadline, logs
+        with WorkerProcess(app, "--import=tasks") as worker:
+            eventually_true(
+                lambda: worker.process.poll() is not None or is_worked_off(broker)
+            )
+            logs.append(worker.log)
+
+    done, begun = ran(logs)
+    assert done == set(range(GOOD))
+    assert MAX_LOST <= begun <= MAX_LOST + 1
+
+
+def test_a_kick_grants_a_crash_loop_its_allowance_anew(
+    app: Path, broker: Beanstalkd
+) -> None:
+    bad_id = put(broker, "exit", 0)
+    with WorkerProcess(app, "--import=tasks", "--processes=2") as worker:
+        for kicks in range(2):
+            eventually_true(lambda: is_worked_off(broker), within=2 * DEADLINE)
+            _, begun = ran([worker.log])
+            assert MAX_LOST * (kicks + 1) <= begun <= (MAX_LOST + 2) * (kicks + 1)
+            with broker.client("t") as client:
+                client.kick_job(bad_id)
+
+
+def test_a_bad_job_is_found_out_that_comes_when_the_workers_have_long_been_there(
+    app: Path, broker: Beanstalkd
+) -> None:
+    """They ask for no counts then, until one of them has died."""
+    with WorkerProcess(app, "--import=tasks", "--processes=2") as worker:
+        eventually(lambda: broker.waiting("t"), 2)
+        with broker.client() as client:
+
+            def is_trusted() -> bool:
+                before = client.stats()["cmd-stats-job"]
+                with JobQueue(broker.url) as queue:
+                    queue.task("t")(good).put(n=GOOD)
+                eventually(lambda: broker.counts("t"), {})
+                return client.stats()["cmd-stats-job"] == before
+
+            eventually_true(lambda: all(is_trusted() for _ in range(8)))
+        put(broker, "kill", 2**16)
+        eventually_true(lambda: is_worked_off(broker), within=2 * DEADLINE)
+        done, begun = ran([worker.log])
+
+    assert done >= set(range(GOOD))
+    assert MAX_LOST <= begun <= MAX_LOST + 2
+
+
+def counted(**counts: int) -> bytes:
+    some = {"pri": 7, "delay": 0, "ttr": 60, "releases": 0, "buries": 0, "kicks": 0}
+    lines = [f"{name}: {value}\n" for name, value in (some | counts).items()]
+    text = "---\nid: 9\ntube: t\n" + "".join(lines)
+    return b"OK %d\r\n%b\r\n" % (len(text), text.encode())
+
+
+def test_a_process_that_has_lost_a_reservation_is_wary_of_the_job(
+    socket_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By a script: a frozen process keeps its connection, and gets the job again."""
+    reserved_again = b"NOT_FOUND\r\n" + RESERVED
+    first, second = (counted(reserves=n) for n in (3, 4))
+    answers = (RESERVED, first, reserved_again, second)
+    refused = (counted(reserves=4), b"BURIED\r\n")
+    ran = []
+    with FakeBroker(socket_folder / "s", *CONNECTED, *answers, *refused) as fake:
+
+        @JobQueue(fake.url).task("t")
+        def work() -> None:
+            ran.append(1)
+
+        with working(Worker()):
+            eventually_true(lambda: "Job 9 buried" in caplog.text)
+
+    assert ran == [1]
+    assert fake.received[-1].startswith(b"bury 9 7\r\n")
+
+
+def test_each_job_is_suspect_until_one_proves_that_those_after_it_are_not() -> None:
+    wariness = Wariness()
+    first, second = Suspicion(wariness), Suspicion(wariness)
+    proof = stats(reserves=1)
+    assert first.is_of(10)
+    first.learn(10, proof)
+    assert first.is_of(11)  # it may be an urgent one that another worker is lost with
+
+    wariness._first_job_at = time.monotonic() - 1
+    first.learn(11, stats(reserves=1, delay=9))
+    assert not first.is_of(12)
+    assert second.is_of(13)  # its first one
+
+    second.learn(13, stats(reserves=1, delay=9))  # others may have been ready before it
+    second.learn(14, stats(reserves=2))
+    assert second.is_of(15)
+    second.learn(15, proof)
+    assert not second.is_of(16)
+
+    second.begin()  # it has lost a reservation, maybe since the process was frozen
+    assert first.is_of(17)
+    first.learn(17, stats(reserves=2))
+    assert first.is_of(18)
+
+
+def test_without_a_proof_jobs_are_trusted_after_a_minute() -> None:
+    wariness = Wariness()
+    suspicion = Suspicion(wariness)
+    suspicion.learn(1, stats(reserves=1, delay=9))
+    wariness._first_job_at = time.monotonic() - 61
+    assert suspicion.is_of(2)
+    suspicion.learn(2, stats(reserves=1, delay=9))
+    assert not suspicion.is_of(3)
+
+
+def test_a_job_that_comes_out_of_order_is_suspect() -> None:
+    wariness = Wariness()
+    suspicion = Suspicion(wariness)
+    wariness._first_job_at = time.monotonic() - 1
+    suspicion.learn(20, stats(reserves=1))
+
+    assert not suspicion.is_of(21)
+    assert suspicion.is_of(21)
+    assert suspicion.is_of(5)
+
+    suspicion.learn(5, stats(reserves=2))  # it was reserved before, as others may be
+    assert suspicion.is_of(20)
+
+    suspicion.learn(5, stats(reserves=1))  # 20 was more urgent, and 5 is next in order
+    assert not suspicion.is_of(6)
+
+
+def test_only_one_job_at_a_time_has_its_last_chance() -> None:
+    wariness = Wariness()
+    first, second = Suspicion(wariness), Suspicion(wariness)
+    policy = RetryPolicy(max_lost=3)
+
+    assert not first.take_last_chance(stats(reserves=1), policy)
+    assert not first.take_last_chance(stats(reserves=2), policy)
+    assert first.take_last_chance(stats(reserves=3), policy)
+    assert not second.take_last_chance(stats(reserves=2), policy)
+    with pytest.raises(NotNow):
+        second.take_last_chance(stats(reserves=3), policy)
+    first.give_last_chance_back()
+    assert second.take_last_chance(stats(reserves=3), policy)
+
+
+@pytest.mark.parametrize("max_lost", [1, None])
+def test_who_has_one_chance_or_any_number_has_no_last_one(max_lost: int | None) -> None:
+    policy = RetryPolicy(max_lost=max_lost)
+
+    found = [policy.is_last_chance(stats(reserves=n)) for n in (1, 2, 3)]
+    assert found == [False, False, False]
+
+
+def test_the_neighbours_of_a_job_that_kills_its_worker_are_not_buried_with_it(
+    app: Path, broker: Beanstalkd
+) -> None:
+    with JobQueue(broker.url) as queue:
+        slow_ids = queue.task("t")(slow).put_many([{"n": n} for n in range(3)])
+        bad_id = queue.task("t")(bad).put(how="kill")
+    with WorkerProcess(app, "--import=tasks", "--processes=2", "--threads=4") as worker:
+        eventually_true(lambda: is_worked_off(broker), within=2 * DEADLINE)
+        worker.signal(signal.SIGTERM)
+        assert worker.exit_code() == 0  # it logs what it has done after having done it
+        log = worker.log
+
+    buried = re.findall(r"Job (\d+) buried", log)
+    done = re.findall(r"Job (\d+) done", log)
+    assert buried == [str(bad_id)]
+    assert sorted(done) == sorted(map(str, slow_ids))
+    assert re.search(r"Job \d+ put back for a moment: ", log)
+
+
+@pytest.mark.parametrize("succeeds", [True, False])
+def test_a_job_that_runs_unasked_is_found_out_and_buried_before_it_can_crash(
+    broker: Beanstalkd,
+    queue: JobQueue,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    succeeds: bool,
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(Suspicion, "is_of", lambda *_: False)
+    may_end = threading.Event()
+
+    @queue.task("t", max_lost=1)
+    def work() -> None:
+        assert may_end.wait(DEADLINE)
+        if not succeeds:
+            raise ValueError
+
+    job_id = work.put()
+    with broker.client("t") as lost:
+        lost.reserve(0)
+    with working(Worker()):
+        eventually(lambda: broker.counts("t"), {"buried": 1})
+        may_end.set()
+        eventually_true(lambda: "while it ran, has ended" in caplog.text)
+        eventually(lambda: broker.waiting("t"), 1)
+
+    assert f"Job {job_id} buried while it runs: work (tube t): its worker was" in (
+        caplog.text
+    )
+    assert broker.counts("t") == ({} if succeeds else {"buried": 1})
+    assert ("has ended well and is deleted" in caplog.text) == succeeds
+    assert ("ValueError" in caplog.text) != succeeds
+
+
+def test_a_job_that_ends_well_just_as_it_is_buried_is_deleted_too(
+    broker: Beanstalkd, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Suspicion, "is_of", lambda *_: False)
+    is_being_buried, has_ended = threading.Event(), threading.Event()
+    settle = WorkerConnection.settle
+
+    def settle_slowly(
+        connection: WorkerConnection,
+        job_id: int,
+        outcome: Outcome,
+        *,
+        reserve: int | None = None,
+    ) -> bool:
+        if isinstance(outcome, Buried):
+            is_being_buried.set()
+            assert has_ended.wait(DEADLINE)
+            time.sleep(0.1)  # while the slot, too, has something to tell the broker
+        return settle(connection, job_id, outcome, reserve=reserve)
+
+    monkeypatch.setattr(WorkerConnection, "settle", settle_slowly)
+
+    @queue.task("t", max_lost=1)
+    def work() -> None:
+        assert is_being_buried.wait(DEADLINE)
+        has_ended.set()
+
+    work.put()
+    with broker.client("t") as lost:
+        lost.reserve(0)
+    with working(Worker()):
+        eventually_true(has_ended.is_set)
+        eventually(lambda: broker.counts("t"), {})

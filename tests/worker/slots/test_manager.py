@@ -1,0 +1,453 @@
+"""Several slots in one process, on a real broker."""
+
+import asyncio
+import logging
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import greenstalk
+import pytest
+
+from jobqueue import Job, JobQueue, JobStuckError, Worker, current_job
+from jobqueue.worker.running import time_limit as limits
+from jobqueue.worker.running.executor import Executor
+from jobqueue.worker.slots import manager as crew
+from jobqueue.worker.slots import slot as loop
+from jobqueue.worker.slots.manager import Told
+from tests.helpers.paths import ROOT
+from tests.helpers.raw_client import require_beanstalkd
+from tests.helpers.servers import Beanstalkd, FakeBroker, eventually, eventually_true
+from tests.worker.test_worker import CONNECTED, RESERVED, STATS, records, working
+
+
+@pytest.fixture(autouse=True)
+def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+
+def test_as_many_jobs_run_at_a_time_as_there_are_threads(
+    broker: Beanstalkd, queue: JobQueue
+) -> None:
+    together = threading.Barrier(8, timeout=20)
+
+    @queue.task("t")
+    def work() -> None:
+        together.wait()
+
+    work.put_many([{}] * 80)
+    Worker(threads=8, burst=True).run()
+
+    assert broker.counts("t") == {}
+    assert broker.connections() == 1  # the producer's
+
+
+def test_200_async_jobs_wait_side_by_side(broker: Beanstalkd, queue: JobQueue) -> None:
+    running = 0
+    most = 0
+    all_run = asyncio.Event()
+
+    @queue.task("t")
+    async def work() -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        if running == 200:
+            all_run.set()
+        await asyncio.wait_for(all_run.wait(), 20)
+        running -= 1
+
+    work.put_many([{}] * 200)
+    Worker(threads=200, burst=True).run()
+
+    assert most == 200
+    assert broker.counts("t") == {}
+
+
+def test_a_job_knows_its_attempt(broker: Beanstalkd, queue: JobQueue) -> None:
+    found: list[tuple[int, int]] = []
+
+    @queue.task("t")
+    def work() -> None:
+        found.append((current_job().id, current_job().attempt))
+
+    @queue.task("t")
+    async def async_work() -> None:
+        work()
+
+    with broker.client("t") as client:
+        for task in (work, async_work):
+            job_id = task.put()
+            client.release(client.reserve(0))
+            Worker(burst=True).run()
+            assert found.pop() == (job_id, 2)
+
+
+def test_a_job_that_has_ended_can_not_be_touched(
+    broker: Beanstalkd, queue: JobQueue
+) -> None:
+    jobs: list[Job] = []
+
+    @queue.task("t")
+    def work() -> None:
+        jobs.append(current_job())
+
+    work.put()
+    with working(Worker()):
+        eventually(lambda: broker.waiting("t"), 1)
+        eventually_true(lambda: jobs)
+        with pytest.raises(Exception, match="not reserved for this worker any more"):
+            jobs[0].touch()
+        work.put()  # the connection is still in use
+        eventually(lambda: len(jobs), 2)
+
+
+def test_all_slots_together_say_once_that_the_broker_is_away(
+    broker: Beanstalkd, queue: JobQueue, caplog: pytest.LogCaptureFixture
+) -> None:
+    ran: list[int] = []
+
+    @queue.task("t")
+    def work(n: int) -> None:
+        ran.append(n)
+
+    with working(Worker(threads=8)):
+        eventually(lambda: broker.waiting("t"), 8)
+        broker.kill()
+        eventually_true(lambda: "Waiting for the broker" in caplog.text)
+        broker.start()
+        work.put(1)
+        eventually(lambda: ran, [1])
+        eventually(lambda: broker.waiting("t"), 8)
+
+    assert caplog.text.count("Waiting for the broker") == 1
+    assert caplog.text.count("Connected to the broker") == 1
+
+
+def test_a_broker_that_freezes_is_noticed_and_waited_for(
+    broker: Beanstalkd,
+    queue: JobQueue,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loop, "RESERVE_TIMEOUT", 1)
+    ran: list[int] = []
+
+    @queue.task("t")
+    def work() -> None:
+        ran.append(1)
+
+    with working(Worker(url=f"{broker.url}?timeout=0.2", threads=2)):
+        eventually(lambda: broker.waiting("t"), 2)
+        broker.signal(signal.SIGSTOP)
+        eventually_true(lambda: "did not answer in time" in caplog.text)
+        broker.signal(signal.SIGCONT)
+        work.put()
+        eventually(lambda: ran, [1])
+
+
+def test_a_touch_that_is_answered_not_found_is_logged_and_the_last(
+    socket_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers = *CONNECTED, RESERVED, STATS, b"NOT_FOUND\r\n", b"NOT_FOUND\r\n"
+    finish = threading.Event()
+    with FakeBroker(socket_folder / "s", *answers) as fake:
+
+        @JobQueue(fake.url).task("t")
+        def work() -> None:
+            finish.wait(20)
+
+        with working(Worker()):
+            eventually_true(lambda: records(caplog, 9))
+            assert not finish.wait(1)  # the time for three touches of a ttr of 1
+            finish.set()
+            eventually(lambda: len(records(caplog, 9)), 2)
+
+    touch, settled = records(caplog, 9)
+    assert "its time to run could not be extended" in touch.getMessage()
+    assert "(work (tube t))" in touch.getMessage()
+    assert "not reserved for this worker any more" in settled.getMessage()
+    assert [c.split()[0] for c in fake.received[3:7]] == [
+        b"reserve-with-timeout",
+        b"stats-job",
+        b"touch",
+        b"delete",
+    ]
+
+
+def test_a_job_is_touched_three_times_in_its_time_to_run(
+    broker: Beanstalkd, queue: JobQueue
+) -> None:
+    finish = threading.Event()
+
+    @queue.task("t")
+    def work() -> None:
+        finish.wait(20)
+
+    work.options(ttr=3).put()
+    with working(Worker()):
+        eventually(lambda: broker.counts("t"), {"reserved": 1})
+        with broker.client() as client:
+            before = client.stats()["cmd-touch"]
+            eventually_true(lambda: client.stats()["cmd-touch"] >= before + 4)
+            assert client.stats_job(1)["time-left"] >= 1
+        finish.set()
+
+
+def test_a_quick_job_is_neither_touched_nor_asked_after(
+    broker: Beanstalkd, queue: JobQueue
+) -> None:
+    """But for the first ones: a new worker can't know how they fared."""
+
+    @queue.task("t")
+    def work() -> None: ...
+
+    def asked() -> tuple[int, int]:
+        with broker.client() as client:
+            stats = client.stats()
+        return stats["cmd-touch"], stats["cmd-stats-job"]
+
+    def is_asked_about_a_new_job() -> bool:
+        before = asked()
+        work.put()
+        eventually(lambda: broker.counts("t"), {})
+        return asked() != before
+
+    with working(Worker()):
+        eventually(is_asked_about_a_new_job, expected=False)
+        before = asked()
+        work.put_many([{}] * 100)
+        eventually(lambda: broker.counts("t"), {})
+        assert asked() == before
+
+
+def test_a_signal_is_not_missed_that_comes_when_all_is_done(
+    queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @queue.task("t")
+    def work() -> None: ...
+
+    work.put()
+    worker = Worker(max_jobs=1)
+    monkeypatch.setattr(worker.crew, "_join", lambda: worker.crew.tell(Told.SIGNAL))
+    worker.run()
+
+    assert not worker.crew.is_to_be_replaced
+
+
+def test_a_job_on_its_way_to_a_slot_that_is_stopped_runs_and_is_not_lost(
+    broker: Beanstalkd, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To leave it would count as a loss, and the third time it would be buried."""
+    monkeypatch.setattr(crew, "PATIENCE", 20)
+    ran = []
+
+    @queue.task("t")
+    def work() -> None:
+        ran.append(1)
+
+    worker = Worker()
+    with working(worker):
+        eventually(lambda: broker.waiting("t"), 1)
+        worker.stop()
+        work.put()
+        eventually(lambda: broker.counts("t"), {})
+
+    assert ran == [1]
+
+
+def test_a_job_that_comes_after_the_stop_is_said_to_be_waited_for(
+    broker: Beanstalkd,
+    queue: JobQueue,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(crew, "PATIENCE", 20)
+    begun, may_end = threading.Event(), threading.Event()
+
+    @queue.task("t")
+    def work() -> None:
+        begun.set()
+        may_end.wait(20)
+
+    worker = Worker()
+    with working(worker):
+        eventually(lambda: broker.waiting("t"), 1)
+        worker.stop()
+        eventually_true(lambda: "Stopping" in caplog.messages)
+        work.put()
+        assert begun.wait(20)
+        worker.stop()
+        once_more = "Stopping, as soon as job 1 is finished"
+        eventually_true(lambda: once_more in caplog.messages)
+        worker.stop()
+        may_end.set()
+
+    assert caplog.messages.count(once_more) == 1
+
+
+def test_a_job_that_another_holds_up_is_not_buried_and_the_other_is_named(
+    broker: Beanstalkd,
+    queue: JobQueue,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "GRACE", 0.1)
+    begun, release = threading.Event(), threading.Event()
+
+    @queue.task("t", time_limit=2)
+    async def innocent() -> None:
+        begun.set()
+        await asyncio.sleep(20)
+
+    @queue.task("t")
+    async def blocker() -> None:
+        release.wait(20)
+
+    innocent.put()
+    worker = Worker(threads=2)
+
+    def run() -> None:
+        with pytest.raises(JobStuckError):
+            worker.run()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert begun.wait(20)
+    blocker.put()
+    try:
+        eventually_true(lambda: "innocent (tube t) could not be" in caplog.text)
+        eventually_true(lambda: "in blocker" in caplog.text)
+        assert broker.counts("t") == {"reserved": 2}
+    finally:
+        release.set()
+        thread.join(20)
+    assert not thread.is_alive()
+
+
+def test_a_stuck_job_ends_the_run_when_the_others_are_done(
+    broker: Beanstalkd,
+    queue: JobQueue,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "GRACE", 0.1)
+    release, slow_may_end = threading.Event(), threading.Event()
+    ended: list[str] = []
+
+    @queue.task("t", time_limit=0.1)
+    def stuck() -> None:
+        release.wait(20)  # one call into C: nothing can be raised inside of it
+
+    @queue.task("t")
+    def slow() -> None:
+        slow_may_end.wait(20)
+        ended.append("slow")
+
+    @queue.task("t")
+    def other() -> None:
+        ended.append("other")
+
+    def run() -> None:
+        with pytest.raises(JobStuckError, match=f"job {stuck_id} does not stop"):
+            worker.run()
+        ended.append("run")
+
+    stuck_id = stuck.options(priority=9).put()
+    slow.put()
+    worker = Worker(threads=2)
+    thread = threading.Thread(target=run)
+    thread.start()
+    eventually(lambda: broker.stats_job(stuck_id)["state"], "buried")
+    assert broker.stats_job(stuck_id)["pri"] == 9
+    eventually_true(lambda: worker.crew.board.state.name == "LEAVING")
+    other.put()
+    slow_may_end.set()
+    thread.join()
+    release.set()
+
+    assert ended == ["slow", "run"]
+    assert broker.counts("t") == {"ready": 1, "buried": 1}
+    (record,) = (r for r in records(caplog, stuck_id) if r.levelno == logging.ERROR)
+    assert "release.wait(20)" in record.getMessage()
+    assert record.__dict__["func_name"] == "stuck"
+
+
+def test_a_fault_of_the_worker_itself_ends_it_and_loses_no_job(
+    broker: Beanstalkd,
+    queue: JobQueue,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @queue.task("t")
+    def work() -> None: ...
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Executor, "execute", broken)
+    work.put()
+
+    with pytest.raises(ZeroDivisionError):
+        Worker(threads=4).run()
+    eventually(lambda: broker.counts("t"), {"ready": 1})
+    assert "A slot of the worker has failed" in caplog.text
+
+
+def test_max_jobs_ends_the_run_with_no_job_reserved_in_vain(
+    broker: Beanstalkd, queue: JobQueue
+) -> None:
+    @queue.task("t")
+    def work() -> None: ...
+
+    work.put_many([{}] * 10)
+    Worker(max_jobs=4).run()
+
+    assert broker.counts("t") == {"ready": 6}
+    with broker.client("t") as client:
+        assert client.stats_job(client.peek_ready())["reserves"] == 0
+
+
+def test_a_deleted_job_of_a_lost_connection_is_warned_of(
+    broker: Beanstalkd, queue: JobQueue, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The heartbeat finds out, and the job is said to run twice perhaps."""
+    started, finish = threading.Event(), threading.Event()
+
+    @queue.task("t")
+    def work() -> None:
+        started.set()
+        finish.wait(20)
+
+    work.put()
+    with working(Worker()):
+        assert started.wait(20)
+        broker.kill()
+        eventually_true(lambda: "could not be extended" in caplog.text)
+        broker.start()
+        finish.set()
+        eventually_true(lambda: "before it could be told" in caplog.text)
+    with broker.client("t") as client, pytest.raises(greenstalk.NotFoundError):
+        client.peek_ready()
+
+
+def test_the_benchmark_of_the_worker_runs() -> None:
+    require_beanstalkd()
+    done = subprocess.run(
+        [
+            sys.executable,
+            ROOT / "tests/benchmarks/worker.py",
+            *("--jobs", "20", "--rounds", "2", "--seconds", "0.1"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stderr == ""
+    assert done.stdout.count("worker, 1 x 1 / bare socket: ") == 2
+    assert done.stdout.count("2 processes / 1 process: ") == 2
+    assert done.stdout.count("% of the possible") == 2
+    assert "s of CPU in 0.1 s" in done.stdout
