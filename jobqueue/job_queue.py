@@ -24,7 +24,7 @@ from jobqueue.job.body import check_tube
 from jobqueue.job.outcome import Given, RetryOn, RetryPolicy
 from jobqueue.job.signing import Secret, Signing
 from jobqueue.task.putter import Putter
-from jobqueue.task.registry import Place, Task, subscriber
+from jobqueue.task.registry import SourceLocation, Task, subscriber
 
 if TYPE_CHECKING:
     from jobqueue.job.context import Around
@@ -193,7 +193,7 @@ class JobQueue:
                 signing=self._signing,
                 # Where the decorator is as well as where the function is from: careless
                 # wrappers give all functions one origin, and helpers one decorator.
-                place=Place.of(sys._getframe(1), func, code_of(func)),  # noqa: SLF001
+                place=SourceLocation.of(sys._getframe(1), func, code_of(func)),  # noqa: SLF001
             )
             putter = Putter(func, task, parameters, self._pool, options)
             subscriber.register(task)

@@ -9,7 +9,7 @@ from jobqueue.admin.commands import change as acting
 from jobqueue.admin.commands import inspect as looking
 from jobqueue.admin.session import Session
 from jobqueue.broker.address import without_passwords
-from jobqueue.broker.stats import State
+from jobqueue.broker.stats import JobState
 
 PROGRAM = "jobqueue"
 
@@ -167,7 +167,7 @@ def _add_looking(commands: _Commands) -> None:
     )
     add = commands.add("list", looking.list_jobs, "Show the jobs of a tube.")
     _add_tube(add)
-    _add_states(add, required=False, choices=list(State))
+    _add_states(add, required=False, choices=list(JobState))
     add("--limit", type=_count, metavar="N", help="show no more than N jobs")
     add = commands.add("show", looking.show, "Show everything about one job.")
     add("id", type=_number, metavar="ID")
@@ -183,7 +183,7 @@ def _add_acting(commands: _Commands) -> None:
     add("ids", type=_number, nargs="+", metavar="ID")
     add = commands.add("clear", acting.clear, "Delete jobs by state.", CLEAR_HELP)
     _add_tube(add)
-    _add_states(add, required=True, choices=list(State))
+    _add_states(add, required=True, choices=list(JobState))
     add("--yes", action="store_true", help="don't ask")
     add = commands.add("pause", acting.pause, "Hand out no jobs for a while.")
     _add_tube(add)
@@ -204,7 +204,7 @@ def _add_transfer(commands: _Commands) -> None:
         "export", looking.export, "Write jobs as lines of JSON.", EXPORT_HELP
     )
     _add_tube(add)
-    _add_states(add, required=False, choices=list(State))
+    _add_states(add, required=False, choices=list(JobState))
     add = commands.add(
         "import", acting.import_jobs, "Put the jobs of an export.", IMPORT_HELP
     )
@@ -223,7 +223,7 @@ def _add_tube(add: Callable[..., Any], nargs: str | None = None) -> None:
 
 
 def _add_states(
-    add: Callable[..., Any], *, required: bool, choices: list[State]
+    add: Callable[..., Any], *, required: bool, choices: list[JobState]
 ) -> None:
     add(
         "--state",

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 
 from jobqueue.broker.put_options import PutOptions
-from jobqueue.broker.stats import JobRecord, State
+from jobqueue.broker.stats import JobRecord, JobState
 from jobqueue.errors import JobQueueError
 from jobqueue.job.body import check_tube
 
@@ -33,7 +33,7 @@ class JobLine:
 
 def as_values(job: JobRecord, body: bytes) -> dict[str, object]:
     """Return what JSON says of a job."""
-    remaining = job.time_left if job.state == State.DELAYED else 0
+    remaining = job.time_left if job.state == JobState.DELAYED else 0
     values = job.as_dict() | {"delay": remaining}
     try:
         return values | {"body": body.decode()}
@@ -65,7 +65,7 @@ def decode(line: bytes) -> JobLine:
                 priority=values.get("priority", usual.priority),
                 ttr=values.get("ttr", usual.ttr),
             ),
-            is_buried=values.get("state") == State.BURIED,
+            is_buried=values.get("state") == JobState.BURIED,
         )
     except (JobQueueError, ValueError) as error:
         raise BadLineError(str(error)) from None

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from jobqueue.admin.ids import Ids
 from jobqueue.broker.connection import MAX_JOB_ID
 from jobqueue.broker.operating import Operator
-from jobqueue.broker.stats import JobRecord, State, TubeRecord
+from jobqueue.broker.stats import JobRecord, JobState, TubeStats
 
 BLOCK = 5_000  # ids
 PATIENCE = 10_000_000  # ids in a row without a job, where the end is not known
@@ -28,7 +28,7 @@ class Search:
     """
 
     def __init__(
-        self, operator: Operator, tube: TubeRecord, states: Sequence[State]
+        self, operator: Operator, tube: TubeStats, states: Sequence[JobState]
     ) -> None:
         self._operator = operator
         self._tube = tube.tube
@@ -40,7 +40,7 @@ class Search:
         self._had = _signature(tube)
         self._has = self._had
         self._server = operator.server()
-        firsts = (operator.first(self._tube, state) for state in State)
+        firsts = (operator.first(self._tube, state) for state in JobState)
         known = {job_id for job_id in firsts if job_id is not None}
         last = MAX_JOB_ID if self._server.has_binlog else self._server.puts
         self._is_end_known = not self._server.has_binlog
@@ -115,8 +115,8 @@ class Search:
         return self.found >= self.wanted
 
 
-def _signature(tube: TubeRecord | None) -> list[int]:
+def _signature(tube: TubeStats | None) -> list[int]:
     """Return counts that change when a job comes to a tube or a state, or leaves it."""
     if tube is None:
         return []
-    return [*(tube.count([state]) for state in State), tube.puts, tube.deletes]
+    return [*(tube.count([state]) for state in JobState), tube.puts, tube.deletes]

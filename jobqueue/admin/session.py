@@ -9,7 +9,7 @@ from jobqueue.admin.screen.interrupts import Interrupts
 from jobqueue.broker.address import Address
 from jobqueue.broker.connection import Connection
 from jobqueue.broker.operating import Operator
-from jobqueue.broker.stats import TubeRecord
+from jobqueue.broker.stats import TubeStats
 from jobqueue.errors import JobQueueError
 
 
@@ -40,7 +40,7 @@ class Session:
         if "operator" in self.__dict__:
             self.operator.connection.close()
 
-    def tube(self, name: str) -> TubeRecord:
+    def tube(self, name: str) -> TubeStats:
         """Return what is counted of a tube. Raises :class:`CommandError`."""
         tube = self.operator.tube(name)
         if tube is None:

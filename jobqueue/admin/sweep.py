@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from jobqueue.broker.connection import MAX_JOB_ID
 from jobqueue.broker.operating import Operator
-from jobqueue.broker.stats import State
+from jobqueue.broker.stats import JobState
 
 _MOST = 2_000  # ids that are asked about at a time
 
@@ -23,7 +23,7 @@ Act = Callable[[Iterable[int]], Iterator[bool]]
 class Walk:
     """Does something to the jobs of one state that a tube has."""
 
-    def __init__(self, operator: Operator, tube: str, state: State) -> None:
+    def __init__(self, operator: Operator, tube: str, state: JobState) -> None:
         self._operator = operator
         self._tube = tube
         self._state = state

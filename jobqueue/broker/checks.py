@@ -29,7 +29,7 @@ def whole_seconds(name: str, delay: object) -> int:
     )
 
 
-def chance() -> float:
+def random_fraction() -> float:
     """Return any number from 0 to 1, each as likely as any other.
 
     The module random is slow to import, and can't be when no file can be opened.

@@ -291,9 +291,9 @@ class _Exchange:
         _traceback: TracebackType | None,
     ) -> None:
         if error is not None:
-            self.came_apart(error)
+            self.fail(error)
 
-    def came_apart(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
         """Close the connection, and raise what an error means that is not ours."""
         if isinstance(error, JobQueueError):
             return

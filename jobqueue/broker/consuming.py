@@ -20,7 +20,7 @@ from jobqueue.job.outcome import Buried, Deleted, JobStats, Outcome, Released
 _NO_JOB = {b"TIMED_OUT\r\n", b"DEADLINE_SOON\r\n"}
 
 
-class WorkerConnection(Connection):
+class ConsumerConnection(Connection):
     """A connection that jobs are reserved on, and settled.
 
     A reservation belongs to its connection. When that is closed, the job is ready.
@@ -75,7 +75,7 @@ class WorkerConnection(Connection):
             job_id, size = values_of(line, b"RESERVED")
             return id_of(job_id), self.body(number_of(size))
         except BaseException as error:
-            self._exchange.came_apart(error)
+            self._exchange.fail(error)
             raise
 
     def settle(
@@ -105,7 +105,7 @@ class WorkerConnection(Connection):
             self._reserve_is_sent = reserve is not None
             return self._is_confirmed(expected)
         except BaseException as error:
-            self._exchange.came_apart(error)
+            self._exchange.fail(error)
             raise
 
     def touch(self, job_id: int) -> bool:

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from jobqueue.broker.connection import MAX_JOB_ID, Connection
 from jobqueue.broker.put_options import whole_number
-from jobqueue.broker.stats import JobRecord, ServerRecord, State, TubeRecord
+from jobqueue.broker.stats import JobRecord, JobState, ServerStats, TubeStats
 from jobqueue.errors import OptionError
 from jobqueue.job.body import check_tube
 
@@ -22,24 +22,24 @@ class Operator:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
-    def server(self) -> ServerRecord:
+    def server(self) -> ServerStats:
         """Return what the server tells of itself."""
-        return ServerRecord.parse(self._chunk(b"stats\r\n"))
+        return ServerStats.parse(self._chunk(b"stats\r\n"))
 
     def tubes(self) -> list[str]:
         """Return the names of all tubes, sorted."""
         _, *lines = self._chunk(b"list-tubes\r\n").decode("ascii").splitlines()
         return sorted(line.removeprefix("- ") for line in lines)
 
-    def tube(self, name: str) -> TubeRecord | None:
+    def tube(self, name: str) -> TubeStats | None:
         """Return what is counted of a tube; None if there is no such tube."""
         return next(self.tube_records([name]))
 
-    def tube_records(self, names: Iterable[str]) -> Iterator[TubeRecord | None]:
+    def tube_records(self, names: Iterable[str]) -> Iterator[TubeStats | None]:
         """Yield what is counted of each tube; None if there is no such tube."""
         commands = [b"stats-tube %b\r\n" % check_tube(name).encode() for name in names]
         chunks = list(self.connection.ask_many(commands, self._read_chunk))
-        return (None if chunk is None else TubeRecord.parse(chunk) for chunk in chunks)
+        return (None if chunk is None else TubeStats.parse(chunk) for chunk in chunks)
 
     def job(self, job_id: int) -> tuple[JobRecord, bytes] | None:
         """Return a job and its body; None if there is no such job."""
@@ -65,13 +65,13 @@ class Operator:
             b"peek %d\r\n", ids, lambda: connection.answer_with_body(b"FOUND")
         )
 
-    def first(self, tube: str, state: State) -> int | None:
+    def first(self, tube: str, state: JobState) -> int | None:
         """Return the id of the job of a state that comes first; None if there is none.
 
         beanstalkd knows the most urgent ready one, the delayed one that is ready next
         and the one that was buried first, but no reserved one.
         """
-        if state is State.RESERVED:
+        if state is JobState.RESERVED:
             return None
         if self.connection.using != tube:
             self.connection.use(tube)

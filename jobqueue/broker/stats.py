@@ -23,7 +23,7 @@ _KEYS_OF_JOB = [
 ]
 
 
-class State(enum.StrEnum):
+class JobState(enum.StrEnum):
     """Where a job is in its life (protocol.txt, "Job Lifecycle")."""
 
     READY = "ready"
@@ -70,7 +70,7 @@ class JobRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class TubeRecord:
+class TubeStats:
     """One tube: beanstalkd's answer to stats-tube."""
 
     tube: str
@@ -103,7 +103,7 @@ class TubeRecord:
             paused=int(stats["pause-time-left"]),
         )
 
-    def count(self, states: Iterable[State]) -> int:
+    def count(self, states: Iterable[JobState]) -> int:
         """Return how many jobs are in one of these states."""
         return sum(int(getattr(self, state)) for state in states)
 
@@ -113,7 +113,7 @@ class TubeRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class ServerRecord:
+class ServerStats:
     """The server itself: beanstalkd's answer to stats.
 
     It does not tell how much memory it uses.

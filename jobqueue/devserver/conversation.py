@@ -28,14 +28,16 @@ class Wire(Protocol):
         """Receive again."""
 
 
-class Session:
+class Conversation:
     """A connection's conversation with the broker.
 
     One that gets the answer to a reserve by another's doing goes into ``answered``,
     whose owner has it :meth:`proceed`.
     """
 
-    def __init__(self, broker: Broker, wire: Wire, answered: "deque[Session]") -> None:
+    def __init__(
+        self, broker: Broker, wire: Wire, answered: "deque[Conversation]"
+    ) -> None:
         self._broker = broker
         self._wire = wire
         self._answered = answered
@@ -202,11 +204,11 @@ class Switchboard:
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
-        self._answered: deque[Session] = deque()
+        self._answered: deque[Conversation] = deque()
 
-    def open(self, wire: Wire) -> Session:
+    def open(self, wire: Wire) -> Conversation:
         """Begin a session on a new connection."""
-        return Session(self.broker, wire, self._answered)
+        return Conversation(self.broker, wire, self._answered)
 
     def tick(self) -> None:
         """Do all that is due now."""

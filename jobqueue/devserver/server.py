@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import cast
 
 from jobqueue.devserver.broker import SECOND, Broker
-from jobqueue.devserver.conversation import Session, Switchboard
+from jobqueue.devserver.conversation import Conversation, Switchboard
 from jobqueue.devserver.listen import BACKLOG
 
 _log = logging.getLogger("jobqueue.devserver")
@@ -80,7 +80,7 @@ class Connection(asyncio.Protocol):
         self._server = server
         self._board = board
         self._transport: asyncio.Transport
-        self._session: Session
+        self._session: Conversation
 
     def abort(self) -> None:
         """End it at once, whatever there is to send."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from jobqueue.broker.checks import Delay, chance, whole_seconds
+from jobqueue.broker.checks import Delay, random_fraction, whole_seconds
 from jobqueue.errors import OptionError
 
 Backoff = Delay | Sequence[Delay] | Callable[[int], Delay]
@@ -17,7 +17,7 @@ def exponential(retry: int) -> float:
     Chance has all of the span ("full jitter"), so that jobs that failed together, when
     a service went down, don't come back together to bring it down again.
     """
-    return chance() * min(LONGEST, 2.0 ** min(retry - 1, 12))
+    return random_fraction() * min(LONGEST, 2.0 ** min(retry - 1, 12))
 
 
 def check_backoff(backoff: Backoff) -> None:

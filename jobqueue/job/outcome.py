@@ -4,7 +4,7 @@ import enum
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from jobqueue.broker.checks import Delay, chance, whole_seconds
+from jobqueue.broker.checks import Delay, random_fraction, whole_seconds
 from jobqueue.errors import BadJobError, CrashLoopError, OptionError
 from jobqueue.job.backoff import Backoff, check_backoff, exponential, pause
 
@@ -39,7 +39,7 @@ class Bury(Exception):  # noqa: N818 - a task says `raise Bury("why")`
     """
 
 
-class NotNow(Exception):  # noqa: N818 - it is a verdict, as the two before are
+class RunLater(Exception):  # noqa: N818 - it is a verdict, as the two before are
     """Raised by the worker itself: put this job back for a moment. It has not run."""
 
 
@@ -168,7 +168,7 @@ def decide(error: BaseException, stats: JobStats, policy: RetryPolicy) -> Outcom
     kind = type(error)  # not isinstance(), which runs code of a task's own error
     if issubclass(kind, BadJobError | Bury):
         return Buried(stats.priority)
-    if issubclass(kind, NotNow):
+    if issubclass(kind, RunLater):
         return Released(stats.priority, _moment(stats))
     retried = issubclass(kind, (Retry, *policy.retry_on))
     if retried and policy.retries_left(stats):
@@ -181,7 +181,7 @@ def decide(error: BaseException, stats: JobStats, policy: RetryPolicy) -> Outcom
 def _moment(stats: JobStats) -> int:
     """Return how long to put a job back that another is in the way of."""
     longest: int = min(2 ** min(stats.releases + 1, 10), _LONGEST_MOMENT)
-    return round(longest / 2 * (1 + chance()))
+    return round(longest / 2 * (1 + random_fraction()))
 
 
 def _delay(error: BaseException, stats: JobStats, policy: RetryPolicy) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jobqueue.job.context import Around
 
 
-class Place(NamedTuple):
+class SourceLocation(NamedTuple):
     """The line of source that registered a task, and where its function is from."""
 
     file: str
@@ -32,7 +32,7 @@ class Place(NamedTuple):
     @classmethod
     def of(
         cls, frame: "FrameType", func: Callable[..., Any], code: "CodeType | None"
-    ) -> "Place":
+    ) -> "SourceLocation":
         """Return the place where a frame is now, as it registers a function."""
         return cls(
             file=os.path.realpath(frame.f_code.co_filename),
@@ -44,7 +44,7 @@ class Place(NamedTuple):
             ),
         )
 
-    def is_same(self, other: "Place") -> bool:
+    def is_same(self, other: "SourceLocation") -> bool:
         """Tell whether a task from the other place is this place's task once more.
 
         It is when the same line ran again, and also when its file did: a module that
@@ -71,7 +71,7 @@ class Task(NamedTuple):
     time_limit: float | None  # seconds
     around: "Sequence[Around]"  # the hooks of its queue, also those yet to come
     signing: Signing  # of its queue
-    place: Place
+    place: SourceLocation
 
 
 class Subscriber:

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from types import NoneType
 
 from jobqueue.broker.address import Address
-from jobqueue.broker.consuming import WorkerConnection
+from jobqueue.broker.consuming import ConsumerConnection
 from jobqueue.errors import BadJobError, BrokerError, TimeLimitExceeded
 from jobqueue.job.body import decode
 from jobqueue.job.outcome import Outcome, Released
 from jobqueue.task.registry import subscriber
-from jobqueue.worker.processes.status_board import Board
+from jobqueue.worker.processes.status_board import StatusBoard
 from jobqueue.worker.running.event_loop import EventLoop
 from jobqueue.worker.running.executor import Execution, Executor, FindTask, ReservedBody
 from jobqueue.worker.running.time_limit import TimeLimits
 from jobqueue.worker.settings import check_tubes
-from jobqueue.worker.slots.admission import Wariness
+from jobqueue.worker.slots.admission import GuardState
 from jobqueue.worker.slots.slot import Outage, Slot
 
 
@@ -63,7 +63,7 @@ def run_jobs(
     watched = check_tubes(tubes)
     ran: list[RanJob] = []
 
-    def connect() -> WorkerConnection:
+    def connect() -> ConsumerConnection:
         return _Connection(address, ran, slot.stop if reraise else None)
 
     limits: TimeLimits[ReservedBody] = TimeLimits()
@@ -73,8 +73,8 @@ def run_jobs(
             watched,
             _NotingExecutor(ran, subscriber.find_in(watched), limits, event_loop),
             _NoOutage(address),
-            Wariness(),
-            cell=Board(1).cells[0],
+            GuardState(),
+            cell=StatusBoard(1).cells[0],
             on_job_begin=lambda: None,
             on_job_end=lambda: None,
             burst=True,
@@ -127,7 +127,7 @@ def _ran(reserved: ReservedBody, error: BaseException | None) -> RanJob:
     return RanJob(reserved.id, message.tube, message.func_name, message.kwargs, error)
 
 
-class _Connection(WorkerConnection):
+class _Connection(ConsumerConnection):
     """A connection on which a retry is ready at once, and which may end the run."""
 
     def __init__(

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from jobqueue.broker.address import Address
 from jobqueue.broker.put_options import check_time_limit
 from jobqueue.task.registry import subscriber
-from jobqueue.worker.processes.signals import briefly
-from jobqueue.worker.reporting import job_log as report
+from jobqueue.worker.processes.signals import call_with_timeout
+from jobqueue.worker.reporting import job_log
 from jobqueue.worker.settings import (
     SHUTDOWN_TIMEOUT,
     Settings,
@@ -16,7 +16,7 @@ from jobqueue.worker.settings import (
     check_tubes,
     common_broker,
 )
-from jobqueue.worker.slots.manager import Crew
+from jobqueue.worker.slots.manager import SlotManager
 
 __all__ = ["Worker"]
 
@@ -59,7 +59,7 @@ class Worker:
         self._tasks = subscriber.tasks(self.tubes)
         self.address = address or common_broker(self._tasks)
         self._signed = check_secrets(self._tasks)
-        self.crew = Crew(
+        self.crew = SlotManager(
             Settings(
                 tubes=self.tubes,
                 address=self.address,
@@ -85,9 +85,9 @@ class Worker:
         seconds of its time limit, when the others have ended. It was buried; its thread
         is left behind, and ends with the process.
         """
-        report.started(self.tubes, self._tasks, self._signed, self.address)
+        job_log.started(self.tubes, self._tasks, self._signed, self.address)
         self.crew.run()
-        briefly(report.stopped)
+        call_with_timeout(job_log.stopped)
 
     def stop(self) -> None:
         """Reserve no more jobs, finish those that run, and return from :meth:`run`.

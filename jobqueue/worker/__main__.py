@@ -18,23 +18,22 @@ from jobqueue import JobQueueError, JobStuckError, Worker
 from jobqueue.worker.arguments import make_parser
 from jobqueue.worker.forks import call_in_children
 from jobqueue.worker.handover import hand_on, handed_on
-from jobqueue.worker.processes.leash import Leash
+from jobqueue.worker.processes.leash import ParentWatch
 from jobqueue.worker.processes.shared_memory import SharedMemory
 from jobqueue.worker.processes.signals import (
     SIGNALS,
     block_signals,
-    briefly,
+    call_with_timeout,
     exit_now,
     flush_output,
     is_blocked,
     notice,
     put_back,
 )
-from jobqueue.worker.processes.status_board import Board, size_of_board
-from jobqueue.worker.reporting import job_log as report
-from jobqueue.worker.reporting import log_format
-from jobqueue.worker.reporting.counters import SIZE, Memory, Tallies
-from jobqueue.worker.slots.manager import THREAD_NAME, Told
+from jobqueue.worker.processes.status_board import StatusBoard, size_of_status_board
+from jobqueue.worker.reporting import job_log, log_format
+from jobqueue.worker.reporting.counters import SIZE, CounterPool, Memory
+from jobqueue.worker.slots.manager import THREAD_NAME, Command
 
 MODULE = "jobqueue.worker"
 STDERR = 2  # the file descriptor
@@ -75,7 +74,7 @@ class _Shared:
     @classmethod
     def opened(cls, options: argparse.Namespace) -> Self:
         """Return what was handed on to a process that was started afresh."""
-        size = size_of_board(options.threads)
+        size = size_of_status_board(options.threads)
         tally = options.tally
         return cls(
             board=SharedMemory.open(options.supervised, size),
@@ -96,7 +95,7 @@ def _supervise(
     from jobqueue.worker.processes.child import Forked  # noqa: PLC0415
     from jobqueue.worker.processes.supervisor import Supervisor  # noqa: PLC0415
 
-    tallies = None if options.metrics_port is None else Tallies()
+    tallies = None if options.metrics_port is None else CounterPool()
     supervisor = Supervisor(
         [*_python(), MODULE, *arguments],
         processes=options.processes,
@@ -139,7 +138,7 @@ def _serve_metrics(
     except (OSError, ValueError) as error:  # ValueError: a host that can't be one
         parser.error(f"can't serve metrics at {host}:{port}: {error}")
     metrics_port.serve(listening, metrics.WorkerMetrics(memories, running))
-    briefly(report.metrics_are_served, host, port)
+    call_with_timeout(job_log.metrics_are_served, host, port)
     return listening.fileno()
 
 
@@ -196,7 +195,7 @@ def _work(
     shared: _Shared | None,
 ) -> int:
     """Work in this process, alone or under a supervisor."""
-    leash = None if shared is None else Leash(on_loss=exit_now)
+    leash = None if shared is None else ParentWatch(on_loss=exit_now)
     for module in options.modules:
         _import(module, parser)
     # A module that configures logging may have switched off the loggers from before.
@@ -214,8 +213,8 @@ def _work(
     except JobQueueError as error:
         parser.error(str(error))
     if shared is not None and leash is not None:
-        worker.crew.board = Board(options.threads, shared.board)
-        leash.on_loss = lambda: worker.crew.tell(Told.DRAIN)
+        worker.crew.board = StatusBoard(options.threads, shared.board)
+        leash.on_loss = lambda: worker.crew.tell(Command.DRAIN)
         if shared.tally is not None:
             worker.crew.count_in(shared.tally)
     elif options.metrics_port is not None:
@@ -227,7 +226,7 @@ def _work(
         failure = error
     ending.is_for_good = leash is not None or not worker.crew.is_to_be_replaced
     if isinstance(failure, JobStuckError):
-        briefly(report.stuck_worker_ends, str(failure))
+        call_with_timeout(job_log.stuck_worker_ends, str(failure))
         ending.now()
     if failure is not None:
         parser.error(str(failure))
@@ -266,7 +265,7 @@ def _end_threads(ending: _Ending, patience: float) -> None:
     def end_at_last() -> None:
         time.sleep(patience)
         names = [thread.name for thread in tasks_own if thread.is_alive()]
-        briefly(report.threads_left, names)
+        call_with_timeout(job_log.threads_left, names)
         ending.now()
 
     if tasks_own:
@@ -293,7 +292,7 @@ def _folder() -> str:
 
 
 def _cause(error: BaseException) -> str:
-    text = report.one_line(error)
+    text = job_log.one_line(error)
     if isinstance(error, SyntaxError):
         return text
     frame = traceback.extract_tb(error.__traceback__)[-1]

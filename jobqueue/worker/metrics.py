@@ -18,7 +18,7 @@ from jobqueue import Worker
 from jobqueue.broker.address import Address
 from jobqueue.broker.connection import Connection
 from jobqueue.broker.operating import Operator
-from jobqueue.broker.stats import State, TubeRecord
+from jobqueue.broker.stats import JobState, TubeStats
 from jobqueue.errors import BrokerError
 from jobqueue.worker.reporting.counters import (
     BOUNDS,
@@ -120,7 +120,7 @@ def _metrics_of_broker(counted: Totals) -> Iterator[Metric]:
         asked = _ask(list(brokers)[-1], _tubes(counted))
         up.add_metric([], asked is not None)
         for record in asked or []:
-            for state in State:
+            for state in JobState:
                 jobs.add_metric([record.tube, state], record.count([state]))
             waiting.add_metric([record.tube], record.waiting)
     yield from (up, jobs, waiting)
@@ -130,7 +130,7 @@ def _tubes(counted: Totals) -> set[str]:
     return {tube for tube, *func_name in counted if func_name} - {UNKNOWN}
 
 
-def _ask(url: str, tubes: Iterable[str]) -> list[TubeRecord] | None:
+def _ask(url: str, tubes: Iterable[str]) -> list[TubeStats] | None:
     """Return what the broker says of the tubes that it has; None if it is away."""
     address = Address.parse(url)._replace(timeout=BROKER_TIMEOUT)
     try:

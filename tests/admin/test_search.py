@@ -15,7 +15,7 @@ from jobqueue.admin.search import Search
 from jobqueue.broker.address import Address
 from jobqueue.broker.connection import Connection
 from jobqueue.broker.operating import Operator
-from jobqueue.broker.stats import State
+from jobqueue.broker.stats import JobState
 from tests.helpers.raw_client import require_beanstalkd
 from tests.helpers.servers import Beanstalkd
 from tests.helpers.terminal import delete, operate, put, put_buried
@@ -27,10 +27,10 @@ def operator(broker: Beanstalkd) -> Iterator[Operator]:
         yield Operator(connection)
 
 
-def search_for(operator: Operator, *states: State, tube: str = "t") -> Search:
+def search_for(operator: Operator, *states: JobState, tube: str = "t") -> Search:
     counts = operator.tube(tube)
     assert counts is not None
-    return Search(operator, counts, states or list(State))
+    return Search(operator, counts, states or list(JobState))
 
 
 def ids_of(search: Search) -> list[int]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from jobqueue.admin.screen import formatting as words
+from jobqueue.admin.screen import formatting
 from jobqueue.admin.top.rates import Sample, Trends
-from jobqueue.broker.stats import ServerRecord, TubeRecord
+from jobqueue.broker.stats import ServerStats, TubeStats
 from tests.helpers.servers import Beanstalkd, eventually_true
 from tests.helpers.terminal import (
     COMMAND,
@@ -24,13 +24,13 @@ ALTERNATE, BACK = "\x1b[?1049h", "\x1b[?1049l"
 HIDDEN, SHOWN = "\x1b[?25l", "\x1b[?25h"
 
 
-def server(pid: int = 1, **counts: int) -> ServerRecord:
+def server(pid: int = 1, **counts: int) -> ServerStats:
     names = (
         "uptime binlog_files max_job_size ready delayed reserved buried connections "
         "workers waiting puts jobs deletes timeouts cpu_seconds"
     )
     zeros = dict.fromkeys(names.split(), 0)
-    return ServerRecord(
+    return ServerStats(
         version="1.12",
         hostname="h",
         has_binlog=False,
@@ -40,13 +40,13 @@ def server(pid: int = 1, **counts: int) -> ServerRecord:
     )
 
 
-def tube(name: str, **counts: int) -> TubeRecord:
+def tube(name: str, **counts: int) -> TubeStats:
     names = "ready delayed reserved buried urgent watching waiting puts deletes paused"
     zeros = dict.fromkeys(names.split(), 0)
-    return TubeRecord(tube=name, **zeros | counts)
+    return TubeStats(tube=name, **zeros | counts)
 
 
-def sample(at: float, pid: int = 1, **tubes: TubeRecord) -> Sample:
+def sample(at: float, pid: int = 1, **tubes: TubeStats) -> Sample:
     puts = sum(tube.puts for tube in tubes.values())
     return Sample(at, server(pid, jobs=puts), tubes)
 
@@ -83,7 +83,7 @@ def test_a_server_or_a_tube_that_starts_anew_has_no_rate() -> None:
     ],
 )
 def test_trends_are_drawn_as_bars(values: list[float], expected: str) -> None:
-    assert words.sparkline(values, 5) == expected
+    assert formatting.sparkline(values, 5) == expected
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_trends_are_drawn_as_bars(values: list[float], expected: str) -> None:
     [(0, "0s"), (59, "59s"), (3600, "1h"), (3661, "1h 1m"), (93784, "1d 2h")],
 )
 def test_times_are_in_two_units(seconds: int, expected: str) -> None:
-    assert words.duration(seconds) == expected
+    assert formatting.duration(seconds) == expected
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 30)])

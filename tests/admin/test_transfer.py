@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobqueue.admin import jsonl as lines
+from jobqueue.admin import jsonl
 from jobqueue.broker.stats import JobRecord
 from tests.helpers.servers import Beanstalkd, FakeBroker, eventually, eventually_true
 from tests.helpers.terminal import (
@@ -45,14 +45,14 @@ def record(state: str = "ready", **numbers: int) -> JobRecord:
 
 @given(content=st.binary())
 def test_any_body_survives_a_line(content: bytes) -> None:
-    line = lines.encode(record(), content)
+    line = jsonl.encode(record(), content)
 
     assert line.count(b"\n") == 1
-    assert lines.decode(line).body == content
+    assert jsonl.decode(line).body == content
 
 
 def test_a_line_has_documented_keys() -> None:
-    values = json.loads(lines.encode(record("delayed", time_left=9), b"x"))
+    values = json.loads(jsonl.encode(record("delayed", time_left=9), b"x"))
 
     names = (
         "id tube state priority age delay ttr time_left reserves timeouts releases "
@@ -60,8 +60,8 @@ def test_a_line_has_documented_keys() -> None:
     )
     assert names.split() == list(values)
     assert values["delay"] == 9
-    assert json.loads(lines.encode(record("ready", time_left=9), b"x"))["delay"] == 0
-    odd = json.loads(lines.encode(record(), b"\xff"))
+    assert json.loads(jsonl.encode(record("ready", time_left=9), b"x"))["delay"] == 0
+    odd = json.loads(jsonl.encode(record(), b"\xff"))
     assert base64.b64decode(odd["body_base64"]) == b"\xff"
 
 
@@ -87,8 +87,8 @@ def test_a_line_has_documented_keys() -> None:
     ],
 )
 def test_a_line_that_is_no_job_says_why(line: bytes, problem: str) -> None:
-    with pytest.raises(lines.BadLineError, match=problem.replace('"', ".")):
-        lines.decode(line)
+    with pytest.raises(jsonl.BadLineError, match=problem.replace('"', ".")):
+        jsonl.decode(line)
 
 
 def test_ten_thousand_jobs_come_back_as_they_were(

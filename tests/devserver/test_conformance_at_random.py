@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 
 from jobqueue.devserver.broker import MAX_JOB_SIZE, Broker
-from jobqueue.devserver.conversation import Session, Switchboard
+from jobqueue.devserver.conversation import Conversation, Switchboard
 from tests.helpers.raw_client import (
     RawClient,
     comparable,
@@ -166,7 +166,7 @@ class Connection:
         self.ours = ours
         self._board = board
         self._wire = Written()
-        self.session: Session = board.open(self._wire)
+        self.session: Conversation = board.open(self._wire)
 
     def send(self, data: bytes, in_pieces_of: int | None = None) -> None:
         self._board.tick()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobqueue.devserver.broker import SECOND, Broker
-from jobqueue.devserver.conversation import Session, Switchboard
+from jobqueue.devserver.conversation import Conversation, Switchboard
 from jobqueue.devserver.ordering import Queue, Rotation
 
 
@@ -18,7 +18,7 @@ class Wire:
         self.written = b""
         self.is_closed = False
         self.is_reading = True
-        self.held_up: Session | None = None  # the session, if it is to be held up
+        self.held_up: Conversation | None = None  # the session, if it is to be held up
 
     def write(self, data: bytes) -> None:
         self.written += data

@@ -22,7 +22,7 @@ except ImportError:
 with atheris.instrument_imports(include=["jobqueue", "greenstalk"]):
     from jobqueue.broker import connection
     from jobqueue.broker.address import Address
-    from jobqueue.broker.consuming import WorkerConnection
+    from jobqueue.broker.consuming import ConsumerConnection
     from jobqueue.broker.put_options import PutOptions
     from jobqueue.broker.wire import BrokerSocket, Replies
     from jobqueue.errors import (
@@ -74,7 +74,7 @@ class _Answers(BrokerSocket):
 
 
 OPTIONS = PutOptions()
-CALLS: list[Callable[[WorkerConnection], object]] = [
+CALLS: list[Callable[[ConsumerConnection], object]] = [
     lambda c: c.put("t", b"", OPTIONS),
     lambda c: c.put_many("t", [b"", b""], OPTIONS),
     lambda c: c.watch_only(["t"]),
@@ -91,7 +91,7 @@ def fuzz_replies(data: bytes) -> None:
     _Answers.data = data[1:]
     call = CALLS[data[0] % len(CALLS)] if data else CALLS[0]
     with (
-        WorkerConnection(Address("nowhere")) as talk,
+        ConsumerConnection(Address("nowhere")) as talk,
         suppress(BrokerError, PutManyError, JobTooBigError),
     ):
         call(talk)

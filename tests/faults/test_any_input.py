@@ -25,11 +25,11 @@ from jobqueue import (
     Worker,
 )
 from jobqueue.broker.address import Address
-from jobqueue.broker.consuming import WorkerConnection
+from jobqueue.broker.consuming import ConsumerConnection
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.errors import BrokerURLError
 from jobqueue.job.outcome import DONE, Buried, JobStats, Released
-from jobqueue.worker.slots import slot as loop
+from jobqueue.worker.slots import slot
 from tests.helpers.raw_client import RawClient
 from tests.helpers.servers import Beanstalkd, eventually_true
 from tests.worker.test_worker import working
@@ -166,7 +166,7 @@ def test_any_text_as_a_url_is_an_address_or_refused(text: str, scheme: str) -> N
         assert Address.parse(str(address)).target == address.target
         if isinstance(address.target, str):
             with pytest.raises(BrokerError):
-                WorkerConnection(address)
+                ConsumerConnection(address)
 
 
 moments = st.datetimes(timezones=st.none() | st.timezones()) | st.timedeltas()
@@ -286,7 +286,7 @@ def are_stats(value: JobStats | None) -> bool:
 
 
 # How to call each method, and whether what it has returned can be.
-ASK: dict[str, Callable[[WorkerConnection], object]] = {
+ASK: dict[str, Callable[[ConsumerConnection], object]] = {
     "put": lambda c: is_id(c.put("t", b"", PutOptions())),
     "put_many": lambda c: all(map(is_id, c.put_many("t", [b""] * 3, PutOptions()))),
     "watch_only": lambda c: [c.watch_only(["t"])],  # type: ignore[func-returns-value]
@@ -308,7 +308,7 @@ def test_any_reply_is_a_good_one_or_the_end_of_the_connection(
     @given(st.lists(replies, max_size=4))
     def talk(replies: list[bytes]) -> None:
         any_broker.replies = replies
-        with WorkerConnection(Address.parse(any_broker.url)) as connection:
+        with ConsumerConnection(Address.parse(any_broker.url)) as connection:
             try:
                 assert ASK[method](connection)
             except PutManyError as error:
@@ -325,8 +325,8 @@ def test_any_reply_is_a_good_one_or_the_end_of_the_connection(
 def test_no_reply_ends_a_worker(
     any_broker: AnyBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(loop, "LONGEST_PAUSE", 0.001)
+    monkeypatch.setattr(slot, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(slot, "LONGEST_PAUSE", 0.001)
     scripts = []
 
     @settings(max_examples=300)

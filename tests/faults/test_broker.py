@@ -22,14 +22,14 @@ from jobqueue import (
     Worker,
 )
 from jobqueue.task.putter import Putter
-from jobqueue.worker.slots import slot as loop
+from jobqueue.worker.slots import slot
 from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
 from tests.worker.test_worker import working
 
 
 @pytest.fixture(autouse=True)
 def _shorter_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr(slot, "LONGEST_PAUSE", 0.1)
 
 
 def test_what_was_put_runs_and_what_was_buried_is_however_often_the_broker_is_killed(

@@ -20,7 +20,7 @@ from jobqueue import (
     Worker,
     current_job,
 )
-from jobqueue.worker.slots import slot as loop
+from jobqueue.worker.slots import slot
 from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
 from tests.worker.test_worker import working
 
@@ -156,8 +156,8 @@ def some_of(plan: Sequence[Trouble]) -> list[Trouble]:
 
 @pytest.fixture
 def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(loop, "LONGEST_PAUSE", 0.001)
+    monkeypatch.setattr(slot, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(slot, "LONGEST_PAUSE", 0.001)
 
 
 @pytest.mark.usefixtures("_without_pauses")

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from jobqueue.admin.commands.transfer import Import
-from jobqueue.admin.screen import formatting as words
+from jobqueue.admin.screen import formatting
 from jobqueue.admin.session import CommandError, Session, UsageError
 from jobqueue.admin.sweep import Walk
 from jobqueue.broker.operating import check_id
 from jobqueue.broker.put_options import PutOptions, whole_number
-from jobqueue.broker.stats import State, TubeRecord
+from jobqueue.broker.stats import JobState, TubeStats
 from jobqueue.job.body import Encoder, check_tube
 from jobqueue.job.signing import Signing
 
@@ -28,7 +28,7 @@ def kick(session: Session) -> int:
     if not options.tube or options.all == (options.count is not None):
         raise UsageError("give a tube with either --all or --count N, or --job ID...")
     tube = session.tube(check_tube(options.tube))
-    walk = Walk(session.operator, tube.tube, State.BURIED)
+    walk = Walk(session.operator, tube.tube, JobState.BURIED)
     count = min(tube.buried, tube.buried if options.all else options.count)
     steps = walk.all if options.all else walk.first
     act = session.operator.kick_jobs
@@ -36,14 +36,14 @@ def kick(session: Session) -> int:
     if session.console.as_json:
         session.console.json({"kicked": kicked})
     else:
-        jobs = words.number_of(kicked, "job")
+        jobs = formatting.number_of(kicked, "job")
         session.console.line(f"Kicked {jobs} of tube {tube.tube!r}")
     return 0 if kicked else 1
 
 
 def _kick_by_id(session: Session, ids: Sequence[int]) -> int:
     records = list(session.operator.jobs(ids))
-    buried = [job.id for job in records if job and job.state == State.BURIED]
+    buried = [job.id for job in records if job and job.state == JobState.BURIED]
     results = session.operator.kick_jobs(buried)
     kicked = {job_id for job_id, done in zip(buried, results, strict=True) if done}
     problems = {
@@ -78,7 +78,7 @@ def _report(session: Session, done: str, count: int, problems: dict[int, str]) -
     if console.as_json:
         console.json({done: count, f"not_{done}": sorted(problems)})
     else:
-        console.line(f"{done.capitalize()} {words.number_of(count, 'job')}")
+        console.line(f"{done.capitalize()} {formatting.number_of(count, 'job')}")
     for problem in problems.values():
         console.note(problem)
     return 1 if problems else 0
@@ -87,9 +87,9 @@ def _report(session: Session, done: str, count: int, problems: dict[int, str]) -
 def clear(session: Session) -> int:
     """Delete all jobs of a tube that are in some states."""
     console = session.console
-    states = [State(name) for name in session.options.states]
+    states = [JobState(name) for name in session.options.states]
     tube = session.tube(check_tube(session.options.tube))
-    free = [state for state in dict.fromkeys(states) if state is not State.RESERVED]
+    free = [state for state in dict.fromkeys(states) if state is not JobState.RESERVED]
     _confirm(session, tube, free)
     cleared = 0
     for state in free:
@@ -97,24 +97,24 @@ def clear(session: Session) -> int:
         act, count = session.operator.delete_jobs, tube.count([state])
         cleared += _count(session, "Deleting", walk.all(act, count), count)
     left = session.operator.tube(tube.tube)
-    reserved = left.reserved if left and State.RESERVED in states else 0
+    reserved = left.reserved if left and JobState.RESERVED in states else 0
     others = left.count(free) if left else 0
     if console.as_json:
         console.json({"cleared": cleared, "reserved": reserved, "left": others})
     else:
-        jobs = words.number_of(cleared, "job")
+        jobs = formatting.number_of(cleared, "job")
         console.line(f"Deleted {jobs} of tube {tube.tube!r}")
         if reserved:
             console.line(f"Not deleted: {reserved:,} reserved, which only workers can")
         if others:
-            console.line(f"{words.number_of(others, 'job')} came meanwhile")
+            console.line(f"{formatting.number_of(others, 'job')} came meanwhile")
     return 0 if cleared else 1
 
 
-def _confirm(session: Session, tube: TubeRecord, states: Sequence[State]) -> None:
+def _confirm(session: Session, tube: TubeStats, states: Sequence[JobState]) -> None:
     if session.options.yes or not (count := tube.count(states)):
         return
-    jobs = words.number_of(count, f"{' and '.join(states)} job")
+    jobs = formatting.number_of(count, f"{' and '.join(states)} job")
     answer = session.console.asks(f"Delete {jobs} of tube {tube.tube!r} for good?")
     if answer is None:
         raise UsageError("there is no terminal to ask on: give --yes to delete jobs")
@@ -125,7 +125,7 @@ def _confirm(session: Session, tube: TubeRecord, states: Sequence[State]) -> Non
 def pause(session: Session) -> int:
     """Have no jobs of a tube handed out for some seconds."""
     seconds = whole_number("SECONDS", session.options.seconds, least=1)
-    return _pause(session, seconds, f"is paused for {words.duration(seconds)}")
+    return _pause(session, seconds, f"is paused for {formatting.duration(seconds)}")
 
 
 def resume(session: Session) -> int:
@@ -214,13 +214,13 @@ def import_jobs(session: Session) -> int:
 
 
 def _say_how_far(session: Session, job: Import, *, is_done: bool) -> None:
-    said = f"Imported {words.number_of(job.put, 'job')}"
+    said = f"Imported {formatting.number_of(job.put, 'job')}"
     if not is_done:
         said += f"; to go on, import the same with --from-line {job.next_line}"
     if job.unconfirmed:
         said += (
-            f". The next {words.number_of(job.unconfirmed, 'line')} may have been put "
-            "all the same: see which are there before you go on"
+            f". The next {formatting.number_of(job.unconfirmed, 'line')} may have been "
+            "put all the same: see which are there before you go on"
         )
     session.console.note(said)
 

@@ -4,14 +4,13 @@ from collections.abc import Iterable
 
 from jobqueue.admin.commands.transfer import exported
 from jobqueue.admin.jsonl import as_values
-from jobqueue.admin.screen import formatting as words
-from jobqueue.admin.screen import views
+from jobqueue.admin.screen import formatting, views
 from jobqueue.admin.screen.console import Console
 from jobqueue.admin.search import Search
 from jobqueue.admin.session import CommandError, Session, no_tube
 from jobqueue.admin.top import loop as top_loop
 from jobqueue.broker.operating import check_id
-from jobqueue.broker.stats import JobRecord, State
+from jobqueue.broker.stats import JobRecord, JobState
 from jobqueue.job.body import check_tube
 
 
@@ -106,20 +105,22 @@ def export(session: Session) -> int:
                     count += len(lines)
                 advance(count, search.total)
     finally:
-        console.note(f"Exported {words.number_of(count, 'job')}; all are still there")
+        console.note(
+            f"Exported {formatting.number_of(count, 'job')}; all are still there"
+        )
     return _check_complete(search)
 
 
 def _search(session: Session) -> Search:
     tube = session.tube(check_tube(session.options.tube))
-    states = [State(name) for name in session.options.states] or list(State)
+    states = [JobState(name) for name in session.options.states] or list(JobState)
     return Search(session.operator, tube, states)
 
 
 def _check_complete(search: Search) -> int:
     if search.missing:
         raise CommandError(
-            f"this is incomplete: {words.number_of(search.missing, 'more job')} "
+            f"this is incomplete: {formatting.number_of(search.missing, 'more job')} "
             "should be there, but this server does not tell where its ids end, and "
             "they lie too far apart to ask about each"
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import groupby, islice
 
-from jobqueue.admin import jsonl as lines
+from jobqueue.admin import jsonl
 from jobqueue.admin.jsonl import BadLineError, JobLine
 from jobqueue.admin.screen.interrupts import Interrupted
 from jobqueue.admin.search import Search
@@ -26,7 +26,7 @@ def exported(operator: Operator, search: Search) -> Iterator[list[bytes]]:
             some = jobs[start : start + BATCH]
             bodies = operator.bodies(job.id for job in some)
             yield [
-                lines.encode(job, body)
+                jsonl.encode(job, body)
                 for job, body in zip(some, list(bodies), strict=True)
                 if body is not None  # else it has gone meanwhile
             ]
@@ -131,7 +131,7 @@ def _decoded(batch: list[bytes]) -> tuple[list[JobLine], BadLineError | None]:
     jobs = []
     for line in batch:
         try:
-            jobs.append(lines.decode(line))
+            jobs.append(jsonl.decode(line))
         except BadLineError as error:
             return jobs, error
     return jobs, None

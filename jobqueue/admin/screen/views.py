@@ -3,39 +3,39 @@
 import functools
 from collections.abc import Iterable
 
-from jobqueue.admin.screen import formatting as words
+from jobqueue.admin.screen import formatting
 from jobqueue.admin.screen.table import Cell, Column, Table, count
-from jobqueue.broker.stats import JobRecord, ServerRecord, State, TubeRecord
+from jobqueue.broker.stats import JobRecord, JobState, ServerStats, TubeStats
 
 _CALL_WIDTH = 200  # characters
 
 STYLES = {
-    State.READY: "green",
-    State.DELAYED: "yellow",
-    State.RESERVED: "cyan",
-    State.BURIED: "bold red",
+    JobState.READY: "green",
+    JobState.DELAYED: "yellow",
+    JobState.RESERVED: "cyan",
+    JobState.BURIED: "bold red",
 }
 _STATES = {str(state): Cell(state, style) for state, style in STYLES.items()}
 
 
 def state_columns() -> list[Column]:
     """Return a column for each state."""
-    return [Column(state.upper(), is_number=True) for state in State]
+    return [Column(state.upper(), is_number=True) for state in JobState]
 
 
-def state_counts(tube: TubeRecord | ServerRecord) -> list[Cell]:
+def state_counts(tube: TubeStats | ServerStats) -> list[Cell]:
     """Return how many jobs are in each state."""
-    return [count(getattr(tube, state), STYLES[state]) for state in State]
+    return [count(getattr(tube, state), STYLES[state]) for state in JobState]
 
 
-def name_of(tube: TubeRecord) -> Cell:
+def name_of(tube: TubeStats) -> Cell:
     """Return a tube's name, which says if it is paused."""
     if tube.paused:
         return Cell(f"{tube.tube} (paused)", "yellow")
     return Cell(tube.tube, "bold")
 
 
-def tubes(records: Iterable[TubeRecord]) -> Table:
+def tubes(records: Iterable[TubeStats]) -> Table:
     """Return the table of ``stats``."""
     numbers = ("WATCH", "WAIT", "PUTS", "PAUSED")
     columns = [
@@ -50,7 +50,7 @@ def tubes(records: Iterable[TubeRecord]) -> Table:
             count(tube.watching),
             count(tube.waiting),
             count(tube.puts),
-            Cell(words.duration(tube.paused), "yellow")
+            Cell(formatting.duration(tube.paused), "yellow")
             if tube.paused
             else Cell("-", "dim"),
         ]
@@ -59,15 +59,15 @@ def tubes(records: Iterable[TubeRecord]) -> Table:
     return Table(columns, rows)
 
 
-def server(record: ServerRecord) -> str:
+def server(record: ServerStats) -> str:
     """Return the server's own line."""
-    files = words.number_of(record.binlog_files, "file")
+    files = formatting.number_of(record.binlog_files, "file")
     parts = [
-        f"beanstalkd {words.printable(record.version)}",
-        f"up {words.duration(record.uptime)}",
+        f"beanstalkd {formatting.printable(record.version)}",
+        f"up {formatting.duration(record.uptime)}",
         f"binlog of {files}" if record.has_binlog else "no binlog",
         "draining: takes no jobs" if record.is_draining else "not draining",
-        f"jobs of up to {words.size(record.max_job_size)}",
+        f"jobs of up to {formatting.size(record.max_job_size)}",
     ]
     return ", ".join(parts)
 
@@ -92,11 +92,11 @@ def _job_row(job: JobRecord, body: bytes) -> list[Cell]:
     return [
         Cell(str(job.id), "bold"),
         _STATES[job.state],
-        _plain(words.brief(job.age)),
+        _plain(formatting.brief(job.age)),
         _plain(_left(job)),
         _plain(str(job.priority)),
         *map(count, counts),
-        Cell(words.shortened(words.call(body), _CALL_WIDTH)),
+        Cell(formatting.shortened(formatting.call(body), _CALL_WIDTH)),
     ]
 
 
@@ -104,13 +104,13 @@ _plain = functools.lru_cache(maxsize=1024)(Cell)  # many jobs have much in commo
 
 
 def _left(job: JobRecord) -> str:
-    has_end = job.state in (State.DELAYED, State.RESERVED)
-    return words.brief(job.time_left) if has_end else "-"
+    has_end = job.state in (JobState.DELAYED, JobState.RESERVED)
+    return formatting.brief(job.time_left) if has_end else "-"
 
 
 def job_values(job: JobRecord, body: bytes) -> dict[str, object]:
     """Return what ``list --json`` prints of a job."""
-    message = words.message_of(body)
+    message = formatting.message_of(body)
     return job.as_dict() | {
         "func_name": message.func_name if message else None,
         "kwargs": message.kwargs if message else None,
@@ -120,14 +120,14 @@ def job_values(job: JobRecord, body: bytes) -> dict[str, object]:
 def one_job(job: JobRecord, body: bytes) -> str:
     """Return all about one job, in lines."""
     left = {
-        State.DELAYED: f" (ready in {words.duration(job.time_left)})",
-        State.RESERVED: f" (for another {words.duration(job.time_left)})",
-    }.get(State(job.state), "")
+        JobState.DELAYED: f" (ready in {formatting.duration(job.time_left)})",
+        JobState.RESERVED: f" (for another {formatting.duration(job.time_left)})",
+    }.get(JobState(job.state), "")
     lines = {
         "job": job.id,
         "tube": job.tube,
         "state": f"{job.state}{left}",
-        "age": words.duration(job.age),
+        "age": formatting.duration(job.age),
         "priority": job.priority,
         "delay": f"{job.delay} s, when it was put or released last",
         "ttr": f"{job.ttr} s",
@@ -139,4 +139,4 @@ def one_job(job: JobRecord, body: bytes) -> str:
         "body": f"{len(body):,} bytes",
     }
     head = "\n".join(f"{key:<9} {value}" for key, value in lines.items())
-    return f"{head}\n\n{words.pretty(body)}"
+    return f"{head}\n\n{formatting.pretty(body)}"

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jobqueue.broker.stats import ServerRecord, TubeRecord
+from jobqueue.broker.stats import ServerStats, TubeStats
 
 _KEPT = 240  # samples
 
@@ -14,8 +14,8 @@ class Sample:
     """What the broker counts at one moment."""
 
     at: float  # seconds, of any clock that goes forward
-    server: ServerRecord
-    tubes: Mapping[str, TubeRecord]
+    server: ServerStats
+    tubes: Mapping[str, TubeStats]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from jobqueue.admin.screen import formatting as words
-from jobqueue.admin.screen import views
+from jobqueue.admin.screen import formatting, views
 from jobqueue.admin.screen.table import Cell, Column, Table, count
 from jobqueue.admin.top.rates import Sample, Trends
-from jobqueue.broker.stats import ServerRecord, State, TubeRecord
+from jobqueue.broker.stats import JobState, ServerStats, TubeStats
 
 _TREND = 12  # characters, at least
 _LONGEST_NAME = 24  # of a tube, where the screen is narrow
@@ -27,17 +26,19 @@ def screen(
         Cell(_flow(trends, width)),
         Cell(""),
         tubes(shown, trends, width),
-        Cell(f"and {words.number_of(more, 'tube')} more" if more else ""),
+        Cell(f"and {formatting.number_of(more, 'tube')} more" if more else ""),
     ]
 
 
-def server(record: ServerRecord) -> str:
+def server(record: ServerStats) -> str:
     """Return what there is to say about the server, in few characters."""
     parts = [
-        f"beanstalkd {words.printable(record.version)}",
-        "draining" if record.is_draining else f"up {words.duration(record.uptime)}",
+        f"beanstalkd {formatting.printable(record.version)}",
+        "draining"
+        if record.is_draining
+        else f"up {formatting.duration(record.uptime)}",
         "with a binlog" if record.has_binlog else "no binlog",
-        words.number_of(record.connections, "connection"),
+        formatting.number_of(record.connections, "connection"),
         f"{record.waiting:,} waiting for jobs",
     ]
     return ", ".join(parts)
@@ -47,13 +48,14 @@ def _flow(trends: Trends, width: int) -> str:
     rates = trends.server
     room = max(_TREND, (width - 50) // 2)
     return (
-        f"put/s {words.rate(rates.puts):>7} {words.sparkline(list(trends.puts), room)}"
-        f"   deleted/s {words.rate(rates.deletes):>7} "
-        f"{words.sparkline(list(trends.deletes), room)}"
+        f"put/s {formatting.rate(rates.puts):>7} "
+        f"{formatting.sparkline(list(trends.puts), room)}"
+        f"   deleted/s {formatting.rate(rates.deletes):>7} "
+        f"{formatting.sparkline(list(trends.deletes), room)}"
     )
 
 
-def tubes(records: Sequence[TubeRecord], trends: Trends, width: int) -> Table:
+def tubes(records: Sequence[TubeStats], trends: Trends, width: int) -> Table:
     """Return the table of the tubes."""
     is_wide = width >= _WIDE
     columns = [
@@ -68,31 +70,33 @@ def tubes(records: Sequence[TubeRecord], trends: Trends, width: int) -> Table:
     trend = max(_TREND, room // 2 - 1) if is_wide else max(0, room - 1)
     columns.append(Column("READY TREND" if is_wide else "TREND"))
     for row, tube in zip(rows, records, strict=True):
-        row.append(Cell(words.sparkline(trends.ready(tube.tube), trend), "green"))
+        row.append(Cell(formatting.sparkline(trends.ready(tube.tube), trend), "green"))
     if is_wide:
         columns.append(Column("DELETED TREND"))
         for row, tube in zip(rows, records, strict=True):
-            row.append(Cell(words.sparkline(trends.deleted(tube.tube), trend), "cyan"))
+            row.append(
+                Cell(formatting.sparkline(trends.deleted(tube.tube), trend), "cyan")
+            )
     return Table(columns, rows)
 
 
-def _row(tube: TubeRecord, trends: Trends, *, is_wide: bool) -> list[Cell]:
+def _row(tube: TubeStats, trends: Trends, *, is_wide: bool) -> list[Cell]:
     rates = trends.tube(tube.tube)
     name = views.name_of(tube)
     if not is_wide:
-        name = name._replace(text=words.shortened(name.text, _LONGEST_NAME))
+        name = name._replace(text=formatting.shortened(name.text, _LONGEST_NAME))
     return [
         name,
         *views.state_counts(tube),
         count(tube.waiting),
-        Cell(words.rate(rates.puts), "" if rates.puts else "dim"),
-        Cell(words.rate(rates.deletes), "" if rates.deletes else "dim"),
+        Cell(formatting.rate(rates.puts), "" if rates.puts else "dim"),
+        Cell(formatting.rate(rates.deletes), "" if rates.deletes else "dim"),
     ]
 
 
-def _most_telling(tubes: list[TubeRecord], lines: int) -> list[TubeRecord]:
+def _most_telling(tubes: list[TubeStats], lines: int) -> list[TubeStats]:
     """Return as many tubes as have room: those that have jobs first, by name."""
-    by_jobs = sorted(tubes, key=lambda tube: (tube.count(State) == 0, tube.tube))
+    by_jobs = sorted(tubes, key=lambda tube: (tube.count(JobState) == 0, tube.tube))
     return sorted(by_jobs[:lines], key=lambda tube: tube.tube)
 
 

@@ -14,12 +14,12 @@ E = TypeVar("E")
 _WITHOUT_WAKING = 0.2  # seconds
 
 
-class Inbox(Generic[E]):
+class EventQueue(Generic[E]):
     """A queue of events, on which one thread waits without ever waking up in vain.
 
     The system may hand a signal to any thread. Python's handler runs in the main
     thread, as soon as that wakes up; so it waits for a socket, which a signal can write
-    to from anywhere: see :func:`jobqueue.worker.processes.signals.noticed`.
+    to from anywhere: see :func:`jobqueue.worker.processes.signals.handling_signals`.
     """
 
     def __init__(self) -> None:

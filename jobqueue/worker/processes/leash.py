@@ -7,7 +7,7 @@ from collections.abc import Callable
 _STDIN = 0
 
 
-class Leash:
+class ParentWatch:
     """The reading end of a pipe from the supervisor, which is the standard input.
 
     When it is at its end, because the supervisor says so or is no more, ``on_loss`` is

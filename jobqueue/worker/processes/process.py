@@ -8,7 +8,12 @@ from collections.abc import Sequence
 from jobqueue.worker.processes import child
 from jobqueue.worker.processes.shared_memory import SharedMemory
 from jobqueue.worker.processes.signals import SIGNALS
-from jobqueue.worker.processes.status_board import Board, Running, State, size_of_board
+from jobqueue.worker.processes.status_board import (
+    ProcessState,
+    RunningJob,
+    StatusBoard,
+    size_of_status_board,
+)
 from jobqueue.worker.running.time_limit import GRACE
 
 
@@ -26,9 +31,9 @@ class Process:
         slots: int,
         tally: SharedMemory | None,
     ) -> None:
-        shared = SharedMemory(size_of_board(slots))
+        shared = SharedMemory(size_of_status_board(slots))
         self.number = number
-        self.board = Board(slots, shared.memory)
+        self.board = StatusBoard(slots, shared.memory)
         self.began = time.monotonic()
         self.tally = tally
         self.was_killed = False  # by the supervisor, which has said why
@@ -50,7 +55,9 @@ class Process:
         A signal to its last steps, when Python has given up its handlers, ends it
         as well as they do.
         """
-        has_finished = self.board.state >= State.LEAVING and not self.board.count()
+        has_finished = (
+            self.board.state >= ProcessState.LEAVING and not self.board.count()
+        )
         last = [-signum for signum in SIGNALS] if has_finished else []
         return self.status not in (0, *last)
 
@@ -73,14 +80,14 @@ class Process:
         how = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL
         self._child.send_signal(how)
 
-    def is_hung(self, shutdown_timeout: float, awake_since: float) -> Running | None:
+    def is_hung(self, shutdown_timeout: float, awake_since: float) -> RunningJob | None:
         """Return a job that holds up all threads of the process, beyond its limit.
 
         The process itself would have buried it otherwise, 5 seconds after the limit;
         or after ``awake_since``, if it was frozen then.
         """
         patience = 2 * GRACE
-        if self.board.state is State.LEAVING:  # it has, and waits for other jobs
+        if self.board.state is ProcessState.LEAVING:  # it has, and waits for other jobs
             patience += shutdown_timeout
         now = time.monotonic()
         for running in self.board.running():

@@ -15,7 +15,7 @@ P = ParamSpec("P")
 
 _AnyHandler = Callable[[int, FrameType | None], object] | int
 
-BRIEFLY = "jobqueue-briefly"
+THREAD_NAME = "jobqueue-call-with-timeout"
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -31,8 +31,9 @@ class _Handler:
 
 
 def notice(note: Callable[[], object]) -> _Handler:
-    """Call ``note`` at each SIGTERM and SIGINT from now on, as :func:`noticed` does.
+    """Call ``note`` at each SIGTERM and SIGINT from now on.
 
+    As :func:`handling_signals` does, but for good.
     Children have to :func:`put_back` what was there before.
     """
     handler = _Handler(note)
@@ -42,7 +43,7 @@ def notice(note: Callable[[], object]) -> _Handler:
 
 
 @contextmanager
-def noticed(note: Callable[[], object], wakeup_fd: int) -> Iterator[None]:
+def handling_signals(note: Callable[[], object], wakeup_fd: int) -> Iterator[None]:
     """Call ``note`` at each SIGTERM and SIGINT; in the end all is as it was before.
 
     A byte is written to the socket ``wakeup_fd`` then, from whatever thread the system
@@ -115,14 +116,16 @@ def _handler_of(signum: signal.Signals) -> _AnyHandler:
     return signal.getsignal(signum) or signal.SIG_DFL  # None: it is not Python's
 
 
-def briefly(call: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+def call_with_timeout(
+    call: Callable[P, object], *args: P.args, **kwargs: P.kwargs
+) -> None:
     """Call something that may block, and wait a second for it at most.
 
     A log line blocks while nobody reads the pipe that it goes to, and while a task
     holds the log's lock. Stopping must not depend on that.
     """
     thread = threading.Thread(
-        target=call, args=args, kwargs=kwargs, name=BRIEFLY, daemon=True
+        target=call, args=args, kwargs=kwargs, name=THREAD_NAME, daemon=True
     )
     try:
         thread.start()
@@ -133,15 +136,15 @@ def briefly(call: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Non
 
 
 def is_blocked() -> bool:
-    """Tell whether something that was called briefly still blocks."""
-    return any(thread.name == BRIEFLY for thread in threading.enumerate())
+    """Tell whether a call made with a timeout still blocks."""
+    return any(thread.name == THREAD_NAME for thread in threading.enumerate())
 
 
 def flush_output() -> None:
     """Write out what was printed, unless that blocks."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # it was closed when the process began
-            briefly(stream.flush)
+            call_with_timeout(stream.flush)
 
 
 def exit_now(status: int = 0) -> NoReturn:

@@ -14,7 +14,7 @@ _CELL_SIZE = 16  # bytes: a job's id, and when its time limit is over
 _NO_JOB = 0
 
 
-class State(enum.IntEnum):
+class ProcessState(enum.IntEnum):
     """How far a process is."""
 
     STARTING = 0
@@ -24,14 +24,14 @@ class State(enum.IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningJob:
     """A job that a slot runs, and when its time limit is over (0: never)."""
 
     job_id: int
     limit: float  # time.monotonic()
 
 
-class Cell:
+class SlotStatus:
     """What one slot does."""
 
     def __init__(self, memory: memoryview) -> None:
@@ -50,32 +50,34 @@ class Cell:
         """Note that no job runs."""
         self._job_id[0] = _NO_JOB
 
-    def read(self) -> Running | None:
+    def read(self) -> RunningJob | None:
         """Return what runs."""
         job_id, limit = self._job_id[0], self._limit[0]
-        return None if job_id == _NO_JOB else Running(job_id, limit)
+        return None if job_id == _NO_JOB else RunningJob(job_id, limit)
 
 
-class Board:
+class StatusBoard:
     """A process's state and its slots' cells: in its own memory, unless shared."""
 
     def __init__(self, slots: int, memory: bytearray | mmap.mmap | None = None) -> None:
         self._memory = memoryview(
-            bytearray(size_of_board(slots)) if memory is None else memory
+            bytearray(size_of_status_board(slots)) if memory is None else memory
         )
         cells = self._memory[_STATE_SIZE:]
-        self.cells = [Cell(cells[n * _CELL_SIZE :][:_CELL_SIZE]) for n in range(slots)]
+        self.cells = [
+            SlotStatus(cells[n * _CELL_SIZE :][:_CELL_SIZE]) for n in range(slots)
+        ]
 
     @property
-    def state(self) -> State:
+    def state(self) -> ProcessState:
         """How far the process is."""
-        return State(self._memory[0])
+        return ProcessState(self._memory[0])
 
     @state.setter
-    def state(self, state: State) -> None:
+    def state(self, state: ProcessState) -> None:
         self._memory[0] = state
 
-    def running(self) -> Iterator[Running]:
+    def running(self) -> Iterator[RunningJob]:
         """Yield what the slots run."""
         for cell in self.cells:
             found = cell.read()
@@ -87,6 +89,6 @@ class Board:
         return sum(1 for _ in self.running())
 
 
-def size_of_board(slots: int) -> int:
+def size_of_status_board(slots: int) -> int:
     """Return how many bytes the board of so many slots takes."""
     return _STATE_SIZE + slots * _CELL_SIZE

@@ -9,13 +9,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from jobqueue.worker.processes.child import Forked
-from jobqueue.worker.processes.event_queue import Inbox
+from jobqueue.worker.processes.event_queue import EventQueue
 from jobqueue.worker.processes.process import Process
 from jobqueue.worker.processes.shared_memory import SharedMemory
-from jobqueue.worker.processes.signals import briefly, children_noticed, noticed
-from jobqueue.worker.processes.status_board import State
-from jobqueue.worker.reporting import job_log as report
-from jobqueue.worker.reporting.counters import Tallies
+from jobqueue.worker.processes.signals import (
+    call_with_timeout,
+    children_noticed,
+    handling_signals,
+)
+from jobqueue.worker.processes.status_board import ProcessState
+from jobqueue.worker.reporting import job_log
+from jobqueue.worker.reporting.counters import CounterPool
 
 CANNOT_START = 2  # exit status
 STARTING_POLL = 0.05  # seconds, until the first process works
@@ -28,7 +32,7 @@ LONGEST_PAUSE = 30.0  # seconds
 
 
 @dataclass(slots=True)
-class _Place:
+class _Seat:
     """Where one process works, and then the next."""
 
     number: int
@@ -57,15 +61,15 @@ class Supervisor:
         processes: int,
         threads: int,
         shutdown_timeout: float,
-        tallies: Tallies | None = None,
+        tallies: CounterPool | None = None,
     ) -> None:
         self._command = command
         self._tallies = tallies
         self._threads = threads
         self._shutdown_timeout = shutdown_timeout
-        self._places = [_Place(n) for n in range(1, processes + 1)]
+        self._places = [_Seat(n) for n in range(1, processes + 1)]
         self._leaving: list[Process] = []  # others have taken their places
-        self._inbox: Inbox[_Event] = Inbox()
+        self._inbox: EventQueue[_Event] = EventQueue()
         self._has_worked = False
         self._looked_at = self._awake_since = time.monotonic()
         self._is_stopping = False
@@ -80,9 +84,11 @@ class Supervisor:
         Raises :class:`~jobqueue.worker.processes.child.Forked` in each process that it
         has forked.
         """
-        briefly(report.supervisor_started, len(self._places), self._threads)
+        call_with_timeout(job_log.supervisor_started, len(self._places), self._threads)
         with self._inbox as inbox, ExitStack() as noticing:
-            signals = noticed(lambda: inbox.put(_Event.SIGNAL), inbox.wakeup_fd)
+            signals = handling_signals(
+                lambda: inbox.put(_Event.SIGNAL), inbox.wakeup_fd
+            )
             noticing.enter_context(signals)
             ended = children_noticed(lambda: inbox.put(_Event.PROCESS_ENDED))
             noticing.enter_context(ended)
@@ -90,7 +96,7 @@ class Supervisor:
                 self._start_what_is_due()
                 self._wait()
                 self._look_at_processes()
-        briefly(report.supervisor_stopped)
+        call_with_timeout(job_log.supervisor_stopped)
         return self._status
 
     def running(self) -> int:
@@ -115,7 +121,7 @@ class Supervisor:
             if due and place.process is None:
                 self._start(place)
 
-    def _start(self, place: _Place) -> None:
+    def _start(self, place: _Seat) -> None:
         try:
             place.process = Process(
                 place.number, self._command, self._threads, self._tally()
@@ -126,7 +132,7 @@ class Supervisor:
             raise
         except OSError as error:  # no memory, or too many processes or files
             pause = self._pause_after_death(place)
-            briefly(report.process_not_started, place.number, error, pause)
+            call_with_timeout(job_log.process_not_started, place.number, error, pause)
 
     def _tally(self) -> SharedMemory | None:
         if self._tallies is None:
@@ -145,11 +151,13 @@ class Supervisor:
             self._leaving.remove(process)
             self._report_death(process)
             return
-        self._has_worked |= process.board.state is not State.STARTING
+        self._has_worked |= process.board.state is not ProcessState.STARTING
         place = self._places[process.number - 1]
         place.process = None
-        place.is_done = process.board.state is State.DONE
-        has_left = process.board.state is State.LEAVING and not process.has_crashed
+        place.is_done = process.board.state is ProcessState.DONE
+        has_left = (
+            process.board.state is ProcessState.LEAVING and not process.has_crashed
+        )
         if self._is_stopping:
             self._report_death(process)
         if self._is_stopping or place.is_done or has_left:
@@ -161,14 +169,14 @@ class Supervisor:
         if time.monotonic() - process.began >= STEADY:
             place.deaths = 0
         pause = self._pause_after_death(place)
-        briefly(report.process_died, *_death(process), pause=pause)
+        call_with_timeout(job_log.process_died, *_death(process), pause=pause)
 
     def _report_death(self, process: Process) -> None:
         """Say so if a process that was to end has crashed before it had finished."""
         if process.has_crashed and not (self._is_abandoning or process.was_killed):
-            briefly(report.process_died, *_death(process), pause=None)
+            call_with_timeout(job_log.process_died, *_death(process), pause=None)
 
-    def _pause_after_death(self, place: _Place) -> float:
+    def _pause_after_death(self, place: _Seat) -> float:
         place.deaths += 1
         pause = _pause(place.deaths)
         place.starts_at = time.monotonic() + pause
@@ -195,16 +203,20 @@ class Supervisor:
             self._awake_since = now
         self._looked_at = now
 
-    def _look_at(self, place: _Place, process: Process) -> None:
+    def _look_at(self, place: _Seat, process: Process) -> None:
         state = process.board.state
-        self._has_worked |= state is not State.STARTING
-        if state is State.LEAVING and not self._is_stopping and self._has_room(place):
+        self._has_worked |= state is not ProcessState.STARTING
+        if (
+            state is ProcessState.LEAVING
+            and not self._is_stopping
+            and self._has_room(place)
+        ):
             self._leaving.append(process)
             place.process = None
             place.deaths = 0
         self._end_if_hung(process)
 
-    def _has_room(self, place: _Place) -> bool:
+    def _has_room(self, place: _Seat) -> bool:
         """Tell whether those that have left a place hold fewer jobs than it has slots.
 
         Else jobs that take long would pile up, in one process after the other.
@@ -216,7 +228,9 @@ class Supervisor:
         job = process.is_hung(self._shutdown_timeout, self._awake_since)
         if job is not None:
             process.kill()
-            briefly(report.process_hung, process.number, process.pid, job.job_id)
+            call_with_timeout(
+                job_log.process_hung, process.number, process.pid, job.job_id
+            )
 
     def _stop(self) -> None:
         """Let all processes finish their jobs; at a second signal, wait no longer."""
@@ -226,7 +240,7 @@ class Supervisor:
             processes = self._processes()
             for process in processes:
                 process.stop()
-            briefly(report.supervisor_stopping, len(processes))
+            call_with_timeout(job_log.supervisor_stopping, len(processes))
         if self._signals > 1:
             self._abandon()
 

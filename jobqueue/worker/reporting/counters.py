@@ -79,7 +79,7 @@ class Table:
             start = end
 
 
-class Tally(Observer):
+class JobCounters(Observer):
     """Counts what one process does, for each task that there is.
 
     What is not of a known task is counted for its tube, so that bodies of all kinds
@@ -144,7 +144,7 @@ def totals(memories: Iterable[Memory]) -> dict[Key, list[float]]:
     return found
 
 
-class Tallies:
+class CounterPool:
     """The memories that the processes of a supervisor count in.
 
     There are no more than there are processes at a time, however many come and go.

@@ -7,14 +7,14 @@ worker must not come back for ever.
 import threading
 import time
 
-from jobqueue.job.outcome import JobStats, NotNow, RetryPolicy
+from jobqueue.job.outcome import JobStats, RetryPolicy, RunLater
 
 # The heartbeat asks, too, about a job that has run for a while: not later than this.
 WARY_FOR = 0.5  # seconds
 WARY_WITHOUT_PROOF_FOR = 60.0  # seconds
 
 
-class Wariness:
+class GuardState:
     """What the slots of a process share: since when it has suspected every job.
 
     It does at first, and after a reservation was lost.
@@ -37,7 +37,7 @@ class Wariness:
         return now - self._first_job_at
 
 
-class Suspicion:
+class CrashLoopGuard:
     """Which jobs of one slot are suspect.
 
     A job whose worker was lost is ready again at once. beanstalkd hands out the jobs of
@@ -51,7 +51,7 @@ class Suspicion:
     for a while each job is asked about all the same.
     """
 
-    def __init__(self, wariness: Wariness) -> None:
+    def __init__(self, wariness: GuardState) -> None:
         self._wariness = wariness
         self._newest = 0
         self._era = wariness.era  # all that follows was learnt in this era
@@ -90,12 +90,12 @@ class Suspicion:
         fewer than is allowed, nobody can tell which of them it was. So they run one
         after the other, and only the one to blame is lost once too often.
 
-        Returns whether it is to be given back. Raises NotNow if another job has it.
+        Returns whether it is to be given back. Raises RunLater if another job has it.
         """
         if not policy.is_last_chance(stats):
             return False
         if not self._wariness.last_chance.acquire(blocking=False):
-            raise NotNow
+            raise RunLater
         return True
 
     def give_last_chance_back(self) -> None:

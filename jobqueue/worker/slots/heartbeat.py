@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection
 
 from jobqueue.errors import BrokerError, CrashLoopError
-from jobqueue.worker.reporting import job_log as report
+from jobqueue.worker.reporting import job_log
 from jobqueue.worker.reporting.reporter import Observer
 from jobqueue.worker.slots.reservation import Reservation
 
@@ -83,9 +83,9 @@ def _touch(reservation: Reservation, observer: Observer) -> float:
                 _ask_about(reservation, observer)
             return (reservation.ttr or 1) / TOUCHES_PER_TTR
         if not reservation.is_settled:
-            report.not_touched(reservation, "it was not reserved for this worker")
+            job_log.not_touched(reservation, "it was not reserved for this worker")
     except BrokerError as error:
-        report.not_touched(reservation, str(error))
+        job_log.not_touched(reservation, str(error))
     return math.inf
 
 
@@ -105,4 +105,4 @@ def _ask_about(reservation: Reservation, observer: Observer) -> None:
         reservation.is_doubted = True
         if reservation.bury():
             observer.buried_while_it_runs(reservation.task)
-            report.buried_while_it_runs(reservation, error)
+            job_log.buried_while_it_runs(reservation, error)

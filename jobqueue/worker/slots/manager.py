@@ -11,20 +11,24 @@ import traceback
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from jobqueue.broker.consuming import WorkerConnection
+from jobqueue.broker.consuming import ConsumerConnection
 from jobqueue.errors import BrokerError, JobQueueError, JobStuckError
 from jobqueue.task.registry import subscriber
-from jobqueue.worker.processes.event_queue import Inbox
-from jobqueue.worker.processes.signals import briefly, exit_now, noticed
-from jobqueue.worker.processes.status_board import Board, State
-from jobqueue.worker.reporting import job_log as report
-from jobqueue.worker.reporting.counters import Memory, Tally
+from jobqueue.worker.processes.event_queue import EventQueue
+from jobqueue.worker.processes.signals import (
+    call_with_timeout,
+    exit_now,
+    handling_signals,
+)
+from jobqueue.worker.processes.status_board import ProcessState, StatusBoard
+from jobqueue.worker.reporting import job_log
+from jobqueue.worker.reporting.counters import JobCounters, Memory
 from jobqueue.worker.reporting.reporter import NOBODY, Observer
 from jobqueue.worker.running.event_loop import EventLoop
 from jobqueue.worker.running.executor import Executor, ReservedBody
 from jobqueue.worker.running.time_limit import TimeLimits
 from jobqueue.worker.settings import Settings
-from jobqueue.worker.slots.admission import Wariness
+from jobqueue.worker.slots.admission import GuardState
 from jobqueue.worker.slots.heartbeat import Heartbeat
 from jobqueue.worker.slots.reservation import Reservation
 from jobqueue.worker.slots.slot import Outage, Slot
@@ -34,7 +38,7 @@ THREAD_NAME = "jobqueue-slot"
 LAST_STEPS = 0.2  # seconds, for a thread that has no job any more
 
 
-class Told(enum.Enum):
+class Command(enum.Enum):
     """What comes to a crew from outside."""
 
     SIGNAL = enum.auto()
@@ -57,10 +61,10 @@ class _SlotEnded:
     error: BaseException | None
 
 
-_Event = Told | _Stuck | _SlotEnded
+_Event = Command | _Stuck | _SlotEnded
 
 
-class Crew:
+class SlotManager:
     """Runs the slots, and what they share: heartbeat, time limits, event loop.
 
     A slot is a thread. The thread that calls :meth:`run` takes no jobs, so that it can
@@ -68,12 +72,12 @@ class Crew:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.board = Board(settings.threads)
+        self.board = StatusBoard(settings.threads)
         self._observer: Observer = NOBODY
         self._settings = settings
         self._job_numbers = itertools.count(1)
         self._event_loop = EventLoop()
-        self._events: Inbox[_Event] = Inbox()
+        self._events: EventQueue[_Event] = EventQueue()
         self._slots: list[Slot] = []
         self._threads: list[threading.Thread] = []  # of the slots, in their order
         self._slots_at_work = 0  # as far as events have told
@@ -90,20 +94,20 @@ class Crew:
     def count_in(self, memory: Memory) -> None:
         """Have what is done counted in this memory. To be called before :meth:`run`."""
         tasks = subscriber.tasks(self._settings.tubes)
-        self._observer = Tally(memory, self._settings.address, tasks)
+        self._observer = JobCounters(memory, self._settings.address, tasks)
 
     def stop(self) -> None:
         """Reserve no more jobs from now on. Can be called from any other thread."""
         for slot in self._slots:
             slot.stop()
-        self.tell(Told.STOP)
+        self.tell(Command.STOP)
 
     @property
     def is_to_be_replaced(self) -> bool:
         """Whether another process should go on: if this one only has to end itself."""
         return not self._is_told and (self._is_spent or bool(self._stuck))
 
-    def tell(self, what: Told) -> None:
+    def tell(self, what: Command) -> None:
         """Tell the crew something. Can be called from anywhere, signals included."""
         self._events.put(what)
 
@@ -126,16 +130,18 @@ class Crew:
             cleaning_up.callback(limits.close)
             cleaning_up.enter_context(self._events)
             cleaning_up.enter_context(
-                noticed(lambda: self.tell(Told.SIGNAL), self._events.wakeup_fd)
+                handling_signals(
+                    lambda: self.tell(Command.SIGNAL), self._events.wakeup_fd
+                )
             )
             heartbeat.start()
             cleaning_up.callback(heartbeat.close)
             self._slots = self._make_slots(executor, heartbeat)
-            self.board.state = State.WORKING
+            self.board.state = ProcessState.WORKING
             self._start_all()
             self._attend()
             is_done = not (self._is_draining or self._is_spent)
-            self.board.state = State.DONE if is_done else State.LEAVING
+            self.board.state = ProcessState.DONE if is_done else ProcessState.LEAVING
             self._join()
         self._note_last_signal()
         if self._failure is not None:
@@ -148,10 +154,10 @@ class Crew:
     def _make_slots(self, executor: Executor, heartbeat: Heartbeat) -> list[Slot]:
         settings = self._settings
         outage = Outage(settings.address, self._observer)
-        wariness = Wariness()
+        wariness = GuardState()
         return [
             Slot(
-                functools.partial(WorkerConnection, settings.address),
+                functools.partial(ConsumerConnection, settings.address),
                 settings.tubes,
                 executor,
                 outage,
@@ -181,7 +187,7 @@ class Crew:
     def _note_last_signal(self) -> None:
         """Don't miss a signal that came when all was done: nobody may go on then."""
         while not self._events.is_empty():
-            if self._events.get() in (Told.SIGNAL, Told.DRAIN):
+            if self._events.get() in (Command.SIGNAL, Command.DRAIN):
                 self._is_told = True
 
     def _start(self, slot: Slot) -> threading.Thread:
@@ -223,12 +229,12 @@ class Crew:
 
     def _deal_with(self, event: _Event) -> None:
         match event:
-            case Told.STOP:
+            case Command.STOP:
                 self._drain()
-            case Told.DRAIN:
+            case Command.DRAIN:
                 self._is_told = True
                 self._drain_within_deadline()
-            case Told.SIGNAL:
+            case Command.SIGNAL:
                 if self._has_signal:
                     self._deadline = 0  # a second one does not wait
                 self._is_told = self._has_signal = True
@@ -240,7 +246,7 @@ class Crew:
             case _SlotEnded(error):
                 self._slots_at_work -= 1
                 if error is not None:
-                    briefly(report.slot_failed, error)
+                    call_with_timeout(job_log.slot_failed, error)
                     self._failure = error
                     self._drain()
 
@@ -249,7 +255,7 @@ class Crew:
         jobs = next(self._job_numbers)
         if jobs == self._settings.max_jobs:
             self._is_spent = True
-            report.jobs_are_enough(jobs)
+            job_log.jobs_are_enough(jobs)
             self.stop()  # now, so that no slot reserves a job to no purpose
 
     def _give_up(self, stuck: Reservation, *, is_held_up: bool) -> None:
@@ -269,9 +275,9 @@ class Crew:
         self._stuck.append(stuck)
         where = self._where_is(stuck)
         if is_held_up:
-            briefly(report.held_up, stuck, where)
+            call_with_timeout(job_log.held_up, stuck, where)
         else:
-            briefly(report.stuck, stuck, where, is_buried=is_buried)
+            call_with_timeout(job_log.stuck, stuck, where, is_buried=is_buried)
         self._failure = JobStuckError(
             f"job {stuck.id} does not stop: only the end of its process ends it"
         )
@@ -288,7 +294,7 @@ class Crew:
             return
         self._is_draining = True
         self._drained_at = time.monotonic()
-        self.board.state = State.LEAVING
+        self.board.state = ProcessState.LEAVING
         for slot in self._slots:
             slot.stop()
         self._say_that_it_stops()
@@ -296,11 +302,11 @@ class Crew:
     def _say_that_it_stops(self) -> None:
         running = self._running()
         self._said_to_run.update(running)
-        briefly(report.stopping, running)
+        call_with_timeout(job_log.stopping, running)
 
     def _abandon(self) -> None:
         """Wait for the running jobs no longer."""
-        briefly(report.abandoned, self._running())
+        call_with_timeout(job_log.abandoned, self._running())
         if self._failure is None:
             exit_now()
 

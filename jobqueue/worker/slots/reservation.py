@@ -3,12 +3,12 @@
 import threading
 import time
 
-from jobqueue.broker.consuming import WorkerConnection
+from jobqueue.broker.consuming import ConsumerConnection
 from jobqueue.errors import ReservationLostError, SignatureError
 from jobqueue.job.outcome import DONE, Buried, JobStats, Outcome
 from jobqueue.task.registry import Task
-from jobqueue.worker.processes.status_board import Cell
-from jobqueue.worker.slots.admission import Suspicion
+from jobqueue.worker.processes.status_board import SlotStatus
+from jobqueue.worker.slots.admission import CrashLoopGuard
 
 
 class Reservation:
@@ -39,11 +39,11 @@ class Reservation:
 
     def __init__(
         self,
-        connection: WorkerConnection,
+        connection: ConsumerConnection,
         job_id: int,
         body: bytes,
-        cell: Cell,
-        suspicion: Suspicion,
+        cell: SlotStatus,
+        suspicion: CrashLoopGuard,
         *,
         may_be_of_other_tube: bool,
     ) -> None:
@@ -68,7 +68,7 @@ class Reservation:
 
         Raises :class:`~jobqueue.errors.SignatureError` for a signed job that was put
         into another tube, :class:`~jobqueue.errors.CrashLoopError` for one that was
-        lost too often to be run again, and NotNow for one that is not to run beside
+        lost too often to be run again, and RunLater for one that is not to run beside
         another.
         """
         self.task = task

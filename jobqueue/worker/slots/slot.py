@@ -4,26 +4,26 @@ import threading
 from collections.abc import Callable, Sequence
 
 from jobqueue.broker.address import Address
-from jobqueue.broker.checks import chance
-from jobqueue.broker.consuming import WorkerConnection
+from jobqueue.broker.checks import random_fraction
+from jobqueue.broker.consuming import ConsumerConnection
 from jobqueue.errors import BrokerError
 from jobqueue.job.outcome import (
     DONE,
     Buried,
     Deleted,
-    NotNow,
     Outcome,
     Released,
     RetryPolicy,
+    RunLater,
     decide,
 )
 from jobqueue.worker.forks import called_in_children
 from jobqueue.worker.processes.signals import end_child
-from jobqueue.worker.processes.status_board import Cell
-from jobqueue.worker.reporting import job_log as report
+from jobqueue.worker.processes.status_board import SlotStatus
+from jobqueue.worker.reporting import job_log
 from jobqueue.worker.reporting.reporter import NOBODY, Ending, Observer
 from jobqueue.worker.running.executor import Execution, Executor
-from jobqueue.worker.slots.admission import Suspicion, Wariness
+from jobqueue.worker.slots.admission import CrashLoopGuard, GuardState
 from jobqueue.worker.slots.reservation import Reservation
 
 RESERVE_TIMEOUT = 60  # seconds: so often the broker has to say that it is there
@@ -54,7 +54,7 @@ class Outage:
         """Take note that the broker is away."""
         with self._lock:
             if not self._is_on:
-                report.broker_is_away(error)
+                job_log.broker_is_away(error)
             self._is_on = True
 
     def ends(self) -> None:
@@ -63,7 +63,7 @@ class Outage:
             with self._lock:
                 if self._is_on:
                     self._observer.broker_is_back()
-                    report.broker_is_back(self._address)
+                    job_log.broker_is_back(self._address)
                 self._is_on = False
 
 
@@ -78,13 +78,13 @@ class Slot:
 
     def __init__(
         self,
-        connect: Callable[[], WorkerConnection],
+        connect: Callable[[], ConsumerConnection],
         tubes: Sequence[str],
         executor: Executor,
         outage: Outage,
-        wariness: Wariness,
+        wariness: GuardState,
         *,
-        cell: Cell,
+        cell: SlotStatus,
         on_job_begin: Callable[[], None],
         on_job_end: Callable[[], None],
         observer: Observer = NOBODY,
@@ -95,7 +95,7 @@ class Slot:
         self._tubes = tubes
         self._executor = executor
         self._outage = outage
-        self._suspicion = Suspicion(wariness)
+        self._suspicion = CrashLoopGuard(wariness)
         self._cell = cell
         self._on_job_begin = on_job_begin
         self._on_job_end = on_job_end
@@ -104,7 +104,7 @@ class Slot:
         self._burst = burst
         self._stopping = threading.Event()
         self._is_cut = False
-        self._connection: WorkerConnection | None = None
+        self._connection: ConsumerConnection | None = None
         self._waiting = False  # for the broker, and for nothing that a job did
         self._pause = FIRST_PAUSE
         self._is_forked = False  # this is a copy, in a child process
@@ -160,7 +160,7 @@ class Slot:
         if self._connection is not None:
             self._connection.close()
 
-    def _work_on(self, connection: WorkerConnection) -> None:
+    def _work_on(self, connection: ConsumerConnection) -> None:
         self._waiting = True
         if self._stopping.is_set():
             return
@@ -173,7 +173,7 @@ class Slot:
             elif self._burst or self._stopping.is_set():
                 return
 
-    def _wait_for_job(self, connection: WorkerConnection) -> Reservation | None:
+    def _wait_for_job(self, connection: ConsumerConnection) -> Reservation | None:
         self._waiting = True
         # A job that was asked for with the last verdict may be on its way. To leave it
         # would count as its worker's loss, and after some of these it would be buried.
@@ -218,12 +218,12 @@ class Slot:
                 self._settle_failed(reservation, execution, execution.error)
             elif self._settle(reservation, DONE):
                 self._observer.ended(Ending.DONE, execution)
-                report.done(reservation, execution)
+                job_log.done(reservation, execution)
             else:
                 self._is_lost(reservation, execution)
         except BrokerError:
             self._observer.ended(Ending.LOST, execution)
-            report.broker_not_told(reservation, execution)
+            job_log.broker_not_told(reservation, execution)
             raise
 
     def _end(self, reservation: Reservation) -> None:
@@ -244,35 +244,35 @@ class Slot:
         except Exception as broken:  # noqa: BLE001 - backoff may be a function of the app's
             broken.__cause__ = error
             error, outcome = broken, Buried(stats.priority)
-        failure = report.Failure(reservation, execution, error, stats, policy)
-        if outcome == Deleted() and not report.deleting(failure):
+        failure = job_log.Failure(reservation, execution, error, stats, policy)
+        if outcome == Deleted() and not job_log.deleting(failure):
             # The log would have had the only copy of the body, and it doesn't.
             outcome = Buried(stats.priority)
         if not self._settle(reservation, outcome):
             self._is_lost(reservation, execution)
             return
-        if type(error) is NotNow:  # isinstance() may run code of a task's own error
-            report.put_back(failure)
+        if type(error) is RunLater:  # isinstance() may run code of a task's own error
+            job_log.put_back(failure)
             return
         self._observer.ended(_ENDING_OF_FAILED[type(outcome)], execution, stats.tube)
         match outcome:
             case Released(delay=delay):
-                report.released(failure, delay)
+                job_log.released(failure, delay)
             case Buried():
-                report.buried(failure)
+                job_log.buried(failure)
 
     def _is_lost(self, reservation: Reservation, execution: Execution) -> None:
         """Take note that the reservation is void: lost, or given up meanwhile."""
         if not reservation.is_buried:
             self._suspicion.begin()
             self._observer.ended(Ending.LOST, execution)
-            report.reservation_lost(reservation, execution)
+            job_log.reservation_lost(reservation, execution)
             return
         is_well = reservation.is_doubted and execution.error is None
         is_deleted = is_well and reservation.delete_buried()
         if is_deleted:
             self._observer.ended(Ending.DONE, execution)
-        report.ended_after_all(reservation, execution, is_deleted=is_deleted)
+        job_log.ended_after_all(reservation, execution, is_deleted=is_deleted)
 
     def _settle(self, reservation: Reservation, outcome: Outcome) -> bool:
         reserve = None if self._stopping.is_set() else self._reserve_timeout
@@ -281,5 +281,5 @@ class Slot:
     def _wait_for_broker(self, error: BrokerError) -> None:
         self._outage.begins(error)
         # Jittered, so that a thousand workers don't come back in one instant.
-        self._stopping.wait(self._pause * (1 + chance()) / 2)
+        self._stopping.wait(self._pause * (1 + random_fraction()) / 2)
         self._pause = min(self._pause * 2, LONGEST_PAUSE)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from jobqueue import Job, JobQueue, TimeLimitExceeded
-from jobqueue.worker.running import time_limit as limits
+from jobqueue.worker.running import time_limit
 from jobqueue.worker.running.executor import Executor
 from tests.helpers.reserved import Reserved, Run, Running
 from tests.helpers.servers import DEADLINE, eventually
@@ -54,13 +54,13 @@ def test_a_lock_that_the_task_is_taking_is_not_left_held(
 ) -> None:
     lock = threading.Condition()  # like that of a log handler: taken by Python code
     looked = threading.Event()
-    takes_lock = limits._takes_lock
+    takes_lock = time_limit._takes_lock
 
     def look(thread: int) -> bool:
         looked.set()
         return takes_lock(thread)
 
-    monkeypatch.setattr(limits, "_takes_lock", look)
+    monkeypatch.setattr(time_limit, "_takes_lock", look)
 
     @JobQueue.task("t", time_limit=0.05)
     def work() -> None:
@@ -159,7 +159,7 @@ def test_what_swallows_the_error_is_reported_after_a_grace(
     monkeypatch: pytest.MonkeyPatch,
     is_async: bool,
 ) -> None:
-    monkeypatch.setattr(limits, "GRACE", 0.1)
+    monkeypatch.setattr(time_limit, "GRACE", 0.1)
     swallowed: list[BaseException] = []
     stop = threading.Event()
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from jobqueue import JobQueue, Worker
-from jobqueue.broker.consuming import WorkerConnection
-from jobqueue.job.outcome import Buried, NotNow, Outcome, RetryPolicy
-from jobqueue.worker.slots.admission import Suspicion, Wariness
+from jobqueue.broker.consuming import ConsumerConnection
+from jobqueue.job.outcome import Buried, Outcome, RetryPolicy, RunLater
+from jobqueue.worker.slots.admission import CrashLoopGuard, GuardState
 from tests.helpers.reserved import stats
 from tests.helpers.servers import (
     DEADLINE,
@@ -201,8 +201,8 @@ def test_a_process_that_has_lost_a_reservation_is_wary_of_the_job(
 
 
 def test_each_job_is_suspect_until_one_proves_that_those_after_it_are_not() -> None:
-    wariness = Wariness()
-    first, second = Suspicion(wariness), Suspicion(wariness)
+    wariness = GuardState()
+    first, second = CrashLoopGuard(wariness), CrashLoopGuard(wariness)
     proof = stats(reserves=1)
     assert first.is_of(10)
     first.learn(10, proof)
@@ -226,8 +226,8 @@ def test_each_job_is_suspect_until_one_proves_that_those_after_it_are_not() -> N
 
 
 def test_without_a_proof_jobs_are_trusted_after_a_minute() -> None:
-    wariness = Wariness()
-    suspicion = Suspicion(wariness)
+    wariness = GuardState()
+    suspicion = CrashLoopGuard(wariness)
     suspicion.learn(1, stats(reserves=1, delay=9))
     wariness._first_job_at = time.monotonic() - 61
     assert suspicion.is_of(2)
@@ -236,8 +236,8 @@ def test_without_a_proof_jobs_are_trusted_after_a_minute() -> None:
 
 
 def test_a_job_that_comes_out_of_order_is_suspect() -> None:
-    wariness = Wariness()
-    suspicion = Suspicion(wariness)
+    wariness = GuardState()
+    suspicion = CrashLoopGuard(wariness)
     wariness._first_job_at = time.monotonic() - 1
     suspicion.learn(20, stats(reserves=1))
 
@@ -253,15 +253,15 @@ def test_a_job_that_comes_out_of_order_is_suspect() -> None:
 
 
 def test_only_one_job_at_a_time_has_its_last_chance() -> None:
-    wariness = Wariness()
-    first, second = Suspicion(wariness), Suspicion(wariness)
+    wariness = GuardState()
+    first, second = CrashLoopGuard(wariness), CrashLoopGuard(wariness)
     policy = RetryPolicy(max_lost=3)
 
     assert not first.take_last_chance(stats(reserves=1), policy)
     assert not first.take_last_chance(stats(reserves=2), policy)
     assert first.take_last_chance(stats(reserves=3), policy)
     assert not second.take_last_chance(stats(reserves=2), policy)
-    with pytest.raises(NotNow):
+    with pytest.raises(RunLater):
         second.take_last_chance(stats(reserves=3), policy)
     first.give_last_chance_back()
     assert second.take_last_chance(stats(reserves=3), policy)
@@ -303,7 +303,7 @@ def test_a_job_that_runs_unasked_is_found_out_and_buried_before_it_can_crash(
     succeeds: bool,
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(Suspicion, "is_of", lambda *_: False)
+    monkeypatch.setattr(CrashLoopGuard, "is_of", lambda *_: False)
     may_end = threading.Event()
 
     @queue.task("t", max_lost=1)
@@ -332,12 +332,12 @@ def test_a_job_that_runs_unasked_is_found_out_and_buried_before_it_can_crash(
 def test_a_job_that_ends_well_just_as_it_is_buried_is_deleted_too(
     broker: Beanstalkd, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Suspicion, "is_of", lambda *_: False)
+    monkeypatch.setattr(CrashLoopGuard, "is_of", lambda *_: False)
     is_being_buried, has_ended = threading.Event(), threading.Event()
-    settle = WorkerConnection.settle
+    settle = ConsumerConnection.settle
 
     def settle_slowly(
-        connection: WorkerConnection,
+        connection: ConsumerConnection,
         job_id: int,
         outcome: Outcome,
         *,
@@ -349,7 +349,7 @@ def test_a_job_that_ends_well_just_as_it_is_buried_is_deleted_too(
             time.sleep(0.1)  # while the slot, too, has something to tell the broker
         return settle(connection, job_id, outcome, reserve=reserve)
 
-    monkeypatch.setattr(WorkerConnection, "settle", settle_slowly)
+    monkeypatch.setattr(ConsumerConnection, "settle", settle_slowly)
 
     @queue.task("t", max_lost=1)
     def work() -> None:

@@ -12,11 +12,10 @@ import greenstalk
 import pytest
 
 from jobqueue import Job, JobQueue, JobStuckError, Worker, current_job
-from jobqueue.worker.running import time_limit as limits
+from jobqueue.worker.running import time_limit
 from jobqueue.worker.running.executor import Executor
-from jobqueue.worker.slots import manager as crew
-from jobqueue.worker.slots import slot as loop
-from jobqueue.worker.slots.manager import Told
+from jobqueue.worker.slots import manager, slot
+from jobqueue.worker.slots.manager import Command
 from tests.helpers.paths import ROOT
 from tests.helpers.raw_client import require_beanstalkd
 from tests.helpers.servers import Beanstalkd, FakeBroker, eventually, eventually_true
@@ -132,7 +131,7 @@ def test_a_broker_that_freezes_is_noticed_and_waited_for(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loop, "RESERVE_TIMEOUT", 1)
+    monkeypatch.setattr(slot, "RESERVE_TIMEOUT", 1)
     ran: list[int] = []
 
     @queue.task("t")
@@ -231,7 +230,7 @@ def test_a_signal_is_not_missed_that_comes_when_all_is_done(
 
     work.put()
     worker = Worker(max_jobs=1)
-    monkeypatch.setattr(worker.crew, "_join", lambda: worker.crew.tell(Told.SIGNAL))
+    monkeypatch.setattr(worker.crew, "_join", lambda: worker.crew.tell(Command.SIGNAL))
     worker.run()
 
     assert not worker.crew.is_to_be_replaced
@@ -241,7 +240,7 @@ def test_a_job_on_its_way_to_a_slot_that_is_stopped_runs_and_is_not_lost(
     broker: Beanstalkd, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To leave it would count as a loss, and the third time it would be buried."""
-    monkeypatch.setattr(crew, "PATIENCE", 20)
+    monkeypatch.setattr(manager, "PATIENCE", 20)
     ran = []
 
     @queue.task("t")
@@ -264,7 +263,7 @@ def test_a_job_that_comes_after_the_stop_is_said_to_be_waited_for(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(crew, "PATIENCE", 20)
+    monkeypatch.setattr(manager, "PATIENCE", 20)
     begun, may_end = threading.Event(), threading.Event()
 
     @queue.task("t")
@@ -294,7 +293,7 @@ def test_a_job_that_another_holds_up_is_not_buried_and_the_other_is_named(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(limits, "GRACE", 0.1)
+    monkeypatch.setattr(time_limit, "GRACE", 0.1)
     begun, release = threading.Event(), threading.Event()
 
     @queue.task("t", time_limit=2)
@@ -333,7 +332,7 @@ def test_a_stuck_job_ends_the_run_when_the_others_are_done(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(limits, "GRACE", 0.1)
+    monkeypatch.setattr(time_limit, "GRACE", 0.1)
     release, slow_may_end = threading.Event(), threading.Event()
     ended: list[str] = []
 
