@@ -15,16 +15,17 @@ from typing import (
     TypeVar,
 )
 
-from jobqueue.broker.checks import Delay
+from jobqueue.broker.checks import Delay, check_tube
 from jobqueue.broker.pool import ConnectionPool
-from jobqueue.broker.put_options import PutOptions, check_time_limit
+from jobqueue.broker.put_options import PutOptions
 from jobqueue.errors import TaskDefinitionError
 from jobqueue.job.backoff import Backoff
-from jobqueue.job.body import check_tube
 from jobqueue.job.outcome import Given, RetryOn, RetryPolicy
 from jobqueue.job.signing import Secret, Signing
+from jobqueue.task.definition import SourceLocation, Task
+from jobqueue.task.options import check_time_limit
 from jobqueue.task.putter import Putter
-from jobqueue.task.registry import SourceLocation, Task, subscriber
+from jobqueue.task.registry import subscriber
 
 if TYPE_CHECKING:
     from jobqueue.job.context import Around

@@ -9,10 +9,10 @@ import base64
 import json
 from dataclasses import dataclass
 
+from jobqueue.broker.checks import check_tube
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.stats import JobRecord, JobState
 from jobqueue.errors import JobQueueError
-from jobqueue.job.body import check_tube
 
 _JSON = json.JSONEncoder(ensure_ascii=False)
 

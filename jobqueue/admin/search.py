@@ -10,7 +10,7 @@ younger than the server was put since: no id is further behind it than so many p
 from collections.abc import Iterator, Sequence
 
 from jobqueue.admin.ids import Ids
-from jobqueue.broker.connection import MAX_JOB_ID
+from jobqueue.broker.checks import MAX_JOB_ID
 from jobqueue.broker.operating import Operator
 from jobqueue.broker.stats import JobRecord, JobState, TubeStats
 

@@ -11,7 +11,7 @@ milliseconds, and that its worker releases with a delay, is kicked once more.
 
 from collections.abc import Callable, Iterable, Iterator
 
-from jobqueue.broker.connection import MAX_JOB_ID
+from jobqueue.broker.checks import MAX_JOB_ID
 from jobqueue.broker.operating import Operator
 from jobqueue.broker.stats import JobState
 

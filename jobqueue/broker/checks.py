@@ -1,12 +1,15 @@
-"""Spans of time, as users give them and as beanstalkd takes them: in whole seconds."""
+"""Checks of what beanstalkd takes: names of tubes, numbers, seconds, ids of jobs."""
 
 import math
-import os
+import re
 from datetime import timedelta
 
-from jobqueue.errors import OptionError
+from jobqueue.errors import OptionError, TubeNameError
 
+MAX_JOB_ID = 2**64 - 1
 MAX_NUMBER = 2**32 - 1  # the largest priority, delay and ttr (protocol.txt, "put")
+
+_TUBE_NAME = re.compile(r"[A-Za-z0-9+/;.$_()][A-Za-z0-9\-+/;.$_()]{0,199}")
 
 Delay = float | timedelta  # float stands for int as well
 
@@ -29,9 +32,40 @@ def whole_seconds(name: str, delay: object) -> int:
     )
 
 
-def random_fraction() -> float:
-    """Return any number from 0 to 1, each as likely as any other.
+def check_tube(name: object) -> str:
+    """Return the tube's name, if beanstalkd takes it.
 
-    The module random is slow to import, and can't be when no file can be opened.
+    A name is 1 to 200 bytes of letters, digits and ``-+/;.$_()``, and does not start
+    with ``-`` (protocol.txt, "Names"). Anything else could break out of its command.
+
+    Raises :class:`~jobqueue.errors.TubeNameError`.
     """
-    return int.from_bytes(os.urandom(4)) / (2**32 - 1)
+    if isinstance(name, str) and _TUBE_NAME.fullmatch(name):
+        return name
+    raise TubeNameError(
+        f"{name!r} is not a tube name: use 1 to 200 letters, digits and -+/;.$_(), "
+        "not starting with -"
+    )
+
+
+def whole_number(name: str, value: object, *, least: int = 0) -> int:
+    """Return the number, if beanstalkd takes it.
+
+    It answers one out of range with BAD_FORMAT, and then reads the job's body as
+    commands. Raises :class:`~jobqueue.errors.OptionError`.
+    """
+    if type(value) is int and least <= value <= MAX_NUMBER:
+        return value
+    raise OptionError(
+        f"{name} has to be a whole number from {least} to {MAX_NUMBER}, not {value!r}"
+    )
+
+
+def check_id(job_id: int) -> int:
+    """Return a job's id, if it can be one.
+
+    Raises :class:`~jobqueue.errors.OptionError`.
+    """
+    if 0 < job_id <= MAX_JOB_ID:
+        return job_id
+    raise OptionError(f"a job's id has to be from 1 to {MAX_JOB_ID}, not {job_id}")

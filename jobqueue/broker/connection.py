@@ -14,6 +14,7 @@ import greenstalk
 
 from jobqueue.broker.address import Address
 from jobqueue.broker.bulk import Bulk
+from jobqueue.broker.checks import MAX_JOB_ID, check_tube
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.wire import BrokerSocket
 from jobqueue.errors import (
@@ -26,14 +27,12 @@ from jobqueue.errors import (
     JobQueueError,
     JobTooBigError,
 )
-from jobqueue.job.body import check_tube
 
 T = TypeVar("T")
 
 _BATCH_JOBS = 500  # in one write
 _BATCH_BYTES = 2**18
 _MAX_BODY = 2**30  # bytes: the most that beanstalkd's -z allows
-MAX_JOB_ID = 2**64 - 1
 NOT_FOUND = b"NOT_FOUND\r\n"
 
 _NO_ROOM = "is out of memory, or has no room for its binlog"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from jobqueue.broker.address import Address
+from jobqueue.broker.checks import check_tube, whole_number
 from jobqueue.broker.connection import (
     NOT_FOUND,
     Connection,
@@ -13,9 +14,8 @@ from jobqueue.broker.connection import (
     number_of,
     values_of,
 )
-from jobqueue.broker.put_options import whole_number
-from jobqueue.job.body import check_tube
-from jobqueue.job.outcome import Buried, Deleted, JobStats, Outcome, Released
+from jobqueue.broker.outcomes import Buried, Deleted, Outcome, Released
+from jobqueue.broker.stats import JobStats
 
 _NO_JOB = {b"TIMED_OUT\r\n", b"DEADLINE_SOON\r\n"}
 

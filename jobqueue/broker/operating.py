@@ -3,11 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from jobqueue.broker.connection import MAX_JOB_ID, Connection
-from jobqueue.broker.put_options import whole_number
+from jobqueue.broker.checks import check_id, check_tube, whole_number
+from jobqueue.broker.connection import Connection
 from jobqueue.broker.stats import JobRecord, JobState, ServerStats, TubeStats
-from jobqueue.errors import OptionError
-from jobqueue.job.body import check_tube
 
 T = TypeVar("T")
 
@@ -139,13 +137,3 @@ class Operator:
 
     def _is_done(self, expected: bytes) -> bool:
         return self.connection.answer(expected) is not None
-
-
-def check_id(job_id: int) -> int:
-    """Return a job's id, if it can be one.
-
-    Raises :class:`~jobqueue.errors.OptionError`.
-    """
-    if 0 < job_id <= MAX_JOB_ID:
-        return job_id
-    raise OptionError(f"a job's id has to be from 1 to {MAX_JOB_ID}, not {job_id}")

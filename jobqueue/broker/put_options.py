@@ -4,37 +4,8 @@ import math
 from datetime import UTC, datetime
 from typing import NamedTuple, Self
 
-from jobqueue.broker.checks import MAX_NUMBER, Delay, whole_seconds
+from jobqueue.broker.checks import MAX_NUMBER, Delay, whole_number, whole_seconds
 from jobqueue.errors import OptionError
-
-
-def whole_number(name: str, value: object, *, least: int = 0) -> int:
-    """Return the number, if beanstalkd takes it.
-
-    It answers one out of range with BAD_FORMAT, and then reads the job's body as
-    commands. Raises :class:`~jobqueue.errors.OptionError`.
-    """
-    if type(value) is int and least <= value <= MAX_NUMBER:
-        return value
-    raise OptionError(
-        f"{name} has to be a whole number from {least} to {MAX_NUMBER}, not {value!r}"
-    )
-
-
-def check_time_limit(value: object) -> float | None:
-    """Return a time limit in seconds, or None for none, if it is one.
-
-    Raises :class:`~jobqueue.errors.OptionError`.
-    """
-    if value is None or (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and 0 < value <= MAX_NUMBER
-    ):
-        return value
-    raise OptionError(
-        f"time_limit has to be None or more than 0 seconds, not {value!r}"
-    )
 
 
 class _Numbers(NamedTuple):

@@ -3,7 +3,7 @@
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 _KEYS_OF_JOB = [
     "id:",
@@ -21,6 +21,32 @@ _KEYS_OF_JOB = [
     "buries:",
     "kicks:",
 ]
+
+
+class JobStats(NamedTuple):
+    """What the broker counts of a job (protocol.txt, "stats-job")."""
+
+    tube: str
+    priority: int
+    delay: int  # seconds, of its last put or release
+    ttr: int  # seconds
+    reserves: int
+    releases: int
+    buries: int
+    kicks: int
+
+    @property
+    def allowances(self) -> int:
+        """How many times the job has its limits: once, and once more for each kick."""
+        return self.kicks + 1
+
+    @property
+    def lost(self) -> int:
+        """How many reservations have ended without a verdict, while there is one now.
+
+        The worker was killed, or crashed, or froze, or lost its connection.
+        """
+        return self.reserves - 1 - self.releases - self.buries
 
 
 class JobState(enum.StrEnum):

@@ -1,9 +1,10 @@
 """How long a job that failed waits until it is tried again."""
 
+import os
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from jobqueue.broker.checks import Delay, random_fraction, whole_seconds
+from jobqueue.broker.checks import Delay, whole_seconds
 from jobqueue.errors import OptionError
 
 Backoff = Delay | Sequence[Delay] | Callable[[int], Delay]
@@ -49,3 +50,11 @@ def pause(backoff: Backoff, retry: int) -> int:
     if isinstance(backoff, Sequence):
         return whole_seconds("backoff", backoff[min(retry, len(backoff)) - 1])
     return whole_seconds("backoff", backoff)
+
+
+def random_fraction() -> float:
+    """Return any number from 0 to 1, each as likely as any other.
+
+    The module random is slow to import, and can't be when no file can be opened.
+    """
+    return int.from_bytes(os.urandom(4)) / (2**32 - 1)

@@ -2,32 +2,14 @@
 
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, NoReturn
 
-from jobqueue.errors import ArgumentError, BadJobError, TubeNameError
+from jobqueue.errors import ArgumentError, BadJobError
 
-_TUBE_NAME = re.compile(r"[A-Za-z0-9+/;.$_()][A-Za-z0-9\-+/;.$_()]{0,199}")
 _KEYS = frozenset({"func_name", "tube", "kwargs"})
 _SIGNATURE = "signature"  # a fourth key, if the job is signed: see signing.py
 _EXPECTED = 'expected a JSON object with the keys "func_name", "tube" and "kwargs"'
-
-
-def check_tube(name: object) -> str:
-    """Return the tube's name, if beanstalkd takes it.
-
-    A name is 1 to 200 bytes of letters, digits and ``-+/;.$_()``, and does not start
-    with ``-`` (protocol.txt, "Names"). Anything else could break out of its command.
-
-    Raises :class:`~jobqueue.errors.TubeNameError`.
-    """
-    if isinstance(name, str) and _TUBE_NAME.fullmatch(name):
-        return name
-    raise TubeNameError(
-        f"{name!r} is not a tube name: use 1 to 200 letters, digits and -+/;.$_(), "
-        "not starting with -"
-    )
 
 
 class Message(NamedTuple):

@@ -3,20 +3,22 @@
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from jobqueue.errors import NoCurrentJobError, ReservationLostError
-from jobqueue.job.outcome import JobStats
+
+if TYPE_CHECKING:
+    from jobqueue.broker.stats import JobStats
 
 
-class Reservation(Protocol):
+class JobControl(Protocol):
     """What a job's holder can ask of the broker."""
 
     def touch(self) -> bool:
         """Start the time to run anew; False if the reservation was lost."""
         ...
 
-    def stats(self) -> JobStats | None:
+    def stats(self) -> "JobStats | None":
         """Return what the broker counts; None if the reservation was lost."""
         ...
 
@@ -29,7 +31,7 @@ class Job:
     func_name: str
     tube: str
     kwargs: dict[str, object]
-    reservation: Reservation = field(repr=False, compare=False)
+    reservation: JobControl = field(repr=False, compare=False)
 
     @property
     def attempt(self) -> int:

@@ -2,11 +2,21 @@
 
 import enum
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from jobqueue.broker.checks import Delay, random_fraction, whole_seconds
+from jobqueue.broker.checks import Delay, whole_seconds
+from jobqueue.broker.outcomes import Buried, Deleted, Outcome, Released
 from jobqueue.errors import BadJobError, CrashLoopError, OptionError
-from jobqueue.job.backoff import Backoff, check_backoff, exponential, pause
+from jobqueue.job.backoff import (
+    Backoff,
+    check_backoff,
+    exponential,
+    pause,
+    random_fraction,
+)
+
+if TYPE_CHECKING:
+    from jobqueue.broker.stats import JobStats
 
 KICKS_REACH_MAX = "Kicks reach max"
 _LONGEST_MOMENT = 256  # seconds
@@ -41,32 +51,6 @@ class Bury(Exception):  # noqa: N818 - a task says `raise Bury("why")`
 
 class RunLater(Exception):  # noqa: N818 - it is a verdict, as the two before are
     """Raised by the worker itself: put this job back for a moment. It has not run."""
-
-
-class JobStats(NamedTuple):
-    """What the broker counts of a job (protocol.txt, "stats-job")."""
-
-    tube: str
-    priority: int
-    delay: int  # seconds, of its last put or release
-    ttr: int  # seconds
-    reserves: int
-    releases: int
-    buries: int
-    kicks: int
-
-    @property
-    def allowances(self) -> int:
-        """How many times the job has its limits: once, and once more for each kick."""
-        return self.kicks + 1
-
-    @property
-    def lost(self) -> int:
-        """How many reservations have ended without a verdict, while there is one now.
-
-        The worker was killed, or crashed, or froze, or lost its connection.
-        """
-        return self.reserves - 1 - self.releases - self.buries
 
 
 class Given(enum.Enum):
@@ -114,17 +98,17 @@ class RetryPolicy(NamedTuple):
             policy = policy._replace(max_lost=max_lost)
         return policy
 
-    def retries_left(self, stats: JobStats) -> int:
+    def retries_left(self, stats: "JobStats") -> int:
         """Return how many more times a job may be tried."""
         return max(0, self.retries * stats.allowances - stats.releases)
 
-    def is_last_chance(self, stats: JobStats) -> bool:
+    def is_last_chance(self, stats: "JobStats") -> bool:
         """Tell whether a job was lost before, and may be only once more."""
         return self.max_lost is not None and (
             0 < stats.lost == self.max_lost * stats.allowances - 1
         )
 
-    def check_lost(self, stats: JobStats) -> None:
+    def check_lost(self, stats: "JobStats") -> None:
         """Raise CrashLoopError for a job that was lost too often to be run again."""
         if self.max_lost is not None and stats.lost >= self.max_lost * stats.allowances:
             raise CrashLoopError(
@@ -133,29 +117,7 @@ class RetryPolicy(NamedTuple):
             )
 
 
-class Deleted(NamedTuple):
-    """The job is gone: it is done, or it failed once too often."""
-
-
-class Released(NamedTuple):
-    """The job is to be tried again, with the priority it had, after so many seconds."""
-
-    priority: int
-    delay: int
-
-
-class Buried(NamedTuple):
-    """The job is set aside, with the priority it had, until an operator kicks it."""
-
-    priority: int
-
-
-Outcome = Deleted | Released | Buried
-
-DONE = Deleted()
-
-
-def decide(error: BaseException, stats: JobStats, policy: RetryPolicy) -> Outcome:
+def decide(error: BaseException, stats: "JobStats", policy: RetryPolicy) -> Outcome:
     """Decide what becomes of a job that failed.
 
     A job that can't be run, or whose task raised :class:`Bury`, is buried whatever its
@@ -178,13 +140,13 @@ def decide(error: BaseException, stats: JobStats, policy: RetryPolicy) -> Outcom
     return Buried(stats.priority)
 
 
-def _moment(stats: JobStats) -> int:
+def _moment(stats: "JobStats") -> int:
     """Return how long to put a job back that another is in the way of."""
     longest: int = min(2 ** min(stats.releases + 1, 10), _LONGEST_MOMENT)
     return round(longest / 2 * (1 + random_fraction()))
 
 
-def _delay(error: BaseException, stats: JobStats, policy: RetryPolicy) -> int:
+def _delay(error: BaseException, stats: "JobStats", policy: RetryPolicy) -> int:
     if isinstance(error, Retry) and error.delay is not None:
         return error.delay
     used_before_kick = policy.retries * stats.kicks  # or fewer, if it was kicked early

@@ -10,7 +10,7 @@ from jobqueue.broker.pool import ConnectionPool
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.errors import ArgumentError
 from jobqueue.job.body import Encoder
-from jobqueue.task.registry import Task
+from jobqueue.task.definition import Task
 
 if TYPE_CHECKING:
     from jobqueue.task.signature import Parameters

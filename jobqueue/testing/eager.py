@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from jobqueue.broker.bulk import Bulk
 from jobqueue.broker.put_options import PutOptions
+from jobqueue.broker.stats import JobStats
 from jobqueue.errors import JobTooBigError
-from jobqueue.job.outcome import JobStats
-from jobqueue.task.registry import Task, subscriber
+from jobqueue.task.definition import Task
+from jobqueue.task.registry import subscriber
 from jobqueue.testing.redirect import diverted_to
 from jobqueue.worker.running.event_loop import EventLoop
 from jobqueue.worker.running.executor import Executor, ReservedBody

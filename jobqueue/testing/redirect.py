@@ -12,7 +12,7 @@ import jobqueue.worker
 from jobqueue.broker.address import URL_VARIABLE, Address
 from jobqueue.broker.pool import ConnectionPool
 from jobqueue.broker.put_options import PutOptions
-from jobqueue.task.registry import Task
+from jobqueue.task.definition import Task
 from jobqueue.worker.settings import common_broker
 
 

@@ -8,9 +8,9 @@ from types import NoneType
 
 from jobqueue.broker.address import Address
 from jobqueue.broker.consuming import ConsumerConnection
+from jobqueue.broker.outcomes import Outcome, Released
 from jobqueue.errors import BadJobError, BrokerError, TimeLimitExceeded
 from jobqueue.job.body import decode
-from jobqueue.job.outcome import Outcome, Released
 from jobqueue.task.registry import subscriber
 from jobqueue.worker.processes.status_board import StatusBoard
 from jobqueue.worker.running.event_loop import EventLoop

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from jobqueue.broker.address import Address
-from jobqueue.broker.put_options import check_time_limit
+from jobqueue.task.options import check_time_limit
 from jobqueue.task.registry import subscriber
-from jobqueue.worker.processes.signals import call_with_timeout
+from jobqueue.worker.exits import call_with_timeout
 from jobqueue.worker.reporting import job_log
 from jobqueue.worker.settings import (
     SHUTDOWN_TIMEOUT,

@@ -16,23 +16,16 @@ from typing import NoReturn, Self
 
 from jobqueue import JobQueueError, JobStuckError, Worker
 from jobqueue.worker.arguments import make_parser
+from jobqueue.worker.exits import call_with_timeout, exit_now, flush_output, is_blocked
 from jobqueue.worker.forks import call_in_children
 from jobqueue.worker.handover import hand_on, handed_on
+from jobqueue.worker.processes.counter_pool import CounterPool
 from jobqueue.worker.processes.leash import ParentWatch
 from jobqueue.worker.processes.shared_memory import SharedMemory
-from jobqueue.worker.processes.signals import (
-    SIGNALS,
-    block_signals,
-    call_with_timeout,
-    exit_now,
-    flush_output,
-    is_blocked,
-    notice,
-    put_back,
-)
+from jobqueue.worker.processes.signals import SIGNALS, block_signals, notice, put_back
 from jobqueue.worker.processes.status_board import StatusBoard, size_of_status_board
 from jobqueue.worker.reporting import job_log, log_format
-from jobqueue.worker.reporting.counters import SIZE, CounterPool, Memory
+from jobqueue.worker.reporting.counters import SIZE, Memory
 from jobqueue.worker.slots.manager import THREAD_NAME, Command
 
 MODULE = "jobqueue.worker"

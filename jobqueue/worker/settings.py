@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from jobqueue.broker.address import Address
+from jobqueue.broker.checks import check_tube
 from jobqueue.errors import OptionError, UnknownTubeError
-from jobqueue.job.body import check_tube
-from jobqueue.task.registry import Task, subscriber
+from jobqueue.task.definition import Task
+from jobqueue.task.registry import subscriber
 
 SHUTDOWN_TIMEOUT = 30.0  # seconds
 MAX_SHUTDOWN_TIMEOUT = 10**6  # seconds: what any platform's locks can wait for

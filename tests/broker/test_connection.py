@@ -21,8 +21,8 @@ from jobqueue import (
 )
 from jobqueue.broker.address import Address
 from jobqueue.broker.consuming import ConsumerConnection
+from jobqueue.broker.outcomes import DONE, Buried
 from jobqueue.broker.put_options import PutOptions
-from jobqueue.job.outcome import DONE, Buried
 from tests.helpers.paths import ROOT
 from tests.helpers.servers import Beanstalkd, FakeBroker, eventually, free_port
 

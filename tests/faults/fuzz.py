@@ -23,6 +23,7 @@ with atheris.instrument_imports(include=["jobqueue", "greenstalk"]):
     from jobqueue.broker import connection
     from jobqueue.broker.address import Address
     from jobqueue.broker.consuming import ConsumerConnection
+    from jobqueue.broker.outcomes import DONE, Buried
     from jobqueue.broker.put_options import PutOptions
     from jobqueue.broker.wire import BrokerSocket, Replies
     from jobqueue.errors import (
@@ -33,7 +34,6 @@ with atheris.instrument_imports(include=["jobqueue", "greenstalk"]):
         PutManyError,
     )
     from jobqueue.job.body import decode
-    from jobqueue.job.outcome import DONE, Buried
 
 
 def fuzz_decode(data: bytes) -> None:

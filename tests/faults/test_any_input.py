@@ -26,9 +26,10 @@ from jobqueue import (
 )
 from jobqueue.broker.address import Address
 from jobqueue.broker.consuming import ConsumerConnection
+from jobqueue.broker.outcomes import DONE, Buried, Released
 from jobqueue.broker.put_options import PutOptions
+from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BrokerURLError
-from jobqueue.job.outcome import DONE, Buried, JobStats, Released
 from jobqueue.worker.slots import slot
 from tests.helpers.raw_client import RawClient
 from tests.helpers.servers import Beanstalkd, eventually_true

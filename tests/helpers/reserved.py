@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable
 
-from jobqueue.job.outcome import JobStats
-from jobqueue.task.registry import Task
+from jobqueue.broker.stats import JobStats
+from jobqueue.task.definition import Task
 from jobqueue.worker.running.executor import Execution, ReservedBody
 
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobqueue import ArgumentError, BadJobError, TubeNameError
-from jobqueue.job.body import Encoder, Message, check_tube, decode
+from jobqueue.broker.checks import check_tube
+from jobqueue.job.body import Encoder, Message, decode
 
 json_values = st.recursive(
     st.none()

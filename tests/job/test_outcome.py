@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from jobqueue import BadJobError, Bury, JobQueue, OptionError, Retry, TimeLimitExceeded
 from jobqueue.broker.checks import MAX_NUMBER
+from jobqueue.broker.outcomes import Buried, Deleted, Released
 from jobqueue.errors import CrashLoopError
 from jobqueue.job.backoff import LONGEST, pause
-from jobqueue.job.outcome import Buried, Deleted, Released, RetryPolicy, decide
+from jobqueue.job.outcome import RetryPolicy, decide
 from jobqueue.task.registry import subscriber
 from tests.helpers.reserved import stats
 

@@ -11,10 +11,10 @@ from jobqueue.admin.commands.transfer import Import
 from jobqueue.admin.screen import formatting
 from jobqueue.admin.session import CommandError, Session, UsageError
 from jobqueue.admin.sweep import Walk
-from jobqueue.broker.operating import check_id
-from jobqueue.broker.put_options import PutOptions, whole_number
+from jobqueue.broker.checks import check_id, check_tube, whole_number
+from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.stats import JobState, TubeStats
-from jobqueue.job.body import Encoder, check_tube
+from jobqueue.job.body import Encoder
 from jobqueue.job.signing import Signing
 
 

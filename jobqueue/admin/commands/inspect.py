@@ -9,9 +9,8 @@ from jobqueue.admin.screen.console import Console
 from jobqueue.admin.search import Search
 from jobqueue.admin.session import CommandError, Session, no_tube
 from jobqueue.admin.top import loop as top_loop
-from jobqueue.broker.operating import check_id
+from jobqueue.broker.checks import check_id, check_tube
 from jobqueue.broker.stats import JobRecord, JobState
-from jobqueue.job.body import check_tube
 
 
 def stats(session: Session) -> int:

@@ -15,8 +15,9 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
+from jobqueue.worker.exits import flush_output
 from jobqueue.worker.processes.shared_memory import SharedMemory
-from jobqueue.worker.processes.signals import block_signals, flush_output
+from jobqueue.worker.processes.signals import block_signals
 
 STDIN = 0  # the file descriptor
 _TRIES = 50

@@ -8,18 +8,15 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from jobqueue.worker.exits import call_with_timeout
 from jobqueue.worker.processes.child import Forked
+from jobqueue.worker.processes.counter_pool import CounterPool
 from jobqueue.worker.processes.event_queue import EventQueue
 from jobqueue.worker.processes.process import Process
 from jobqueue.worker.processes.shared_memory import SharedMemory
-from jobqueue.worker.processes.signals import (
-    call_with_timeout,
-    children_noticed,
-    handling_signals,
-)
+from jobqueue.worker.processes.signals import children_noticed, handling_signals
 from jobqueue.worker.processes.status_board import ProcessState
 from jobqueue.worker.reporting import job_log
-from jobqueue.worker.reporting.counters import CounterPool
 
 CANNOT_START = 2  # exit status
 STARTING_POLL = 0.05  # seconds, until the first process works

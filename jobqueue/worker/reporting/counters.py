@@ -10,12 +10,11 @@ import mmap
 import sys
 import threading
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from jobqueue.broker.address import Address
 from jobqueue.errors import BadJobError
-from jobqueue.task.registry import Task
-from jobqueue.worker.processes.shared_memory import SharedMemory
+from jobqueue.task.definition import Task
 from jobqueue.worker.reporting.reporter import UNKNOWN, Ending, Observer
 from jobqueue.worker.running.executor import Execution
 
@@ -142,25 +141,3 @@ def totals(memories: Iterable[Memory]) -> dict[Key, list[float]]:
             before = found.get(key, [0.0] * _COLUMNS)
             found[key] = [a + b for a, b in zip(before, row, strict=True)]
     return found
-
-
-class CounterPool:
-    """The memories that the processes of a supervisor count in.
-
-    There are no more than there are processes at a time, however many come and go.
-    """
-
-    def __init__(self) -> None:
-        self._all: list[SharedMemory] = []
-
-    def memories(self) -> list[Memory]:
-        """Return what can be read. Can be called from another thread."""
-        return [shared.memory for shared in self._all]
-
-    def free(self, used: Collection[SharedMemory | None]) -> SharedMemory:
-        """Return one that no process uses, if these are used."""
-        for shared in self._all:
-            if shared not in used:
-                return shared
-        self._all.append(SharedMemory(SIZE))
-        return self._all[-1]

@@ -12,9 +12,10 @@ from contextlib import suppress
 from typing import NamedTuple, ParamSpec
 
 from jobqueue.broker.address import Address
+from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BadJobError, BrokerError, CrashLoopError
-from jobqueue.job.outcome import KICKS_REACH_MAX, JobStats, RetryPolicy
-from jobqueue.task.registry import Task
+from jobqueue.job.outcome import KICKS_REACH_MAX, RetryPolicy
+from jobqueue.task.definition import Task
 from jobqueue.worker.running.executor import Execution, ReservedBody
 from jobqueue.worker.running.time_limit import GRACE
 from jobqueue.worker.slots.reservation import Reservation

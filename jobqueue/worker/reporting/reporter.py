@@ -2,7 +2,7 @@
 
 import enum
 
-from jobqueue.task.registry import Task
+from jobqueue.task.definition import Task
 from jobqueue.worker.running.executor import Execution
 
 UNKNOWN = "(unknown)"  # no Python function is called that

@@ -9,7 +9,7 @@ from traceback import walk_stack
 from typing import TYPE_CHECKING
 
 from jobqueue.errors import TimeLimitExceeded
-from jobqueue.worker.processes.signals import end_child
+from jobqueue.worker.exits import end_child
 
 if TYPE_CHECKING:
     import asyncio

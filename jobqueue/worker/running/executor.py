@@ -8,8 +8,8 @@ from typing import NoReturn, Protocol
 
 from jobqueue.errors import BadJobError
 from jobqueue.job.body import Message, decode
-from jobqueue.job.context import Job, Reservation, running
-from jobqueue.task.registry import Task
+from jobqueue.job.context import Job, JobControl, running
+from jobqueue.task.definition import Task
 from jobqueue.worker.running.event_loop import AwaitGuard, EventLoop
 from jobqueue.worker.running.hooks import call_around
 from jobqueue.worker.running.time_limit import ThreadGuard, TimeLimits
@@ -17,7 +17,7 @@ from jobqueue.worker.running.time_limit import ThreadGuard, TimeLimits
 FindTask = Callable[[str, str], Task | None]
 
 
-class ReservedBody(Reservation, Protocol):
+class ReservedBody(JobControl, Protocol):
     """A job that is to be run."""
 
     @property

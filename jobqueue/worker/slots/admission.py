@@ -7,7 +7,8 @@ worker must not come back for ever.
 import threading
 import time
 
-from jobqueue.job.outcome import JobStats, RetryPolicy, RunLater
+from jobqueue.broker.stats import JobStats
+from jobqueue.job.outcome import RetryPolicy, RunLater
 
 # The heartbeat asks, too, about a job that has run for a while: not later than this.
 WARY_FOR = 0.5  # seconds

@@ -14,12 +14,9 @@ from dataclasses import dataclass
 from jobqueue.broker.consuming import ConsumerConnection
 from jobqueue.errors import BrokerError, JobQueueError, JobStuckError
 from jobqueue.task.registry import subscriber
+from jobqueue.worker.exits import call_with_timeout, exit_now
 from jobqueue.worker.processes.event_queue import EventQueue
-from jobqueue.worker.processes.signals import (
-    call_with_timeout,
-    exit_now,
-    handling_signals,
-)
+from jobqueue.worker.processes.signals import handling_signals
 from jobqueue.worker.processes.status_board import ProcessState, StatusBoard
 from jobqueue.worker.reporting import job_log
 from jobqueue.worker.reporting.counters import JobCounters, Memory

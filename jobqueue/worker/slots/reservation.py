@@ -4,9 +4,10 @@ import threading
 import time
 
 from jobqueue.broker.consuming import ConsumerConnection
+from jobqueue.broker.outcomes import DONE, Buried, Outcome
+from jobqueue.broker.stats import JobStats
 from jobqueue.errors import ReservationLostError, SignatureError
-from jobqueue.job.outcome import DONE, Buried, JobStats, Outcome
-from jobqueue.task.registry import Task
+from jobqueue.task.definition import Task
 from jobqueue.worker.processes.status_board import SlotStatus
 from jobqueue.worker.slots.admission import CrashLoopGuard
 

@@ -4,21 +4,13 @@ import threading
 from collections.abc import Callable, Sequence
 
 from jobqueue.broker.address import Address
-from jobqueue.broker.checks import random_fraction
 from jobqueue.broker.consuming import ConsumerConnection
+from jobqueue.broker.outcomes import DONE, Buried, Deleted, Outcome, Released
 from jobqueue.errors import BrokerError
-from jobqueue.job.outcome import (
-    DONE,
-    Buried,
-    Deleted,
-    Outcome,
-    Released,
-    RetryPolicy,
-    RunLater,
-    decide,
-)
+from jobqueue.job.backoff import random_fraction
+from jobqueue.job.outcome import RetryPolicy, RunLater, decide
+from jobqueue.worker.exits import end_child
 from jobqueue.worker.forks import called_in_children
-from jobqueue.worker.processes.signals import end_child
 from jobqueue.worker.processes.status_board import SlotStatus
 from jobqueue.worker.reporting import job_log
 from jobqueue.worker.reporting.reporter import NOBODY, Ending, Observer

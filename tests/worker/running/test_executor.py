@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from jobqueue import BadJobError, JobQueue
-from jobqueue.task.registry import Task, subscriber
+from jobqueue.task.definition import Task
+from jobqueue.task.registry import subscriber
 from jobqueue.worker.running.executor import Executor
 from tests.helpers.reserved import Reserved, Run
 

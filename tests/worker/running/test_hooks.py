@@ -17,7 +17,7 @@ from jobqueue import (
     TaskDefinitionError,
     current_job,
 )
-from jobqueue.job.outcome import JobStats
+from jobqueue.broker.stats import JobStats
 from tests.helpers.reserved import Reserved, Run
 
 

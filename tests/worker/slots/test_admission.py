@@ -11,7 +11,8 @@ import pytest
 
 from jobqueue import JobQueue, Worker
 from jobqueue.broker.consuming import ConsumerConnection
-from jobqueue.job.outcome import Buried, Outcome, RetryPolicy, RunLater
+from jobqueue.broker.outcomes import Buried, Outcome
+from jobqueue.job.outcome import RetryPolicy, RunLater
 from jobqueue.worker.slots.admission import CrashLoopGuard, GuardState
 from tests.helpers.reserved import stats
 from tests.helpers.servers import (
