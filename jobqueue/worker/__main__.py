@@ -24,8 +24,9 @@ from jobqueue.worker.processes.leash import ParentWatch
 from jobqueue.worker.processes.shared_memory import SharedMemory
 from jobqueue.worker.processes.signals import SIGNALS, block_signals, notice, put_back
 from jobqueue.worker.processes.status_board import StatusBoard, size_of_status_board
-from jobqueue.worker.reporting import job_log, log_format
+from jobqueue.worker.reporting import job_log, log_format, process_log
 from jobqueue.worker.reporting.counters import SIZE, Memory
+from jobqueue.worker.reporting.unfailing import one_line
 from jobqueue.worker.slots.manager import THREAD_NAME, Command
 
 MODULE = "jobqueue.worker"
@@ -131,7 +132,7 @@ def _serve_metrics(
     except (OSError, ValueError) as error:  # ValueError: a host that can't be one
         parser.error(f"can't serve metrics at {host}:{port}: {error}")
     metrics_port.serve(listening, metrics.WorkerMetrics(memories, running))
-    call_with_timeout(job_log.metrics_are_served, host, port)
+    call_with_timeout(process_log.metrics_are_served, host, port)
     return listening.fileno()
 
 
@@ -285,7 +286,7 @@ def _folder() -> str:
 
 
 def _cause(error: BaseException) -> str:
-    text = job_log.one_line(error)
+    text = one_line(error)
     if isinstance(error, SyntaxError):
         return text
     frame = traceback.extract_tb(error.__traceback__)[-1]

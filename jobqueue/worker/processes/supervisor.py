@@ -16,7 +16,7 @@ from jobqueue.worker.processes.process import Process
 from jobqueue.worker.processes.shared_memory import SharedMemory
 from jobqueue.worker.processes.signals import children_noticed, handling_signals
 from jobqueue.worker.processes.status_board import ProcessState
-from jobqueue.worker.reporting import job_log
+from jobqueue.worker.reporting import process_log
 
 CANNOT_START = 2  # exit status
 STARTING_POLL = 0.05  # seconds, until the first process works
@@ -81,7 +81,9 @@ class Supervisor:
         Raises :class:`~jobqueue.worker.processes.child.Forked` in each process that it
         has forked.
         """
-        call_with_timeout(job_log.supervisor_started, len(self._places), self._threads)
+        call_with_timeout(
+            process_log.supervisor_started, len(self._places), self._threads
+        )
         with self._inbox as inbox, ExitStack() as noticing:
             signals = handling_signals(
                 lambda: inbox.put(_Event.SIGNAL), inbox.wakeup_fd
@@ -93,7 +95,7 @@ class Supervisor:
                 self._start_what_is_due()
                 self._wait()
                 self._look_at_processes()
-        call_with_timeout(job_log.supervisor_stopped)
+        call_with_timeout(process_log.supervisor_stopped)
         return self._status
 
     def running(self) -> int:
@@ -129,7 +131,9 @@ class Supervisor:
             raise
         except OSError as error:  # no memory, or too many processes or files
             pause = self._pause_after_death(place)
-            call_with_timeout(job_log.process_not_started, place.number, error, pause)
+            call_with_timeout(
+                process_log.process_not_started, place.number, error, pause
+            )
 
     def _tally(self) -> SharedMemory | None:
         if self._tallies is None:
@@ -141,7 +145,7 @@ class Supervisor:
         event = self._inbox.get(POLL if self._has_worked else STARTING_POLL)
         if event is _Event.SIGNAL:
             self._signals += 1
-            self._stop()
+            self._stop("a signal")
 
     def _has_ended(self, process: Process) -> None:
         if process in self._leaving:
@@ -161,17 +165,17 @@ class Supervisor:
             return
         if process.status == CANNOT_START and not self._has_worked:
             self._status = CANNOT_START  # and it has said why
-            self._stop()
+            self._stop("a process could not start")
             return
         if time.monotonic() - process.began >= STEADY:
             place.deaths = 0
         pause = self._pause_after_death(place)
-        call_with_timeout(job_log.process_died, *_death(process), pause=pause)
+        call_with_timeout(process_log.process_died, *_death(process), pause=pause)
 
     def _report_death(self, process: Process) -> None:
         """Say so if a process that was to end has crashed before it had finished."""
         if process.has_crashed and not (self._is_abandoning or process.was_killed):
-            call_with_timeout(job_log.process_died, *_death(process), pause=None)
+            call_with_timeout(process_log.process_died, *_death(process), pause=None)
 
     def _pause_after_death(self, place: _Seat) -> float:
         place.deaths += 1
@@ -226,10 +230,10 @@ class Supervisor:
         if job is not None:
             process.kill()
             call_with_timeout(
-                job_log.process_hung, process.number, process.pid, job.job_id
+                process_log.process_hung, process.number, process.pid, job.job_id
             )
 
-    def _stop(self) -> None:
+    def _stop(self, reason: str) -> None:
         """Let all processes finish their jobs; at a second signal, wait no longer."""
         if not self._is_stopping:
             self._is_stopping = True
@@ -237,7 +241,7 @@ class Supervisor:
             processes = self._processes()
             for process in processes:
                 process.stop()
-            call_with_timeout(job_log.supervisor_stopping, len(processes))
+            call_with_timeout(process_log.supervisor_stopping, len(processes), reason)
         if self._signals > 1:
             self._abandon()
 

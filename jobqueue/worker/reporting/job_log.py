@@ -4,52 +4,28 @@ Every line about a job carries the keys ``job_id``, ``tube``, ``func_name`` and
 ``seconds`` as ``extra``; one that is not known is None. A failure has ``attempt``, too.
 """
 
-import functools
 import logging
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import NamedTuple, ParamSpec
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from jobqueue.broker.address import Address
 from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BadJobError, BrokerError, CrashLoopError
 from jobqueue.job.outcome import KICKS_REACH_MAX, RetryPolicy
 from jobqueue.task.definition import Task
+from jobqueue.worker.reporting.unfailing import (
+    list_jobs,
+    logger,
+    one_line,
+    unfailing,
+)
 from jobqueue.worker.running.executor import Execution, ReservedBody
 from jobqueue.worker.running.time_limit import GRACE
 from jobqueue.worker.slots.reservation import Reservation
 
-P = ParamSpec("P")
 
-JOBS_SHOWN = 10  # in one line
-
-logger = logging.getLogger("jobqueue.worker")
-
-
-def _unfailing(say: Callable[P, None]) -> Callable[P, None]:
-    """Make sure that a line which can't be logged doesn't end the worker.
-
-    An exception of the task's may raise when it is shown, a handler may be broken, and
-    a task may have closed the stream.
-    """
-
-    @functools.wraps(say)
-    def say_or_go_on(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            say(*args, **kwargs)
-        except BaseException as error:  # noqa: BLE001 - anything: see above
-            with suppress(Exception):
-                logger.error(  # noqa: TRY400 - a traceback may be what can't be shown
-                    "A line could not be logged (%s): %s",
-                    type(error).__name__,
-                    [getattr(arg, "id", None) for arg in args],
-                )
-
-    return say_or_go_on
-
-
-@_unfailing
+@unfailing
 def started(
     tubes: Sequence[str],
     tasks: Sequence[Task],
@@ -69,23 +45,23 @@ def started(
     )
 
 
-@_unfailing
+@unfailing
 def stopping(running: Sequence[int]) -> None:
     """Say that the worker stops, and which jobs it waits for."""
     if running:
         verb = "is" if len(running) == 1 else "are"
-        logger.info("Stopping, as soon as %s %s finished", _jobs(running), verb)
+        logger.info("Stopping, as soon as %s %s finished", list_jobs(running), verb)
     else:
         logger.info("Stopping")
 
 
-@_unfailing
+@unfailing
 def stopped() -> None:
     """Say that the worker has stopped."""
     logger.info("Worker stopped")
 
 
-@_unfailing
+@unfailing
 def abandoned(running: Sequence[int]) -> None:
     """Say that the worker stops without waiting for its jobs any longer."""
     for job_id in running:
@@ -97,13 +73,13 @@ def abandoned(running: Sequence[int]) -> None:
         )
 
 
-@_unfailing
+@unfailing
 def jobs_are_enough(count: int) -> None:
     """Say that the worker has run as many jobs as it may."""
     logger.info("%d jobs have run: stopping, to be replaced", count)
 
 
-@_unfailing
+@unfailing
 def stuck(job: Reservation, stack: str, *, is_buried: bool) -> None:
     """Say that a job has not stopped at its time limit, and where it is."""
     logger.error(
@@ -118,7 +94,7 @@ def stuck(job: Reservation, stack: str, *, is_buried: bool) -> None:
     )
 
 
-@_unfailing
+@unfailing
 def held_up(job: Reservation, stack: str) -> None:
     """Say that a job can't be told of its time limit, and what is in the way."""
     logger.error(
@@ -133,19 +109,19 @@ def held_up(job: Reservation, stack: str) -> None:
     )
 
 
-@_unfailing
+@unfailing
 def stuck_worker_ends(why: str) -> None:
     """Say that a worker has stopped because a job does not."""
     logger.warning("Worker stopped: %s", why)
 
 
-@_unfailing
+@unfailing
 def slot_failed(error: BaseException) -> None:
     """Say that a slot has failed, which is a fault of this library."""
     logger.critical("A slot of the worker has failed", exc_info=error)
 
 
-@_unfailing
+@unfailing
 def not_touched(job: Reservation, why: str) -> None:
     """Say that the heartbeat could not extend a job's time to run."""
     logger.warning(
@@ -157,25 +133,25 @@ def not_touched(job: Reservation, why: str) -> None:
     )
 
 
-@_unfailing
+@unfailing
 def threads_left(names: Sequence[str]) -> None:
     """Say that threads which tasks have started are ended with the process."""
     logger.warning("Not waiting any longer for threads: %s", ", ".join(names))
 
 
-@_unfailing
+@unfailing
 def broker_is_away(error: BrokerError) -> None:
     """Say that there is no connection to the broker, once for each time it is lost."""
     logger.warning("Waiting for the broker: %s", error)
 
 
-@_unfailing
+@unfailing
 def broker_is_back(address: Address) -> None:
     """Say that there is a connection to the broker again."""
     logger.info("Connected to the broker at %s", address)
 
 
-@_unfailing
+@unfailing
 def broker_not_told(job: ReservedBody, execution: Execution) -> None:
     """Say that a job ended while the broker was out of reach."""
     ended = "failed" if execution.error is not None else "was done"
@@ -184,14 +160,14 @@ def broker_not_told(job: ReservedBody, execution: Execution) -> None:
     )
 
 
-@_unfailing
+@unfailing
 def reservation_lost(job: ReservedBody, execution: Execution) -> None:
     """Say that a job ended after its time to run, when it was not this worker's."""
     ended = "failed" if execution.error is not None else "was done"
     _warn(job, execution, f"it {ended}, but was not reserved for this worker any more")
 
 
-@_unfailing
+@unfailing
 def buried_while_it_runs(job: Reservation, error: CrashLoopError) -> None:
     """Say that a job was buried that should not have been run again."""
     logger.error(
@@ -203,7 +179,7 @@ def buried_while_it_runs(job: Reservation, error: CrashLoopError) -> None:
     )
 
 
-@_unfailing
+@unfailing
 def ended_after_all(
     job: Reservation, execution: Execution, *, is_deleted: bool
 ) -> None:
@@ -228,7 +204,7 @@ def done(job: ReservedBody, execution: Execution) -> None:
         _done(job, execution)
 
 
-@_unfailing
+@unfailing
 def _done(job: ReservedBody, execution: Execution) -> None:
     logger.info(
         "Job %d done: %s in %.3f s",
@@ -249,7 +225,7 @@ class Failure(NamedTuple):
     policy: RetryPolicy
 
 
-@_unfailing
+@unfailing
 def buried(failure: Failure) -> None:
     """Say that a job was buried, and why."""
     if isinstance(failure.error, BadJobError):
@@ -265,7 +241,7 @@ def buried(failure: Failure) -> None:
         _failed(failure, "buried", "")
 
 
-@_unfailing
+@unfailing
 def put_back(failure: Failure) -> None:
     """Say that a job has not run now."""
     logger.info(
@@ -277,7 +253,7 @@ def put_back(failure: Failure) -> None:
     )
 
 
-@_unfailing
+@unfailing
 def released(failure: Failure, delay: int) -> None:
     """Say that a job is to be tried again, and when."""
     retries = failure.policy.retries * failure.stats.allowances
@@ -317,108 +293,9 @@ def deleting(failure: Failure) -> bool:
             exc_info=failure.error,
             extra=_extra_of(failure),
         )
-    except BaseException:  # noqa: BLE001 - see _unfailing
+    except BaseException:  # noqa: BLE001 - see unfailing
         return False
     return logger.isEnabledFor(logging.ERROR)
-
-
-@_unfailing
-def supervisor_started(processes: int, threads: int) -> None:
-    """Say how many worker processes are about to start."""
-    logger.info(
-        "Supervisor started: %d processes with %d %s each",
-        processes,
-        threads,
-        "thread" if threads == 1 else "threads",
-    )
-
-
-@_unfailing
-def supervisor_stopping(processes: int) -> None:
-    """Say that the supervisor was told to stop."""
-    logger.info("Stopping %d processes", processes)
-
-
-@_unfailing
-def supervisor_stopped() -> None:
-    """Say that all processes have ended."""
-    logger.info("Supervisor stopped")
-
-
-@_unfailing
-def process_died(
-    number: int, pid: int, how: str, job_ids: Sequence[int], pause: float | None
-) -> None:
-    """Say that a process has ended as it should not, and what it had been running.
-
-    ``pause`` is in how many seconds another takes its place; None if none does for
-    that.
-    """
-    successor = f"in {pause:g} s" if pause else "now"
-    logger.error(
-        "Process %d (pid %d) %s while it ran %s%s",
-        number,
-        pid,
-        how,
-        _jobs(job_ids) or "no job",
-        "" if pause is None else f"; another takes its place {successor}",
-        extra={"job_ids": list(job_ids)},
-    )
-
-
-@_unfailing
-def process_not_started(number: int, error: OSError, pause: float) -> None:
-    """Say that the system lets no process start."""
-    logger.error(
-        "Process %d can't be started (%s): the next try is %s",
-        number,
-        error,
-        f"in {pause:g} s" if pause else "now",
-    )
-
-
-@_unfailing
-def process_hung(number: int, pid: int, job_id: int) -> None:
-    """Say that a process is killed, since a job lets no other thread of it run."""
-    logger.error(
-        "Process %d (pid %d) is killed: job %d has not ended long after its time "
-        "limit, and nothing else in the process runs",
-        number,
-        pid,
-        job_id,
-        extra={"job_id": job_id},
-    )
-
-
-@_unfailing
-def metrics_are_served(host: str, port: int) -> None:
-    """Say where the metrics are."""
-    logger.info("Metrics are at http://%s:%d/metrics", host, port)
-
-
-@_unfailing
-def metrics_not_served(error: BaseException | None) -> None:
-    """Say that somebody who asked for the metrics did not get them."""
-    if isinstance(error, OSError):
-        logger.debug("A client went away without its metrics: %s", error)
-    else:
-        logger.error("The metrics can't be told", exc_info=error)
-
-
-def one_line(error: BaseException) -> str:
-    """Return an error in one line, whatever its own code does."""
-    name = type(error).__name__
-    try:
-        text = str(error).strip().partition("\n")[0]
-    except BaseException:  # noqa: BLE001 - it is the task's own code
-        text = "(its text can't be shown)"
-    return f"{name}: {text}" if text else name
-
-
-def _jobs(ids: Sequence[int]) -> str:
-    shown = ", ".join(f"job {job_id}" for job_id in ids[:JOBS_SHOWN])
-    more = len(ids) - JOBS_SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _warn(job: ReservedBody, execution: Execution, what: str) -> None:

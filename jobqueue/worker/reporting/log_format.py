@@ -4,7 +4,7 @@ import json
 import logging
 from datetime import UTC, datetime
 
-from jobqueue.worker.reporting.job_log import one_line
+from jobqueue.worker.reporting.unfailing import one_line
 
 TEXT = "%(asctime)s %(levelname)s %(message)s"
 TEXT_OF_SEVERAL = "%(asctime)s %(levelname)s [%(process)d] %(message)s"

@@ -9,7 +9,7 @@ from prometheus_client.exposition import MetricsHandler
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from jobqueue.worker.forks import call_in_children
-from jobqueue.worker.reporting import job_log
+from jobqueue.worker.reporting import process_log
 
 CLIENT_TIMEOUT = 10.0  # seconds, for a client to say what it wants
 
@@ -60,4 +60,4 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - as the base has it
         """Say what went wrong in the log, not on standard error."""
-        job_log.metrics_not_served(sys.exception())
+        process_log.metrics_not_served(sys.exception())

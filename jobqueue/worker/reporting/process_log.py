@@ -1,0 +1,88 @@
+"""The lines of the log about processes: the supervisor, its children, the metrics."""
+
+from collections.abc import Sequence
+
+from jobqueue.worker.reporting.unfailing import list_jobs, logger, unfailing
+
+
+@unfailing
+def supervisor_started(processes: int, threads: int) -> None:
+    """Log how many worker processes the supervisor is about to start."""
+    logger.info(
+        "Supervisor started: %d processes with %d %s each",
+        processes,
+        threads,
+        "thread" if threads == 1 else "threads",
+    )
+
+
+@unfailing
+def supervisor_stopping(processes: int, reason: str) -> None:
+    """Log that the supervisor stops its processes, and why, as in "SIGTERM"."""
+    logger.info("Stopping %d processes: %s", processes, reason)
+
+
+@unfailing
+def supervisor_stopped() -> None:
+    """Log that all processes have ended."""
+    logger.info("Supervisor stopped")
+
+
+@unfailing
+def process_died(
+    number: int, pid: int, how: str, job_ids: Sequence[int], pause: float | None
+) -> None:
+    """Log that a process ended unexpectedly, and which jobs it was running.
+
+    ``pause`` is the number of seconds until the supervisor starts another in its place;
+    None if it starts none.
+    """
+    start = f"in {pause:g} s" if pause else "now"
+    logger.error(
+        "Process %d (pid %d) %s while it ran %s%s",
+        number,
+        pid,
+        how,
+        list_jobs(job_ids) or "no job",
+        "" if pause is None else f"; another takes its place {start}",
+        extra={"job_ids": list(job_ids)},
+    )
+
+
+@unfailing
+def process_not_started(number: int, error: OSError, pause: float) -> None:
+    """Log that the system refused to start a process, and when the next try is."""
+    logger.error(
+        "Process %d can't be started (%s): the next try is %s",
+        number,
+        error,
+        f"in {pause:g} s" if pause else "now",
+    )
+
+
+@unfailing
+def process_hung(number: int, pid: int, job_id: int) -> None:
+    """Log that the supervisor kills a process in which a job lets no thread run."""
+    logger.error(
+        "Process %d (pid %d) is killed: job %d has not ended long after its time "
+        "limit, and nothing else in the process runs",
+        number,
+        pid,
+        job_id,
+        extra={"job_id": job_id},
+    )
+
+
+@unfailing
+def metrics_are_served(host: str, port: int) -> None:
+    """Log the URL of the metrics."""
+    logger.info("Metrics are at http://%s:%d/metrics", host, port)
+
+
+@unfailing
+def metrics_not_served(error: BaseException | None) -> None:
+    """Log that a client did not get the metrics that it asked for."""
+    if isinstance(error, OSError):
+        logger.debug("A client went away without its metrics: %s", error)
+    else:
+        logger.error("The metrics can't be sent", exc_info=error)

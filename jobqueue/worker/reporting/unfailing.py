@@ -1,0 +1,52 @@
+"""What the lines of the worker's log share: a logger, and never to fail."""
+
+import functools
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import ParamSpec
+
+P = ParamSpec("P")
+
+JOBS_SHOWN = 10  # in one line
+
+logger = logging.getLogger("jobqueue.worker")
+
+
+def unfailing(say: Callable[P, None]) -> Callable[P, None]:
+    """Make sure that a line which can't be logged doesn't end the worker.
+
+    Showing a task's exception may raise, a handler may be broken, and a task may have
+    closed the stream.
+    """
+
+    @functools.wraps(say)
+    def say_or_go_on(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            say(*args, **kwargs)
+        except BaseException as error:  # noqa: BLE001 - anything: see above
+            with suppress(Exception):
+                logger.error(  # noqa: TRY400 - a traceback may be what can't be shown
+                    "A line could not be logged (%s): %s",
+                    type(error).__name__,
+                    [getattr(arg, "id", None) for arg in args],
+                )
+
+    return say_or_go_on
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's type and text in one line, even if its own code raises."""
+    name = type(error).__name__
+    try:
+        text = str(error).strip().partition("\n")[0]
+    except BaseException:  # noqa: BLE001 - it is the task's own code
+        text = "(its text can't be shown)"
+    return f"{name}: {text}" if text else name
+
+
+def list_jobs(ids: Sequence[int]) -> str:
+    """Return the first of these jobs, and how many more there are."""
+    shown = ", ".join(f"job {job_id}" for job_id in ids[:JOBS_SHOWN])
+    more = len(ids) - JOBS_SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown
