@@ -77,7 +77,6 @@ OUTSIDE = {
 UNFINISHED: set[str] = {
     "worker.processes.process imports worker.running.time_limit",
     "worker.reporting.job_log imports worker.slots.reservation",
-    "broker.connection",
     "devserver.broker",
     "devserver.commands",
     "job_queue:task",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from jobqueue.admin.ids import Ids
 from jobqueue.broker.checks import MAX_JOB_ID
-from jobqueue.broker.operating import Operator
+from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.stats import JobRecord, JobState, TubeStats
 
 BLOCK = 5_000  # ids
@@ -28,7 +28,7 @@ class Search:
     """
 
     def __init__(
-        self, operator: Operator, tube: TubeStats, states: Sequence[JobState]
+        self, operator: OperatorConnection, tube: TubeStats, states: Sequence[JobState]
     ) -> None:
         self._operator = operator
         self._tube = tube.tube

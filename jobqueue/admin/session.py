@@ -7,8 +7,7 @@ from functools import cached_property
 from jobqueue.admin.screen.console import Console
 from jobqueue.admin.screen.interrupts import Interrupts
 from jobqueue.broker.address import Address
-from jobqueue.broker.connection import Connection
-from jobqueue.broker.operating import Operator
+from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.stats import TubeStats
 from jobqueue.errors import JobQueueError
 
@@ -31,14 +30,14 @@ class Session:
     interrupts: Interrupts
 
     @cached_property
-    def operator(self) -> Operator:
+    def operator(self) -> OperatorConnection:
         """The connection to the broker, made when it is needed first."""
-        return Operator(Connection(self.address))
+        return OperatorConnection(self.address)
 
     def close(self) -> None:
         """Close the connection, if there is one."""
         if "operator" in self.__dict__:
-            self.operator.connection.close()
+            self.operator.close()
 
     def tube(self, name: str) -> TubeStats:
         """Return what is counted of a tube. Raises :class:`CommandError`."""

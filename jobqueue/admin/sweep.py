@@ -12,7 +12,7 @@ milliseconds, and that its worker releases with a delay, is kicked once more.
 from collections.abc import Callable, Iterable, Iterator
 
 from jobqueue.broker.checks import MAX_JOB_ID
-from jobqueue.broker.operating import Operator
+from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.stats import JobState
 
 _MOST = 2_000  # ids that are asked about at a time
@@ -23,7 +23,9 @@ Act = Callable[[Iterable[int]], Iterator[bool]]
 class Walk:
     """Does something to the jobs of one state that a tube has."""
 
-    def __init__(self, operator: Operator, tube: str, state: JobState) -> None:
+    def __init__(
+        self, operator: OperatorConnection, tube: str, state: JobState
+    ) -> None:
         self._operator = operator
         self._tube = tube
         self._state = state

@@ -7,14 +7,9 @@ from contextlib import suppress
 
 from jobqueue.broker.address import Address
 from jobqueue.broker.checks import check_tube, whole_number
-from jobqueue.broker.connection import (
-    NOT_FOUND,
-    Connection,
-    id_of,
-    number_of,
-    values_of,
-)
+from jobqueue.broker.connection import Connection
 from jobqueue.broker.outcomes import Buried, Deleted, Outcome, Released
+from jobqueue.broker.replies import NOT_FOUND, id_of, number_of, size_of, values_of
 from jobqueue.broker.stats import JobStats
 
 _NO_JOB = {b"TIMED_OUT\r\n", b"DEADLINE_SOON\r\n"}
@@ -73,7 +68,7 @@ class ConsumerConnection(Connection):
             if line in _NO_JOB:
                 return None
             job_id, size = values_of(line, b"RESERVED")
-            return id_of(job_id), self.body(number_of(size))
+            return id_of(job_id), self._replies.body(size_of(size))
         except BaseException as error:
             self._exchange.fail(error)
             raise

@@ -4,21 +4,18 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from jobqueue.broker.checks import check_id, check_tube, whole_number
-from jobqueue.broker.connection import Connection
+from jobqueue.broker.producing import ProducerConnection
+from jobqueue.broker.replies import id_of, size_of
 from jobqueue.broker.stats import JobRecord, JobState, ServerStats, TubeStats
 
 T = TypeVar("T")
 
 
-class Operator:
-    """Asks and tells the broker, over one connection.
+class OperatorConnection(ProducerConnection):
+    """A connection that looks at tubes and jobs, and changes them.
 
-    Names and ids are checked before a byte is sent. Every method may raise
-    :class:`~jobqueue.errors.BrokerError`.
+    It puts jobs, too: an import does.
     """
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
 
     def server(self) -> ServerStats:
         """Return what the server tells of itself."""
@@ -36,7 +33,7 @@ class Operator:
     def tube_records(self, names: Iterable[str]) -> Iterator[TubeStats | None]:
         """Yield what is counted of each tube; None if there is no such tube."""
         commands = [b"stats-tube %b\r\n" % check_tube(name).encode() for name in names]
-        chunks = list(self.connection.ask_many(commands, self._read_chunk))
+        chunks = list(self.ask_many(commands, self._read_chunk))
         return (None if chunk is None else TubeStats.parse(chunk) for chunk in chunks)
 
     def job(self, job_id: int) -> tuple[JobRecord, bytes] | None:
@@ -58,9 +55,8 @@ class Operator:
 
     def bodies(self, ids: Iterable[int]) -> Iterator[bytes | None]:
         """Yield each job's body; None for one that there is not."""
-        connection = self.connection
         return self._ask_each(
-            b"peek %d\r\n", ids, lambda: connection.answer_with_body(b"FOUND")
+            b"peek %d\r\n", ids, lambda: self.answer_with_body(b"FOUND")
         )
 
     def first(self, tube: str, state: JobState) -> int | None:
@@ -71,9 +67,9 @@ class Operator:
         """
         if state is JobState.RESERVED:
             return None
-        if self.connection.using != tube:
-            self.connection.use(tube)
-        return self.connection.ask(b"peek-%b\r\n" % state.encode(), self._read_id)
+        if self.using != tube:
+            self.use(tube)
+        return self.ask(b"peek-%b\r\n" % state.encode(), self._read_id)
 
     def kick_jobs(self, ids: Iterable[int]) -> Iterator[bool]:
         """Make jobs ready; yield False for one that is not buried or delayed.
@@ -97,13 +93,13 @@ class Operator:
             % (check_id(job_id), job_id, whole_number("priority", priority))
             for job_id, priority in jobs
         )
-        return self.connection.ask_many(commands, self._read_buried)
+        return self.ask_many(commands, self._read_buried)
 
     def pause(self, tube: str, seconds: int) -> bool:
         """Have no jobs handed out for some seconds; False if there is no such tube."""
         whole_number("seconds", seconds)
         command = b"pause-tube %b %d\r\n" % (check_tube(tube).encode(), seconds)
-        return self.connection.ask(command, lambda: self._is_done(b"PAUSED"))
+        return self.ask(command, lambda: self._is_done(b"PAUSED"))
 
     def _tell_each(
         self, command: bytes, ids: Iterable[int], expected: bytes
@@ -113,27 +109,27 @@ class Operator:
     def _ask_each(
         self, command: bytes, ids: Iterable[int], read: Callable[[], T]
     ) -> Iterator[T]:
-        return self.connection.ask_many((command % check_id(n) for n in ids), read)
+        return self.ask_many((command % check_id(n) for n in ids), read)
 
     def _chunk(self, command: bytes) -> bytes:
-        return self.connection.ask(command, self._read_chunk) or b""
+        return self.ask(command, self._read_chunk) or b""
 
     def _read_chunk(self) -> bytes | None:
-        return self.connection.answer_with_chunk(b"OK")
+        return self.answer_with_chunk(b"OK")
 
     def _read_id(self) -> int | None:
         """Read the answer to a peek, and leave the body."""
-        values = self.connection.answer(b"FOUND")
+        values = self.answer(b"FOUND")
         if values is None:
             return None
-        job_id, size = map(int, values)
-        self.connection.body(size)
-        return job_id
+        job_id, size = values
+        self._replies.body(size_of(size))
+        return id_of(job_id)
 
     def _read_buried(self) -> bool:
         """Read the answers to a reserve-job and the bury that came with it."""
-        is_reserved = self.connection.answer_with_body(b"RESERVED") is not None
+        is_reserved = self.answer_with_body(b"RESERVED") is not None
         return self._is_done(b"BURIED") and is_reserved
 
     def _is_done(self, expected: bytes) -> bool:
-        return self.connection.answer(expected) is not None
+        return self.answer(expected) is not None

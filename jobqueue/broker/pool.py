@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Concatenate, ParamSpec, TypeVar
 
 from jobqueue.broker.address import Address
-from jobqueue.broker.connection import Connection
+from jobqueue.broker.producing import ProducerConnection
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.errors import ConnectionLostError
 
@@ -29,24 +29,24 @@ class ConnectionPool:
             Address.parse(url)
         self._url = url
         # Appended to and popped from by all threads: lists need no lock for that.
-        self._idle: list[Connection] = []
+        self._idle: list[ProducerConnection] = []
         self._era = object()  # a new one after each close
         self._pid = os.getpid()
         weakref.finalize(self, _close_all, self._idle)
 
     def put(self, tube: str, body: bytes, options: PutOptions) -> int:
-        """Put a job, like :meth:`Connection.put`.
+        """Put a job, like :meth:`ProducerConnection.put`.
 
         On a connection that proves dead (the broker was restarted, say) the put is
         tried once more, on a new one.
         """
-        return self._on_connection(Connection.put, tube, body, options)
+        return self._on_connection(ProducerConnection.put, tube, body, options)
 
     def put_many(
         self, tube: str, bodies: Iterable[bytes], options: PutOptions
     ) -> list[int]:
-        """Put many jobs over one connection, like :meth:`Connection.put_many`."""
-        return self._on_connection(Connection.put_many, tube, bodies, options)
+        """Put many jobs like :meth:`ProducerConnection.put_many`."""
+        return self._on_connection(ProducerConnection.put_many, tube, bodies, options)
 
     def close(self) -> None:
         """Close the connections: the idle ones now, those in use when they are free.
@@ -58,7 +58,7 @@ class ConnectionPool:
 
     def _on_connection(
         self,
-        use: Callable[Concatenate[Connection, A], T],
+        use: Callable[Concatenate[ProducerConnection, A], T],
         /,
         *args: A.args,
         **kwargs: A.kwargs,
@@ -74,13 +74,13 @@ class ConnectionPool:
                 era = self._era
             finally:
                 self._give_back(connection, era)
-        connection = Connection(Address.find(self._url))
+        connection = ProducerConnection(Address.find(self._url))
         try:
             return use(connection, *args, **kwargs)
         finally:
             self._give_back(connection, era)
 
-    def _take(self) -> Connection | None:
+    def _take(self) -> ProducerConnection | None:
         if self._pid != os.getpid():
             self.close()  # this process's copies only: the parent's stay open
             self._pid = os.getpid()
@@ -89,14 +89,14 @@ class ConnectionPool:
         except IndexError:
             return None
 
-    def _give_back(self, connection: Connection, era: object) -> None:
+    def _give_back(self, connection: ProducerConnection, era: object) -> None:
         if connection.is_open:
             self._idle.append(connection)
             if era is not self._era:  # closed meanwhile, maybe just before the append
                 _close_all(self._idle)
 
 
-def _close_all(idle: list[Connection]) -> None:
+def _close_all(idle: list[ProducerConnection]) -> None:
     while idle:
         with suppress(IndexError):  # another thread took the last one
             idle.pop().close()

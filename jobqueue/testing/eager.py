@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
-from jobqueue.broker.bulk import Bulk
+from jobqueue.broker.producing import BulkPut
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.stats import JobStats
 from jobqueue.errors import JobTooBigError
@@ -66,7 +66,7 @@ class _Eager:
         self, tube: str, bodies: Iterable[bytes], options: PutOptions
     ) -> list[int]:
         """Run jobs one after the other; an item that can't be put ends that."""
-        bulk: Bulk[Exception] = Bulk()
+        bulk: BulkPut[Exception] = BulkPut()
         for body in bulk.sending(bodies):
             bulk.answered(self.put(tube, body, options))
         if bulk.source_error is not None:

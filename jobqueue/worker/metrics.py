@@ -16,8 +16,7 @@ from prometheus_client.registry import Collector
 
 from jobqueue import Worker
 from jobqueue.broker.address import Address
-from jobqueue.broker.connection import Connection
-from jobqueue.broker.operating import Operator
+from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.stats import JobState, TubeStats
 from jobqueue.errors import BrokerError
 from jobqueue.worker.reporting.counters import (
@@ -134,8 +133,8 @@ def _ask(url: str, tubes: Iterable[str]) -> list[TubeStats] | None:
     """Return what the broker says of the tubes that it has; None if it is away."""
     address = Address.parse(url)._replace(timeout=BROKER_TIMEOUT)
     try:
-        with Connection(address) as connection:
-            records = Operator(connection).tube_records(sorted(tubes))
+        with OperatorConnection(address) as connection:
+            records = connection.tube_records(sorted(tubes))
     except BrokerError:
         return None
     return [record for record in records if record is not None]

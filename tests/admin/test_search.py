@@ -13,8 +13,7 @@ from jobqueue.admin.cli import main
 from jobqueue.admin.ids import Ids
 from jobqueue.admin.search import Search
 from jobqueue.broker.address import Address
-from jobqueue.broker.connection import Connection
-from jobqueue.broker.operating import Operator
+from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.stats import JobState
 from tests.helpers.raw_client import require_beanstalkd
 from tests.helpers.servers import Beanstalkd
@@ -22,12 +21,14 @@ from tests.helpers.terminal import delete, operate, put, put_buried
 
 
 @pytest.fixture
-def operator(broker: Beanstalkd) -> Iterator[Operator]:
-    with Connection(Address.parse(broker.url)) as connection:
-        yield Operator(connection)
+def operator(broker: Beanstalkd) -> Iterator[OperatorConnection]:
+    with OperatorConnection(Address.parse(broker.url)) as operator:
+        yield operator
 
 
-def search_for(operator: Operator, *states: JobState, tube: str = "t") -> Search:
+def search_for(
+    operator: OperatorConnection, *states: JobState, tube: str = "t"
+) -> Search:
     counts = operator.tube(tube)
     assert counts is not None
     return Search(operator, counts, states or list(JobState))
@@ -79,7 +80,9 @@ def test_the_search_begins_where_there_are_jobs() -> None:
     assert Ids([5_000_000], 10_000_000).block(100) == range(5_000_000, 5_000_100)
 
 
-def test_jobs_are_found_across_gaps(broker: Beanstalkd, operator: Operator) -> None:
+def test_jobs_are_found_across_gaps(
+    broker: Beanstalkd, operator: OperatorConnection
+) -> None:
     first = put(broker, 3)
     gone = put(broker, 8000, "other")
     middle = put_buried(broker, 2)
@@ -94,7 +97,7 @@ def test_jobs_are_found_across_gaps(broker: Beanstalkd, operator: Operator) -> N
 
 
 def test_ids_that_no_job_got_do_not_hide_the_last_jobs(
-    broker: Beanstalkd, operator: Operator
+    broker: Beanstalkd, operator: OperatorConnection
 ) -> None:
     """A put that breaks off takes an id, and total-jobs doesn't count it."""
     (first,) = put(broker)
@@ -111,7 +114,7 @@ def test_ids_that_no_job_got_do_not_hide_the_last_jobs(
 
 
 def test_jobs_that_come_and_go_meanwhile_do_not_end_the_search_too_soon(
-    broker: Beanstalkd, operator: Operator
+    broker: Beanstalkd, operator: OperatorConnection
 ) -> None:
     ids = put(broker, 12_000)
     search = search_for(operator)
@@ -127,7 +130,7 @@ def test_jobs_that_come_and_go_meanwhile_do_not_end_the_search_too_soon(
 
 
 def test_the_search_ends_as_soon_as_all_are_found(
-    broker: Beanstalkd, operator: Operator, monkeypatch: pytest.MonkeyPatch
+    broker: Beanstalkd, operator: OperatorConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(broker, 30)
     put(broker, 300, "other")
@@ -165,8 +168,7 @@ def test_jobs_from_a_binlog_are_found_and_those_put_since(
     restarted: Beanstalkd,
 ) -> None:
     new = put(restarted, 2)
-    with Connection(Address.parse(restarted.url)) as connection:
-        operator = Operator(connection)
+    with OperatorConnection(Address.parse(restarted.url)) as operator:
         assert operator.server().has_binlog
         assert operator.server().puts == 2
         search = search_for(operator)
@@ -183,7 +185,7 @@ def test_a_list_that_is_incomplete_says_so(
     """Jobs far from all that is known, on a server that doesn't tell where ids end."""
     monkeypatch.setattr(search_room, "PATIENCE", 3_000)
     monkeypatch.setattr(search_room, "BLOCK", 1_000)
-    monkeypatch.setattr(Operator, "first", lambda *_: None)
+    monkeypatch.setattr(OperatorConnection, "first", lambda *_: None)
 
     status = main(["list", "t", "--url", restarted.url])
 

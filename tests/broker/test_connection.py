@@ -20,20 +20,20 @@ from jobqueue import (
     TubeNameError,
 )
 from jobqueue.broker.address import Address
-from jobqueue.broker.consuming import ConsumerConnection
 from jobqueue.broker.outcomes import DONE, Buried
 from jobqueue.broker.put_options import PutOptions
+from tests.helpers.connections import FullConnection
 from tests.helpers.paths import ROOT
 from tests.helpers.servers import Beanstalkd, FakeBroker, eventually, free_port
 
 
 @pytest.fixture
-def connection(broker: Beanstalkd) -> Iterator[ConsumerConnection]:
-    with ConsumerConnection(Address.parse(broker.url)) as connection:
+def connection(broker: Beanstalkd) -> Iterator[FullConnection]:
+    with FullConnection(Address.parse(broker.url)) as connection:
         yield connection
 
 
-def reserve(connection: ConsumerConnection, tube: str = "t") -> tuple[int, bytes]:
+def reserve(connection: FullConnection, tube: str = "t") -> tuple[int, bytes]:
     connection.watch_only([tube])
     job = connection.reserve(0)
     assert job
@@ -43,7 +43,7 @@ def reserve(connection: ConsumerConnection, tube: str = "t") -> tuple[int, bytes
 @pytest.mark.parametrize("number", [-1, 2**32, True, 1.0, "1", None])
 @pytest.mark.parametrize("name", ["priority", "delay", "ttr"])
 def test_a_number_out_of_range_never_reaches_the_broker(
-    broker: Beanstalkd, connection: ConsumerConnection, name: str, number: Any
+    broker: Beanstalkd, connection: FullConnection, name: str, number: Any
 ) -> None:
     victim = connection.put("t", b"victim", PutOptions())
 
@@ -58,7 +58,7 @@ def test_a_number_out_of_range_never_reaches_the_broker(
 
 
 def test_a_tube_name_with_a_line_break_never_reaches_the_broker(
-    broker: Beanstalkd, connection: ConsumerConnection
+    broker: Beanstalkd, connection: FullConnection
 ) -> None:
     victim = connection.put("t", b"victim", PutOptions())
 
@@ -71,7 +71,7 @@ def test_a_tube_name_with_a_line_break_never_reaches_the_broker(
 
 
 def test_options_at_their_limits_are_taken(
-    broker: Beanstalkd, connection: ConsumerConnection
+    broker: Beanstalkd, connection: FullConnection
 ) -> None:
     limit = 2**32 - 1
 
@@ -83,14 +83,14 @@ def test_options_at_their_limits_are_taken(
 
 @pytest.mark.parametrize("body", [b"", b"\r\n", b"\xff\r\ndelete 1\r\n", b"x" * 65535])
 def test_any_bytes_come_back_as_they_were_put(
-    connection: ConsumerConnection, body: bytes
+    connection: FullConnection, body: bytes
 ) -> None:
     connection.put("t", body, PutOptions())
 
     assert reserve(connection) == (1, body)
 
 
-def test_only_the_named_tubes_are_watched(connection: ConsumerConnection) -> None:
+def test_only_the_named_tubes_are_watched(connection: FullConnection) -> None:
     connection.watch_only(["a", "b"])
     assert sorted(connection._client.watching()) == ["a", "b"]
     connection.watch_only(["b", "default"])
@@ -102,7 +102,7 @@ def test_a_verdict_and_the_next_reserve_go_out_in_one_write(
 ) -> None:
     answers = b"RESERVED 1 1\r\na\r\n", b"DELETED\r\nRESERVED 2 1\r\nb\r\n"
     with FakeBroker(socket_folder / "s", *answers) as fake:
-        with ConsumerConnection(Address.parse(fake.url)) as connection:
+        with FullConnection(Address.parse(fake.url)) as connection:
             job = connection.reserve(20)
             assert job == (1, b"a")
             assert connection.settle(1, DONE, reserve=20)
@@ -115,7 +115,7 @@ def test_a_verdict_and_the_next_reserve_go_out_in_one_write(
 
 
 def test_a_buried_job_keeps_its_priority(
-    broker: Beanstalkd, connection: ConsumerConnection
+    broker: Beanstalkd, connection: FullConnection
 ) -> None:
     connection.put("t", b"", PutOptions(priority=7))
     job_id, _ = reserve(connection)
@@ -129,7 +129,7 @@ def test_a_buried_job_keeps_its_priority(
 
 
 def test_settling_a_job_that_is_not_reserved_any_more_says_so(
-    connection: ConsumerConnection,
+    connection: FullConnection,
 ) -> None:
     connection.put("t", b"", PutOptions())
     job_id, _ = reserve(connection)
@@ -162,7 +162,7 @@ kicks: 0
 """
 
 
-def call(connection: ConsumerConnection, method: str) -> object:
+def call(connection: FullConnection, method: str) -> object:
     match method:
         case "put":
             return connection.put("default", b"", PutOptions())
@@ -187,7 +187,7 @@ def cut_replies_taken(folder: Path, method: str) -> list[bytes]:
     for end in range(len(reply)):
         with (
             FakeBroker(folder / f"{method}-{end}", reply[:end]) as fake,
-            ConsumerConnection(Address.parse(fake.url)) as connection,
+            FullConnection(Address.parse(fake.url)) as connection,
         ):
             try:
                 call(connection, method)
@@ -260,7 +260,7 @@ def test_an_answer_that_makes_no_sense_closes_the_connection(
 ) -> None:
     with (
         FakeBroker(socket_folder / "s", garbage) as fake,
-        ConsumerConnection(Address.parse(fake.url)) as connection,
+        FullConnection(Address.parse(fake.url)) as connection,
     ):
         with pytest.raises(ConnectionLostError):
             call(connection, method)
@@ -284,7 +284,7 @@ def test_an_answer_to_another_command_closes_the_connection(
 ) -> None:
     with (
         FakeBroker(socket_folder / "s", answer) as fake,
-        ConsumerConnection(Address.parse(fake.url)) as connection,
+        FullConnection(Address.parse(fake.url)) as connection,
     ):
         with pytest.raises(ConnectionLostError, match="makes no sense"):
             call(connection, method)
@@ -298,7 +298,7 @@ def test_a_verdict_that_the_broker_has_no_room_for_says_so(
     """To a bury and to a release with a delay, when the disk of the binlog is full."""
     with (
         FakeBroker(socket_folder / "s", answer) as fake,
-        ConsumerConnection(Address.parse(fake.url)) as connection,
+        FullConnection(Address.parse(fake.url)) as connection,
         pytest.raises(ConnectionLostError, match="has no room for its binlog"),
     ):
         connection.settle(1, Buried(0))
@@ -310,7 +310,7 @@ def test_silence_ends_at_a_deadline_and_closes_the_connection(
 ) -> None:
     with (
         FakeBroker(socket_folder / "s", None) as fake,
-        ConsumerConnection(Address.parse(f"{fake.url}?timeout=0.1")) as connection,
+        FullConnection(Address.parse(f"{fake.url}?timeout=0.1")) as connection,
     ):
         with pytest.raises(BrokerTimeoutError):
             call(connection, method)
@@ -318,7 +318,7 @@ def test_silence_ends_at_a_deadline_and_closes_the_connection(
 
 
 def test_an_interrupt_half_way_closes_the_connection(
-    connection: ConsumerConnection, monkeypatch: pytest.MonkeyPatch
+    connection: FullConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(_expected: bytes) -> list[bytes]:
         raise KeyboardInterrupt
@@ -331,7 +331,7 @@ def test_an_interrupt_half_way_closes_the_connection(
 
 
 def test_a_reserve_that_waits_is_interrupted_from_another_thread(
-    broker: Beanstalkd, connection: ConsumerConnection
+    broker: Beanstalkd, connection: FullConnection
 ) -> None:
     connection.watch_only(["t"])
     errors: list[Exception] = []
@@ -359,12 +359,12 @@ def test_a_broker_that_is_not_there_is_named(url: str) -> None:
     url = url.format(port=free_port())
 
     with pytest.raises(BrokerUnreachableError, match=re.escape(f"{url} can't be")):
-        ConsumerConnection(Address.parse(url))
+        FullConnection(Address.parse(url))
 
 
 def test_a_host_that_cannot_be_one_is_unreachable() -> None:
     with pytest.raises(BrokerUnreachableError):
-        ConsumerConnection(Address.parse(f"beanstalkd://{'x' * 70}.example"))
+        FullConnection(Address.parse(f"beanstalkd://{'x' * 70}.example"))
 
 
 def test_a_broker_that_accepts_nothing_is_given_up_at_a_deadline() -> None:
@@ -375,7 +375,7 @@ def test_a_broker_that_accepts_nothing_is_given_up_at_a_deadline() -> None:
             full.setblocking(False)
             full.connect_ex(target)
         with pytest.raises(BrokerUnreachableError, match="timed out"):
-            ConsumerConnection(Address(target, timeout=0.1))
+            FullConnection(Address(target, timeout=0.1))
         for full in queued:
             full.close()
 
@@ -383,6 +383,6 @@ def test_a_broker_that_accepts_nothing_is_given_up_at_a_deadline() -> None:
 def test_tcp_works() -> None:
     with (
         Beanstalkd(free_port()) as broker,
-        ConsumerConnection(Address.parse(broker.url)) as connection,
+        FullConnection(Address.parse(broker.url)) as connection,
     ):
         assert connection.put("t", b"", PutOptions()) == 1

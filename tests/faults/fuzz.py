@@ -20,9 +20,8 @@ except ImportError:
     sys.exit("atheris is needed: pip install atheris (on Python 3.11 or 3.12)")
 
 with atheris.instrument_imports(include=["jobqueue", "greenstalk"]):
-    from jobqueue.broker import connection
+    from jobqueue.broker import connection as shared
     from jobqueue.broker.address import Address
-    from jobqueue.broker.consuming import ConsumerConnection
     from jobqueue.broker.outcomes import DONE, Buried
     from jobqueue.broker.put_options import PutOptions
     from jobqueue.broker.wire import BrokerSocket, Replies
@@ -34,6 +33,7 @@ with atheris.instrument_imports(include=["jobqueue", "greenstalk"]):
         PutManyError,
     )
     from jobqueue.job.body import decode
+    from tests.helpers.connections import FullConnection
 
 
 def fuzz_decode(data: bytes) -> None:
@@ -74,7 +74,7 @@ class _Answers(BrokerSocket):
 
 
 OPTIONS = PutOptions()
-CALLS: list[Callable[[ConsumerConnection], object]] = [
+CALLS: list[Callable[[FullConnection], object]] = [
     lambda c: c.put("t", b"", OPTIONS),
     lambda c: c.put_many("t", [b"", b""], OPTIONS),
     lambda c: c.watch_only(["t"]),
@@ -91,10 +91,10 @@ def fuzz_replies(data: bytes) -> None:
     _Answers.data = data[1:]
     call = CALLS[data[0] % len(CALLS)] if data else CALLS[0]
     with (
-        ConsumerConnection(Address("nowhere")) as talk,
+        FullConnection(Address("nowhere")) as connection,
         suppress(BrokerError, PutManyError, JobTooBigError),
     ):
-        call(talk)
+        call(connection)
 
 
 TARGETS = {"decode": fuzz_decode, "url": fuzz_url, "replies": fuzz_replies}
@@ -126,7 +126,7 @@ def main() -> None:
     name, *arguments = sys.argv[1:] or ["decode"]
     if name not in TARGETS:
         sys.exit(f"what to fuzz is one of {', '.join(TARGETS)}, not {name}")
-    vars(connection)["BrokerSocket"] = _Answers
+    vars(shared)["BrokerSocket"] = _Answers
     with TemporaryDirectory(prefix="jq-") as corpus:
         for number, seed in enumerate(SEEDS[name]):
             (Path(corpus) / str(number)).write_bytes(seed)

@@ -25,12 +25,12 @@ from jobqueue import (
     Worker,
 )
 from jobqueue.broker.address import Address
-from jobqueue.broker.consuming import ConsumerConnection
 from jobqueue.broker.outcomes import DONE, Buried, Released
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BrokerURLError
 from jobqueue.worker.slots import slot
+from tests.helpers.connections import FullConnection
 from tests.helpers.raw_client import RawClient
 from tests.helpers.servers import Beanstalkd, eventually_true
 from tests.worker.test_worker import working
@@ -167,7 +167,7 @@ def test_any_text_as_a_url_is_an_address_or_refused(text: str, scheme: str) -> N
         assert Address.parse(str(address)).target == address.target
         if isinstance(address.target, str):
             with pytest.raises(BrokerError):
-                ConsumerConnection(address)
+                FullConnection(address)
 
 
 moments = st.datetimes(timezones=st.none() | st.timezones()) | st.timedeltas()
@@ -287,7 +287,7 @@ def are_stats(value: JobStats | None) -> bool:
 
 
 # How to call each method, and whether what it has returned can be.
-ASK: dict[str, Callable[[ConsumerConnection], object]] = {
+ASK: dict[str, Callable[[FullConnection], object]] = {
     "put": lambda c: is_id(c.put("t", b"", PutOptions())),
     "put_many": lambda c: all(map(is_id, c.put_many("t", [b""] * 3, PutOptions()))),
     "watch_only": lambda c: [c.watch_only(["t"])],  # type: ignore[func-returns-value]
@@ -309,7 +309,7 @@ def test_any_reply_is_a_good_one_or_the_end_of_the_connection(
     @given(st.lists(replies, max_size=4))
     def talk(replies: list[bytes]) -> None:
         any_broker.replies = replies
-        with ConsumerConnection(Address.parse(any_broker.url)) as connection:
+        with FullConnection(Address.parse(any_broker.url)) as connection:
             try:
                 assert ASK[method](connection)
             except PutManyError as error:

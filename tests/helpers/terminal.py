@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from jobqueue.broker.address import Address
-from jobqueue.broker.connection import Connection
-from jobqueue.broker.operating import Operator
+from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.put_options import PutOptions
 from tests.helpers.servers import DEADLINE, Beanstalkd, FakeBroker, eventually_true
 
@@ -159,7 +158,7 @@ def put(
 ) -> list[int]:
     """Put jobs and return their ids."""
     options = PutOptions(delay=delay, priority=priority, ttr=ttr)
-    with Connection(Address.parse(broker.url)) as connection:
+    with OperatorConnection(Address.parse(broker.url)) as connection:
         bodies = (body(text or n, tube) for n in range(count))
         return connection.put_many(tube, bodies, options)
 
@@ -171,10 +170,10 @@ def put_buried(broker: Beanstalkd, count: int = 1, tube: str = "t") -> list[int]
 
 
 def bury(broker: Beanstalkd, ids: Iterable[int], priority: int = 7) -> None:
-    with Connection(Address.parse(broker.url)) as connection:
-        assert all(Operator(connection).bury_jobs((n, priority) for n in ids))
+    with OperatorConnection(Address.parse(broker.url)) as connection:
+        assert all(connection.bury_jobs((n, priority) for n in ids))
 
 
 def delete(broker: Beanstalkd, ids: Iterable[int]) -> None:
-    with Connection(Address.parse(broker.url)) as connection:
-        assert all(Operator(connection).delete_jobs(ids))
+    with OperatorConnection(Address.parse(broker.url)) as connection:
+        assert all(connection.delete_jobs(ids))

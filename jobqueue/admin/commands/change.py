@@ -155,7 +155,7 @@ def put(session: Session) -> int:
     )
     body = Encoder(options.func_name, tube).encode(arguments(options.arguments))
     body = Signing().sign(body)
-    job_id = session.operator.connection.put(tube, body, put_options)
+    job_id = session.operator.put(tube, body, put_options)
     if session.console.as_json:
         session.console.json({"id": job_id})
     else:

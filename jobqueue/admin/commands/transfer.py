@@ -9,7 +9,7 @@ from jobqueue.admin import jsonl
 from jobqueue.admin.jsonl import BadLineError, JobLine
 from jobqueue.admin.screen.interrupts import Interrupted
 from jobqueue.admin.search import Search
-from jobqueue.broker.operating import Operator
+from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.errors import BrokerError, JobQueueError, PutManyError
 
@@ -19,7 +19,7 @@ DELAY_OF_BURIED = 3600  # seconds
 _FIRST_TO_RESERVE_JOBS = (1, 12)
 
 
-def exported(operator: Operator, search: Search) -> Iterator[list[bytes]]:
+def exported(operator: OperatorConnection, search: Search) -> Iterator[list[bytes]]:
     """Yield the lines of the jobs that a search finds, some at a time."""
     for jobs in search.blocks():
         for start in range(0, len(jobs), BATCH):
@@ -44,7 +44,9 @@ class Import:
     """
 
     def __init__(
-        self, operator: Operator, uninterrupted: AbstractContextManager[object]
+        self,
+        operator: OperatorConnection,
+        uninterrupted: AbstractContextManager[object],
     ) -> None:
         self._operator = operator
         self._uninterrupted = uninterrupted
@@ -74,7 +76,7 @@ class Import:
         first = self.next_line
         self._check_version(jobs)
         try:
-            ids = self._operator.connection.put_each(
+            ids = self._operator.put_each(
                 tube, [job.body for job in jobs], [_options(job) for job in jobs]
             )
         except PutManyError as error:
@@ -113,7 +115,7 @@ class Import:
             for job_id, job in zip(ids, jobs, strict=False)
             if job.is_buried
         ]
-        if buried and self._operator.connection.is_open:
+        if buried and self._operator.is_open:
             list(self._operator.bury_jobs(buried))  # all, whatever comes of one
 
     def _take_back(self, ids: list[int]) -> None:

@@ -11,8 +11,7 @@ from jobqueue.admin.top import view as top_view
 from jobqueue.admin.top.keyboard import waiting
 from jobqueue.admin.top.rates import Sample, Trends
 from jobqueue.broker.address import Address
-from jobqueue.broker.connection import Connection
-from jobqueue.broker.operating import Operator
+from jobqueue.broker.operating import OperatorConnection
 from jobqueue.errors import BrokerError
 
 
@@ -21,13 +20,13 @@ class Source:
 
     def __init__(self, address: Address) -> None:
         self._address = address
-        self._operator: Operator | None = None
+        self._operator: OperatorConnection | None = None
 
     def sample(self) -> Sample:
         """Return what the broker counts now. Raises ``BrokerError``."""
         operator = self._operator
-        if operator is None or not operator.connection.is_open:
-            operator = self._operator = Operator(Connection(self._address))
+        if operator is None or not operator.is_open:
+            operator = self._operator = OperatorConnection(self._address)
         tubes = operator.tube_records(operator.tubes())
         by_name = {tube.tube: tube for tube in tubes if tube}
         return Sample(time.monotonic(), operator.server(), by_name)
@@ -35,7 +34,7 @@ class Source:
     def close(self) -> None:
         """Close the connection."""
         if self._operator is not None:
-            self._operator.connection.close()
+            self._operator.close()
 
 
 def run(address: Address, console: Console, interval: float) -> None:

@@ -1,0 +1,204 @@
+"""A connection that puts jobs into tubes."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
+from typing import Generic, NamedTuple, TypeVar
+
+import greenstalk
+
+from jobqueue.broker.address import Address
+from jobqueue.broker.checks import check_tube
+from jobqueue.broker.connection import Connection
+from jobqueue.broker.put_options import PutOptions
+from jobqueue.broker.replies import NO_ROOM, id_of, values_of
+from jobqueue.errors import (
+    BrokerDrainingError,
+    BrokerError,
+    BrokerOutOfMemoryError,
+    JobQueueError,
+    JobTooBigError,
+    PutManyError,
+)
+
+E = TypeVar("E", bound=Exception)
+
+# The refusals with which a put is answered by a broker that works as it should.
+_REFUSALS = (
+    greenstalk.BuriedError,
+    greenstalk.DrainingError,
+    greenstalk.JobTooBigError,
+    greenstalk.OutOfMemoryError,
+)
+_NOT_PUT = 0  # beanstalkd's job ids start at 1
+
+
+class ProducerConnection(Connection):
+    """A connection that puts jobs."""
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(address)
+        self.using = greenstalk.DEFAULT_TUBE  # the tube that jobs are put into
+
+    def use(self, tube: str) -> None:
+        """Choose the tube of the next put, peek, and kick."""
+        with self._exchange:
+            self._socket.sendall(_use(tube))
+            self._reply(b"USING")
+            self.using = tube
+
+    def put(self, tube: str, body: bytes, options: PutOptions) -> int:
+        """Put a job into a tube and return its id.
+
+        Raises :class:`~jobqueue.errors.JobTooBigError`, and the errors of
+        :class:`~jobqueue.errors.BrokerError` that say why the broker takes no jobs.
+        """
+        command = _put(_numbers(options), body)
+        use = self.using != tube
+        if use:
+            command = _use(tube) + command
+        with self._exchange:
+            self._socket.sendall(command)
+            if use:
+                self._reply(b"USING")
+                self.using = tube
+            answer = self._put_answer()
+            if isinstance(answer, int):
+                return answer
+            raise self._refusal(answer, tube, len(body)) from answer
+
+    def put_many(
+        self, tube: str, bodies: Iterable[bytes], options: PutOptions
+    ) -> list[int]:
+        """Put a job for each body, hundreds in a write, and return their ids in order.
+
+        If the iterable of bodies raises an error, the bodies before it are put.
+
+        Raises :class:`~jobqueue.errors.PutManyError` for that, and for whatever the
+        broker refuses; and :class:`~jobqueue.errors.ConnectionLostError` for a
+        connection that was lost before the first body was taken from the iterable.
+        """
+        return self._put_all(tube, bodies, repeat(_numbers(options)))
+
+    def put_each(
+        self, tube: str, bodies: Sequence[bytes], options: Sequence[PutOptions]
+    ) -> list[int]:
+        """Put many jobs like :meth:`put_many`, each with options of its own."""
+        return self._put_all(tube, bodies, map(_numbers, options))
+
+    def _put_all(
+        self, tube: str, bodies: Iterable[bytes], all_numbers: Iterable[bytes]
+    ) -> list[int]:
+        # A round trip that finds a dead connection while no job can be put twice yet.
+        self.use(tube)
+        bulk: BulkPut[greenstalk.BeanstalkdError] = BulkPut()
+        # The numbers come first: a body that is taken counts as sent.
+        commands = map(_put, all_numbers, bulk.sending(bodies))
+        try:
+            with self._exchange, self._socket.sending_what_fits():
+                for answer in self._pipelined(commands, self._put_answer):
+                    bulk.answered(answer)
+                cause = bulk.source_error
+                if bulk.refused:
+                    cause = self._refusal(bulk.refused.error, tube, bulk.refused.size)
+        except BrokerError as lost:
+            cause = lost
+        if cause is not None:  # an exception of the source may have any truth value
+            raise bulk.error(cause) from cause
+        return bulk.ids
+
+    def _put_answer(self) -> int | greenstalk.BeanstalkdError:
+        """Read the answer to a put: the job's id, or why the broker refused it."""
+        line = self._replies.readline()
+        if line.startswith(b"INSERTED "):  # the same as below, but faster
+            return id_of(line[9:-2])
+        try:
+            (job_id,) = values_of(line, b"INSERTED")
+            return id_of(job_id)
+        except _REFUSALS as error:
+            return error
+
+    def _refusal(
+        self, error: greenstalk.BeanstalkdError, tube: str, size: int
+    ) -> JobQueueError:
+        """Return the error to raise for a put that the broker refused."""
+        broker = f"beanstalkd at {self.address}"
+        match error:
+            case greenstalk.JobTooBigError():
+                limit = self._client.stats()["max-job-size"]
+                return JobTooBigError(
+                    f"a job of {size} bytes for tube {tube!r} is too big: {broker} "
+                    f"takes {limit} at most. Put a reference to the data (a path, "
+                    "a key), or start beanstalkd with a larger -z."
+                )
+            case greenstalk.DrainingError():
+                return BrokerDrainingError(
+                    f"{broker} is draining (it got SIGUSR1) and takes no new jobs"
+                )
+            case greenstalk.BuriedError(id=job_id):
+                return BrokerOutOfMemoryError(
+                    f"{broker} is out of memory: it buried the job at once, as {job_id}"
+                )
+            case _:
+                return BrokerOutOfMemoryError(
+                    f"{broker} did not take the job: it {NO_ROOM}"
+                )
+
+
+class Refused(NamedTuple, Generic[E]):
+    """An item that the broker did not take."""
+
+    number: int  # of the item, from 0
+    size: int  # bytes
+    error: E
+
+
+class BulkPut(Generic[E]):
+    """Keeps count of one ``put_many``: items sent, answered, and refused."""
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+        self.refused: Refused[E] | None = None  # the first one
+        self.source_error: Exception | None = None
+        self._sizes: deque[int] = deque()  # of the bodies sent, but not answered yet
+
+    def sending(self, bodies: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the bodies to send, until one is refused or their iterable fails."""
+        try:
+            for body in bodies:
+                if self.refused:
+                    return
+                self._sizes.append(len(body))
+                yield body
+        except Exception as error:  # noqa: BLE001 - raised when what was sent is answered
+            self.source_error = error
+
+    def answered(self, answer: int | E) -> None:
+        """Count the answer to the next body: its job's id, or a refusal."""
+        size = self._sizes.popleft()
+        if isinstance(answer, int):
+            self.ids.append(answer)
+            return
+        self.refused = self.refused or Refused(len(self.ids), size, answer)
+        self.ids.append(_NOT_PUT)
+
+    def error(self, cause: Exception) -> PutManyError:
+        """Return the error that says which items were put."""
+        index = self.refused.number if self.refused else len(self.ids)
+        put = {n: job_id for n, job_id in enumerate(self.ids) if job_id != _NOT_PUT}
+        message = f"item {index} was not put ({cause}); {len(put)} others were"
+        if self._sizes:
+            message += f", and {len(self._sizes)} may have been"
+        return PutManyError(message, index=index, ids=put, unconfirmed=len(self._sizes))
+
+
+def _use(tube: str) -> bytes:
+    return b"use %b\r\n" % check_tube(tube).encode()
+
+
+def _numbers(options: PutOptions) -> bytes:
+    return b"%d %d %d" % (options.priority, options.delay_now(), options.ttr)
+
+
+def _put(numbers: bytes, body: bytes) -> bytes:
+    return b"put %b %d\r\n%b\r\n" % (numbers, len(body), body)
