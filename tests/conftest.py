@@ -12,9 +12,9 @@ from jobqueue.task.registry import subscriber
 from jobqueue.worker.running.event_loop import EventLoop
 from jobqueue.worker.running.executor import Execution, Executor, ReservedBody
 from jobqueue.worker.running.time_limit import TimeLimits
-from tests.helpers.raw_client import SERVERS, RawClient, Server, server_of
+from tests.helpers.raw_client import RawClient
 from tests.helpers.reserved import Reserved, Run, Running
-from tests.helpers.servers import IS_INSTALLED, Beanstalkd
+from tests.helpers.servers import IS_INSTALLED, SERVERS, Beanstalkd, Server, server_of
 
 # Machines stall; no test asserts a time.
 hypothesis.settings.register_profile("jobqueue", deadline=None)

@@ -21,7 +21,8 @@ from prometheus_client.metrics_core import Metric
 
 import jobqueue
 from jobqueue.worker.metrics import WorkerMetrics
-from tests.helpers.servers import Beanstalkd, WorkerProcess
+from tests.helpers.servers import Beanstalkd
+from tests.helpers.worker_process import WorkerProcess
 
 CONTRACT: dict[str, Any] = json.loads(
     Path(__file__).with_name("contract.json").read_text()

@@ -14,8 +14,9 @@ from jobqueue.job.signing import Signing
 from jobqueue.testing import eager, run_jobs
 from jobqueue.worker.running.executor import Executor
 from tests.helpers.reserved import Reserved
-from tests.helpers.servers import Beanstalkd, WorkerProcess, eventually, write_module
+from tests.helpers.servers import Beanstalkd, eventually
 from tests.helpers.terminal import operate
+from tests.helpers.worker_process import WorkerProcess, write_module
 from tests.job.test_body import json_values
 
 SECRET = "correct-horse-battery"

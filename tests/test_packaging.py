@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.paths import ROOT
-from tests.helpers.servers import Beanstalkd, write_module
+from tests.helpers.servers import Beanstalkd
+from tests.helpers.worker_process import write_module
 
 TASKS = """
 from jobqueue import JobQueue

@@ -13,8 +13,7 @@ import pytest
 import jobqueue
 from jobqueue import Worker
 from tests.helpers.paths import ROOT
-from tests.helpers.raw_client import require_beanstalkd
-from tests.helpers.servers import Beanstalkd, eventually_true
+from tests.helpers.servers import Beanstalkd, eventually_true, require_beanstalkd
 from tests.helpers.terminal import (
     COMMAND,
     Terminal,

@@ -15,8 +15,7 @@ from jobqueue.admin.search import Search
 from jobqueue.broker.address import Address
 from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.stats import JobState
-from tests.helpers.raw_client import require_beanstalkd
-from tests.helpers.servers import Beanstalkd
+from tests.helpers.servers import REAL, Beanstalkd, require_beanstalkd
 from tests.helpers.terminal import delete, operate, put, put_buried
 
 
@@ -153,7 +152,7 @@ def restarted(socket_folder: Path, tmp_path: Path) -> Iterator[Beanstalkd]:
     """Return a server that has read a binlog, and goes on after the ids in it."""
     require_beanstalkd()
     options = ("-b", str(tmp_path))
-    with Beanstalkd(socket_folder / "b.sock", *options, is_real=True) as broker:
+    with Beanstalkd(socket_folder / "b.sock", *options, program=REAL) as broker:
         gone = put(broker, 20_000)
         put_buried(broker, 3)
         delete(broker, gone)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from jobqueue.admin import jsonl
 from jobqueue.broker.stats import JobRecord
-from tests.helpers.servers import Beanstalkd, FakeBroker, eventually, eventually_true
+from tests.helpers.fake_broker import FakeBroker
+from tests.helpers.servers import Beanstalkd, eventually, eventually_true
 from tests.helpers.terminal import (
     COMMAND,
     body,

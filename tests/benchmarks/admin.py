@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.helpers.servers import Beanstalkd, free_port
+from tests.helpers.servers import REAL, Beanstalkd, free_port
 from tests.helpers.terminal import put, put_buried
 
 BATCH = 500
@@ -33,7 +33,7 @@ def main() -> None:
     port = free_port()
     with (
         tempfile.TemporaryDirectory() as folder,
-        Beanstalkd(port, is_real=True) as broker,
+        Beanstalkd(port, program=REAL) as broker,
     ):
         Bench(broker, port, Path(folder), options.jobs).run()
 

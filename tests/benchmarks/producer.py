@@ -17,7 +17,7 @@ from pathlib import Path
 from jobqueue import JobQueue
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.helpers.servers import Beanstalkd, free_port
+from tests.helpers.servers import REAL, Beanstalkd, free_port
 
 ARGUMENTS = {"arg1": "a", "arg2": "b", "arg3": "c"}
 BODY = (
@@ -36,7 +36,7 @@ def main() -> None:
     options = parser.parse_args()
     port = free_port()
     with (
-        Beanstalkd(port, is_real=True) as broker,
+        Beanstalkd(port, program=REAL) as broker,
         JobQueue(broker.url) as queue,
         JobQueue(broker.url, secret=SECRET) as signing,
     ):

@@ -20,8 +20,7 @@ from tests.benchmarks.peers.measures import BY_NAME
 from tests.benchmarks.peers.result import Figure, Notebook, Result
 from tests.benchmarks.peers.table import number
 from tests.helpers.paths import ROOT
-from tests.helpers.raw_client import require_beanstalkd
-from tests.helpers.servers import eventually, eventually_true
+from tests.helpers.servers import eventually, eventually_true, require_beanstalkd
 
 FIXTURE = Path(__file__).parent / "peers/example.json"
 SVG = "{http://www.w3.org/2000/svg}"

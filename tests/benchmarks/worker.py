@@ -24,7 +24,8 @@ from pathlib import Path
 from jobqueue import JobQueue, Worker
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.helpers.servers import Beanstalkd, eventually, free_port, write_module
+from tests.helpers.servers import REAL, Beanstalkd, eventually, free_port
+from tests.helpers.worker_process import write_module
 
 TASKS = """
 import asyncio, time
@@ -66,7 +67,7 @@ def main() -> None:
     port = free_port()
     with (
         tempfile.TemporaryDirectory() as folder,
-        Beanstalkd(port, is_real=True) as broker,
+        Beanstalkd(port, program=REAL) as broker,
     ):
         bench = Bench(broker, port, Path(folder), options.jobs)
         bench.one_slot(options.rounds, "no-op")

@@ -23,8 +23,9 @@ from jobqueue.broker.address import Address
 from jobqueue.broker.outcomes import DONE, Buried
 from jobqueue.broker.put_options import PutOptions
 from tests.helpers.connections import FullConnection
+from tests.helpers.fake_broker import FakeBroker
 from tests.helpers.paths import ROOT
-from tests.helpers.servers import Beanstalkd, FakeBroker, eventually, free_port
+from tests.helpers.servers import Beanstalkd, eventually, free_port
 
 
 @pytest.fixture

@@ -7,8 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.devserver.conversations import ASK, CONVERSATIONS, USING
-from tests.helpers.raw_client import SERVERS, RawClient, Server, converse, server_of
-from tests.helpers.servers import eventually, eventually_true
+from tests.helpers.raw_client import RawClient, converse
+from tests.helpers.servers import (
+    SERVERS,
+    Server,
+    eventually,
+    eventually_true,
+    server_of,
+)
 
 
 @pytest.mark.parametrize("pieces", [None, 1], ids=["in one write", "byte by byte"])

@@ -25,14 +25,8 @@ from hypothesis.stateful import (
 
 from jobqueue.devserver.broker import MAX_JOB_SIZE, Broker
 from jobqueue.devserver.conversation import Conversation, Switchboard
-from tests.helpers.raw_client import (
-    RawClient,
-    comparable,
-    read_reply,
-    require_beanstalkd,
-    server_of,
-)
-from tests.helpers.servers import eventually
+from tests.helpers.raw_client import RawClient, comparable, read_reply
+from tests.helpers.servers import eventually, require_beanstalkd, server_of
 
 CONNECTIONS = 6
 BUSY = 2  # of them never wait, so that others are served

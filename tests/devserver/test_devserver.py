@@ -18,15 +18,16 @@ import pytest
 from jobqueue import JobQueue
 from jobqueue.devserver import DevServer
 from jobqueue.devserver.__main__ import main
-from tests.helpers.raw_client import InThread, RawClient, Target, converse
+from tests.helpers.raw_client import RawClient, converse
 from tests.helpers.servers import (
     DEADLINE,
-    WorkerProcess,
+    DevServerInThread,
+    Target,
     eventually,
     eventually_true,
     free_port,
-    write_module,
 )
+from tests.helpers.worker_process import WorkerProcess, write_module
 
 ASK = b"list-tube-used\r\n"
 USING = b"USING default\r\n"
@@ -244,7 +245,7 @@ def test_it_is_installed_as_a_command() -> None:
 
 
 def test_in_a_thread_it_has_an_address_and_is_gone_afterwards() -> None:
-    with InThread() as server:
+    with DevServerInThread() as server:
         target = server.target
         assert converse(target, ASK) == USING
 
@@ -255,7 +256,7 @@ def test_in_a_thread_it_has_an_address_and_is_gone_afterwards() -> None:
 
 def test_in_a_thread_it_ends_whatever_its_clients_do() -> None:
     with ExitStack() as stack:
-        with InThread() as server:
+        with DevServerInThread() as server:
             clients = [stack.enter_context(RawClient(server.target)) for _ in range(5)]
             job_id = clients[0].put(bytes(60_000))
             clients[1].send(b"watch a\r\nignore default\r\nreserve\r\n")
@@ -270,7 +271,7 @@ def test_in_a_thread_it_ends_whatever_its_clients_do() -> None:
 
 
 def test_several_in_threads_know_nothing_of_each_other() -> None:
-    with InThread() as one, InThread() as two:
+    with DevServerInThread() as one, DevServerInThread() as two:
         with RawClient(one.target) as client:
             client.put()
         with RawClient(two.target) as client:
@@ -278,7 +279,7 @@ def test_several_in_threads_know_nothing_of_each_other() -> None:
 
 
 def test_one_in_a_thread_can_begin_anew_and_is_empty_then() -> None:
-    server = InThread(f"127.0.0.1:{free_port()}")
+    server = DevServerInThread(f"127.0.0.1:{free_port()}")
     with server, RawClient(server.target) as client:
         client.put()
     with server, RawClient(server.target) as client:
@@ -317,14 +318,14 @@ def test_in_a_thread_that_can_not_begin_it_is_an_oserror(
 
 
 def test_in_a_thread_it_can_be_told_to_take_no_more_jobs() -> None:
-    with InThread(max_job_size=10) as server:
+    with DevServerInThread(max_job_size=10) as server:
         server.drain()
 
         assert converse(server.target, b"put 0 0 1 1\r\nx\r\n") == b"DRAINING\r\n"
 
 
 def test_hundreds_of_clients_come_and_go() -> None:
-    with InThread() as server, ExitStack() as stack:
+    with DevServerInThread() as server, ExitStack() as stack:
         clients = [stack.enter_context(RawClient(server.target)) for _ in range(300)]
         for client in clients[1:]:
             client.send(b"reserve\r\n")
@@ -350,7 +351,7 @@ def task_one(arg1):
         raise ValueError(arg1)
 """
     write_module(tmp_path, "tasks", source)
-    with InThread() as server:
+    with DevServerInThread() as server:
         script = "import tasks; tasks.task_one.put('a'); tasks.task_one.put('b')"
         subprocess.run(
             [sys.executable, "-c", script],

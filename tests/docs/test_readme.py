@@ -13,7 +13,8 @@ from jobqueue import JobQueue, Worker
 from jobqueue.job.body import decode
 from jobqueue.job.signing import Signing
 from tests.helpers.paths import README
-from tests.helpers.servers import Beanstalkd, eventually, write_module
+from tests.helpers.servers import Beanstalkd, eventually
+from tests.helpers.worker_process import write_module
 
 # What differs from run to run: the time of day, how long a job took, a traceback's
 # frames, and where this test's broker is.

@@ -28,13 +28,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sess
 from jobqueue import ArgumentError, BrokerError
 from tests.docs.test_readme import blocks, write_printed
 from tests.helpers.paths import ROOT
-from tests.helpers.servers import (
-    DEADLINE,
-    Beanstalkd,
-    eventually,
-    eventually_true,
-    write_module,
-)
+from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
+from tests.helpers.worker_process import write_module
 
 
 class Shop:

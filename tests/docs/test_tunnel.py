@@ -12,15 +12,14 @@ import pytest
 
 from jobqueue import BrokerError, JobQueue, Worker
 from tests.docs.test_readme import blocks
-from tests.helpers.raw_client import require
 from tests.helpers.servers import (
     Beanstalkd,
-    WorkerProcess,
     eventually,
     eventually_true,
     free_port,
-    write_module,
+    require,
 )
+from tests.helpers.worker_process import WorkerProcess, write_module
 
 
 class Tunnel:

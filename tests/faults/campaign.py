@@ -13,7 +13,8 @@ from typing import Any
 from jobqueue import BrokerError, JobQueue, PutManyError
 from tests.helpers.paths import ROOT
 from tests.helpers.raw_client import RawClient
-from tests.helpers.servers import Beanstalkd, WorkerProcess
+from tests.helpers.servers import Beanstalkd
+from tests.helpers.worker_process import WorkerProcess
 
 from . import faults, tasks
 from .faults import Fault, Scene

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.helpers.raw_client import require_beanstalkd
+from tests.helpers.servers import require_beanstalkd
 
 
 @pytest.fixture(autouse=True)

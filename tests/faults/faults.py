@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from tests.helpers.servers import DEADLINE, Beanstalkd, WorkerProcess, eventually_true
+from tests.helpers.servers import DEADLINE, Beanstalkd, eventually_true
+from tests.helpers.worker_process import WorkerProcess
 
 from .proxy import Proxy, What, some_trouble
 

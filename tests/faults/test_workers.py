@@ -13,14 +13,8 @@ import pytest
 
 import jobqueue
 from jobqueue import JobQueue, Worker
-from tests.helpers.servers import (
-    DEADLINE,
-    Beanstalkd,
-    WorkerProcess,
-    eventually,
-    eventually_true,
-    write_module,
-)
+from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
+from tests.helpers.worker_process import WorkerProcess, write_module
 
 TASKS = """
 import ctypes, os, subprocess, time

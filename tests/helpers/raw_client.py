@@ -1,76 +1,19 @@
-"""beanstalkd's protocol as bytes on a socket, and the servers that speak it."""
+"""A client that speaks beanstalkd's protocol as bytes on a socket."""
 
-import os
 import re
-import shutil
 import socket
 from collections.abc import Sequence
-from pathlib import Path
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Self
 
-import pytest
+from tests.helpers.servers import DEADLINE, Target
 
-from jobqueue.devserver import DevServer
-from tests.helpers.servers import DEADLINE, Beanstalkd
-
-SERVERS = ["beanstalkd", "devserver"]
-
-Target = str | tuple[str, int]
-
-# What no two servers, or no two moments, have in common; and the counts of what tests
-# do to see whether a server is there, and done.
-OWN = re.compile(
+# Statistics that differ between two servers, or two moments; and the counts of what
+# tests ask to see whether a server runs, and whether it is done.
+DIFFERING = re.compile(
     rb"^(age|time-left|pause-time-left|pid|version|rusage-utime|rusage-stime|uptime|id"
     rb"|hostname|os|platform|cmd-stats|total-connections): ([^\n]*)$",
     re.MULTILINE,
 )
-
-
-class Server(Protocol):
-    """A server that tests talk to, and its one switch."""
-
-    @property
-    def target(self) -> Target: ...
-
-    def drain(self) -> None: ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *_: object) -> None: ...
-
-
-class InThread(DevServer):
-    """The development server in a thread, as a context and with its target."""
-
-    @property
-    def target(self) -> Target:
-        if self.url.startswith("unix://"):
-            return self.url.removeprefix("unix://")
-        host, _, port = self.url.removeprefix("beanstalkd://").rpartition(":")
-        return host.strip("[]"), int(port)
-
-
-def server_of(kind: str, folder: Path, max_job_size: int = 65535) -> Server:
-    """Return a server of either kind, not started yet, on a socket in this folder."""
-    path = folder / f"{kind}.sock"
-    if kind == "devserver":
-        return InThread(f"unix:{path}", max_job_size=max_job_size)
-    require_beanstalkd()
-    return Beanstalkd(path, "-z", str(max_job_size), is_real=True)
-
-
-def require_beanstalkd() -> None:
-    """Skip the test if there is no beanstalkd, except where nothing may be skipped."""
-    require("beanstalkd")
-
-
-def require(program: str) -> None:
-    """Skip the test if there is no such program, as with beanstalkd."""
-    if shutil.which(program):
-        return
-    if os.environ.get("CI"):
-        pytest.fail(f"{program} is not installed")
-    pytest.skip(f"{program} is not installed")
 
 
 def read_reply(file: BinaryIO) -> bytes:
@@ -153,7 +96,7 @@ class RawClient:
         return self.rest()
 
     def has_answer(self) -> bool:
-        """Tell whether something can be read without waiting."""
+        """Return whether something can be read without waiting."""
         self.socket.setblocking(False)
         found = bool(self._file.peek(1))
         self.socket.settimeout(DEADLINE)
@@ -170,13 +113,13 @@ def converse(
 
 
 def comparable(reply: bytes) -> bytes:
-    """Return a reply without what is the server's own, or the moment's.
+    """Return a reply without what differs between two servers, or two moments.
 
-    A job's id is the same on two servers; the server's is not.
+    A job's id is the same on two servers; the id of a server is not.
     """
     if not reply.startswith(b"OK "):
         return reply
     chunk = reply.partition(b"\r\n")[2]
     if b"\nstate: " in chunk:
         return re.sub(rb"^(age|time-left): .*$", rb"\1", chunk, flags=re.MULTILINE)
-    return OWN.sub(rb"\1", chunk)
+    return DIFFERING.sub(rb"\1", chunk)

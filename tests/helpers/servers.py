@@ -1,4 +1,4 @@
-"""A real beanstalkd, real worker processes, and waiting with a deadline."""
+"""beanstalkd and the development server for tests, and waiting with a deadline."""
 
 import os
 import shutil
@@ -6,18 +6,23 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import greenstalk
+import pytest
 
-DEADLINE = 20
+from jobqueue.devserver import DevServer
+
+DEADLINE = 20  # seconds
+REAL = "beanstalkd"
+IS_INSTALLED = shutil.which(REAL) is not None
+DEVSERVER = [sys.executable, "-m", "jobqueue.devserver"]
 
 T = TypeVar("T")
+Target = str | tuple[str, int]  # the path of a Unix socket, or a host and a port
 
 
 def eventually(get: Callable[[], T], expected: object, within: float = DEADLINE) -> T:
@@ -34,31 +39,47 @@ def eventually_true(condition: Callable[[], object], within: float = DEADLINE) -
     eventually(lambda: bool(condition()), expected=True, within=within)
 
 
-REAL = ["beanstalkd"]
-DEVSERVER = [sys.executable, "-m", "jobqueue.devserver"]
-IS_INSTALLED = shutil.which("beanstalkd") is not None
+def require(program: str) -> None:
+    """Skip the test if a program is missing; on CI, where nothing is skipped, fail."""
+    if shutil.which(program):
+        return
+    if os.environ.get("CI"):
+        pytest.fail(f"{program} is not installed")
+    pytest.skip(f"{program} is not installed")
+
+
+def require_beanstalkd() -> None:
+    require(REAL)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
 
 
 class Beanstalkd:
-    """A beanstalkd of a test's own, on a Unix socket or a free port.
+    """A server process of a test's own, on a Unix socket or a port.
 
-    It is the development server if there is no real one, unless that is needed.
+    The program is a beanstalkd: a path, or a name that is looked up on the PATH. With
+    None it is the development server, which is also the default where no beanstalkd is
+    installed.
     """
 
     def __init__(
         self,
         listen: Path | int,
         *options: str,
-        is_real: bool = IS_INSTALLED,
+        program: str | None = REAL if IS_INSTALLED else None,
         memory_limit: int | None = None,
         wrapped_in: Sequence[str] = (),
     ) -> None:
-        self._program = [*wrapped_in, *(REAL if is_real else DEVSERVER)]
+        self._program = [*wrapped_in, *([program] if program else DEVSERVER)]
         self._options = options
         self._memory_limit = memory_limit  # bytes
         if isinstance(listen, Path):
             self.url = f"unix://{listen}"
-            self.target: str | tuple[str, int] = str(listen)
+            self.target: Target = str(listen)
             self._listen = ["-l", f"unix:{listen}"]
         else:
             self.url = f"beanstalkd://127.0.0.1:{listen}"
@@ -71,11 +92,11 @@ class Beanstalkd:
             limited = f'ulimit -v {self._memory_limit // 1024}; exec "$@"'
             command = ["sh", "-c", limited, "sh", *command]
         self._process = subprocess.Popen(command)
-        eventually_true(self._answers)
+        eventually_true(self._accepts_connections)
 
-    def _answers(self) -> bool:
+    def _accepts_connections(self) -> bool:
         if self._process.poll() is not None:
-            raise AssertionError("beanstalkd has exited")
+            raise AssertionError("the server has exited")
         family = socket.AF_UNIX if isinstance(self.target, str) else socket.AF_INET
         with socket.socket(family) as probe:
             return probe.connect_ex(self.target) == 0
@@ -86,7 +107,7 @@ class Beanstalkd:
 
     @property
     def status(self) -> int | None:
-        """The exit status, negative for a signal; None while it runs."""
+        """The exit status, negative for a signal; None while the server runs."""
         return self._process.poll()
 
     def signal(self, signum: signal.Signals) -> None:
@@ -108,7 +129,7 @@ class Beanstalkd:
         self.kill()
 
     def client(self, tube: str = "default") -> "greenstalk.Client[bytes]":
-        """Return a plain client, for a look that owes nothing to jobqueue."""
+        """Return a client that shares no code with jobqueue."""
         return greenstalk.Client(self.target, encoding=None, use=tube, watch=tube)
 
     def counts(self, tube: str) -> dict[str, int]:
@@ -131,7 +152,7 @@ class Beanstalkd:
             return client.stats_job(job_id)
 
     def connections(self) -> int:
-        """Return how many connections are open, this one aside."""
+        """Return how many connections are open, leaving out the asking one."""
         with self.client() as client:
             return client.stats()["current-connections"] - 1
 
@@ -144,133 +165,37 @@ class Beanstalkd:
                 return 0
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-class WorkerProcess:
-    """`python -m jobqueue.worker`, with its log in a file."""
-
-    def __init__(
-        self,
-        folder: Path,
-        *arguments: str,
-        wrapped_in: Sequence[str] = (),
-        new_group: bool = False,
-        **env: str,
-    ) -> None:
-        self._log = folder / f"worker-{time.monotonic_ns()}.log"
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [*wrapped_in, sys.executable, "-m", "jobqueue.worker", *arguments],
-                process_group=0 if new_group else None,
-                cwd=folder,
-                env=os.environ | env,
-                stdout=log,
-                stderr=log,
-            )
+class DevServerInThread(DevServer):
+    """The development server in a thread of the test's process."""
 
     @property
-    def log(self) -> str:
-        return self._log.read_text(errors="replace")
-
-    def says(self, text: str) -> None:
-        """Wait until the log has this text."""
-
-        def found() -> bool:
-            if text in self.log:
-                return True
-            if self.process.poll() is not None:
-                raise AssertionError(f"no {text!r} in the log, at exit:\n{self.log}")
-            return False
-
-        try:
-            eventually_true(found)
-        except AssertionError as error:
-            raise AssertionError(f"{error}: no {text!r} in\n{self.log}") from None
-
-    def signal(self, signum: signal.Signals) -> None:
-        self.process.send_signal(signum)
-
-    def exit_code(self, within: float = DEADLINE) -> int:
-        return self.process.wait(within)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+    def target(self) -> Target:
+        if self.url.startswith("unix://"):
+            return self.url.removeprefix("unix://")
+        host, _, port = self.url.removeprefix("beanstalkd://").rpartition(":")
+        return host.strip("[]"), int(port)
 
 
-def write_module(folder: Path, name: str, source: str) -> None:
-    """Write a module by its dotted name, and the packages that it lies in."""
-    path = folder / (name.replace(".", "/") + ".py")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for parent in path.relative_to(folder).parents[:-1]:
-        (folder / parent / "__init__.py").touch()
-    path.write_text(source)
+class Server(Protocol):
+    """A server of either kind."""
+
+    @property
+    def target(self) -> Target: ...
+
+    def drain(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
 
 
-class FakeBroker:
-    """A socket that answers by a script: for faults that no server makes on demand.
-
-    Each connection gets the same answers, one for each time something is received.
-    None is silence until the client closes. After the last answer it hangs up.
-    """
-
-    def __init__(self, path: Path, *answers: bytes | None) -> None:
-        self.url = f"unix://{path}"
-        self.received: list[bytes] = []
-        self._answers = answers
-        self._server = socket.socket(socket.AF_UNIX)
-        self._server.bind(str(path))
-        self._server.listen()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._server.accept()
-            except OSError:
-                return
-            with connection, suppress(ConnectionError):
-                self._talk(connection)
-
-    def _talk(self, connection: socket.socket) -> None:
-        for answer in self._answers:
-            received = connection.recv(2**20)
-            if not received:
-                return
-            self.received.append(received)
-            if answer is None:
-                connection.recv(1)
-            else:
-                connection.sendall(answer)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError):
-            self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
-        self._thread.join()
+SERVERS = ["beanstalkd", "devserver"]
 
 
-def is_running(pid: int) -> bool:
-    """Tell whether a process runs; a zombie does not."""
-    stat = Path(f"/proc/{pid}/stat")
-    if not Path("/proc/self/stat").exists():  # not Linux
-        with suppress(ProcessLookupError):
-            os.kill(pid, 0)
-            return True
-        return False
-    try:
-        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+def server_of(kind: str, folder: Path, max_job_size: int = 65535) -> Server:
+    """Return a server of one of the kinds, not started yet, on a socket in a folder."""
+    path = folder / f"{kind}.sock"
+    if kind == "devserver":
+        return DevServerInThread(f"unix:{path}", max_job_size=max_job_size)
+    require_beanstalkd()
+    return Beanstalkd(path, "-z", str(max_job_size), program=REAL)

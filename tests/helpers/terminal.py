@@ -18,7 +18,8 @@ from typing import Any, Self
 from jobqueue.broker.address import Address
 from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.put_options import PutOptions
-from tests.helpers.servers import DEADLINE, Beanstalkd, FakeBroker, eventually_true
+from tests.helpers.fake_broker import FakeBroker
+from tests.helpers.servers import DEADLINE, Beanstalkd, eventually_true
 
 COMMAND = [sys.executable, "-W", "error", "-m", "jobqueue"]
 HOME = "\x1b[H"  # where a new screen begins

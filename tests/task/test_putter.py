@@ -18,8 +18,14 @@ from jobqueue import (
     OptionError,
     PutManyError,
 )
-from tests.helpers.raw_client import require_beanstalkd
-from tests.helpers.servers import Beanstalkd, FakeBroker, eventually, free_port
+from tests.helpers.fake_broker import FakeBroker
+from tests.helpers.servers import (
+    REAL,
+    Beanstalkd,
+    eventually,
+    free_port,
+    require_beanstalkd,
+)
 
 
 def kwargs_put(broker: Beanstalkd, job_id: int) -> object:
@@ -173,7 +179,7 @@ def test_a_broker_out_of_memory_is_a_clear_error_and_used_when_it_has_some(
 ) -> None:
     require_beanstalkd()
     path, limit = socket_folder / "b.sock", 60 * 2**20
-    broker = Beanstalkd(path, "-z", "100000000", is_real=True, memory_limit=limit)
+    broker = Beanstalkd(path, "-z", "100000000", program=REAL, memory_limit=limit)
     with broker, JobQueue(broker.url) as queue:
 
         @queue.task("t")

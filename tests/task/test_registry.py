@@ -20,7 +20,7 @@ from jobqueue import (
     TubeNameError,
 )
 from jobqueue.task.registry import subscriber
-from tests.helpers.servers import write_module
+from tests.helpers.worker_process import write_module
 
 TASK_MODULE = """
 from jobqueue import JobQueue

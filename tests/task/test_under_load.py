@@ -15,8 +15,7 @@ import pytest
 
 from jobqueue import JobQueue, Putter
 from tests.helpers.paths import ROOT
-from tests.helpers.raw_client import require_beanstalkd
-from tests.helpers.servers import Beanstalkd, eventually
+from tests.helpers.servers import Beanstalkd, eventually, require_beanstalkd
 
 
 def put_many_times(task: Putter[[int], None], times: int) -> list[int]:

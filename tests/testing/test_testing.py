@@ -33,8 +33,7 @@ from jobqueue import (
 )
 from jobqueue.broker.address import Address
 from jobqueue.testing import beanstalkd, eager, run_jobs
-from tests.helpers.raw_client import require_beanstalkd
-from tests.helpers.servers import Beanstalkd, eventually
+from tests.helpers.servers import Beanstalkd, eventually, require_beanstalkd
 
 
 @pytest.fixture

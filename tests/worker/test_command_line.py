@@ -10,12 +10,8 @@ from pathlib import Path
 import pytest
 
 import jobqueue
-from tests.helpers.servers import (
-    Beanstalkd,
-    WorkerProcess,
-    eventually,
-    write_module,
-)
+from tests.helpers.servers import Beanstalkd, eventually
+from tests.helpers.worker_process import WorkerProcess, write_module
 
 TASKS = """
 import os, signal, subprocess, sys, threading, time

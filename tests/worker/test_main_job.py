@@ -12,14 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.servers import (
-    Beanstalkd,
-    WorkerProcess,
-    eventually,
-    eventually_true,
-    free_port,
-    write_module,
-)
+from tests.helpers.servers import Beanstalkd, eventually, eventually_true, free_port
+from tests.helpers.worker_process import WorkerProcess, write_module
 
 TASKS = """
 from jobqueue import JobQueue

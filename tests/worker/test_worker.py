@@ -23,7 +23,8 @@ from jobqueue import (
     Worker,
 )
 from jobqueue.worker import forks
-from tests.helpers.servers import Beanstalkd, FakeBroker, eventually, eventually_true
+from tests.helpers.fake_broker import FakeBroker
+from tests.helpers.servers import Beanstalkd, eventually, eventually_true
 
 
 @contextmanager

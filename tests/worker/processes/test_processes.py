@@ -13,15 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.servers import (
-    DEADLINE,
-    Beanstalkd,
-    WorkerProcess,
-    eventually,
-    eventually_true,
-    is_running,
-    write_module,
-)
+from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
+from tests.helpers.worker_process import WorkerProcess, is_running, write_module
 
 TASKS = """
 import asyncio, ctypes, os, signal, sys, threading, time

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobqueue.worker.reporting.log_format import JSONLines
-from tests.helpers.servers import Beanstalkd, WorkerProcess, eventually, write_module
+from tests.helpers.servers import Beanstalkd, eventually
+from tests.helpers.worker_process import WorkerProcess, write_module
 
 TASKS = """
 import os, warnings

@@ -17,15 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from jobqueue import JobQueue, Worker
 from jobqueue.worker.metrics import WorkerMetrics
 from jobqueue.worker.reporting.counters import Table
-from tests.helpers.servers import (
-    Beanstalkd,
-    WorkerProcess,
-    eventually,
-    eventually_true,
-    free_port,
-    is_running,
-    write_module,
-)
+from tests.helpers.servers import Beanstalkd, eventually, eventually_true, free_port
+from tests.helpers.worker_process import WorkerProcess, is_running, write_module
 from tests.worker.processes.test_processes import pids
 
 TASKS = """

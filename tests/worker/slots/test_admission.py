@@ -14,16 +14,10 @@ from jobqueue.broker.consuming import ConsumerConnection
 from jobqueue.broker.outcomes import Buried, Outcome
 from jobqueue.job.outcome import RetryPolicy, RunLater
 from jobqueue.worker.slots.admission import CrashLoopGuard, GuardState
+from tests.helpers.fake_broker import FakeBroker
 from tests.helpers.reserved import stats
-from tests.helpers.servers import (
-    DEADLINE,
-    Beanstalkd,
-    FakeBroker,
-    WorkerProcess,
-    eventually,
-    eventually_true,
-    write_module,
-)
+from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
+from tests.helpers.worker_process import WorkerProcess, write_module
 from tests.worker.test_worker import CONNECTED, RESERVED, working
 
 TASKS = """

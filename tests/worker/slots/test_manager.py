@@ -16,9 +16,14 @@ from jobqueue.worker.running import time_limit
 from jobqueue.worker.running.executor import Executor
 from jobqueue.worker.slots import manager, slot
 from jobqueue.worker.slots.manager import Command
+from tests.helpers.fake_broker import FakeBroker
 from tests.helpers.paths import ROOT
-from tests.helpers.raw_client import require_beanstalkd
-from tests.helpers.servers import Beanstalkd, FakeBroker, eventually, eventually_true
+from tests.helpers.servers import (
+    Beanstalkd,
+    eventually,
+    eventually_true,
+    require_beanstalkd,
+)
 from tests.worker.test_worker import CONNECTED, RESERVED, STATS, records, working
 
 

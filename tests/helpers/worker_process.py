@@ -1,0 +1,92 @@
+"""Real worker processes, and the modules that they import."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from tests.helpers.servers import DEADLINE, eventually_true
+
+
+class WorkerProcess:
+    """`python -m jobqueue.worker`, with its log in a file."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        wrapped_in: Sequence[str] = (),
+        new_group: bool = False,
+        **env: str,
+    ) -> None:
+        self._log = folder / f"worker-{time.monotonic_ns()}.log"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*wrapped_in, sys.executable, "-m", "jobqueue.worker", *arguments],
+                process_group=0 if new_group else None,
+                cwd=folder,
+                env=os.environ | env,
+                stdout=log,
+                stderr=log,
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def says(self, text: str) -> None:
+        """Wait until the log has this text."""
+
+        def found() -> bool:
+            if text in self.log:
+                return True
+            if self.process.poll() is not None:
+                raise AssertionError(f"no {text!r} in the log, at exit:\n{self.log}")
+            return False
+
+        try:
+            eventually_true(found)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: no {text!r} in\n{self.log}") from None
+
+    def signal(self, signum: signal.Signals) -> None:
+        self.process.send_signal(signum)
+
+    def exit_code(self, within: float = DEADLINE) -> int:
+        return self.process.wait(within)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def write_module(folder: Path, name: str, source: str) -> None:
+    """Write a module by its dotted name, and the packages that it lies in."""
+    path = folder / (name.replace(".", "/") + ".py")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for parent in path.relative_to(folder).parents[:-1]:
+        (folder / parent / "__init__.py").touch()
+    path.write_text(source)
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process runs; a zombie does not."""
+    stat = Path(f"/proc/{pid}/stat")
+    if not Path("/proc/self/stat").exists():  # not Linux
+        with suppress(ProcessLookupError):
+            os.kill(pid, 0)
+            return True
+        return False
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
