@@ -80,7 +80,6 @@ UNFINISHED: set[str] = {
     "devserver.broker",
     "devserver.commands",
     "job_queue:task",
-    "worker.arguments:make_parser",
     "worker.reporting.job_log",
     "worker.slots.manager",
     "Table: ['admin.screen.table', 'worker.reporting.counters']",

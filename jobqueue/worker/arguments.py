@@ -1,12 +1,14 @@
 """The options of ``python -m jobqueue.worker``."""
 
 import argparse
-import math
-import os
-from typing import NoReturn
 
 from jobqueue import __version__
-from jobqueue.broker.address import without_passwords
+from jobqueue.command_line import (
+    CommandLineParser,
+    HelpFormatter,
+    seconds_between,
+    whole_number_from,
+)
 from jobqueue.worker.settings import MAX_SHUTDOWN_TIMEOUT, SHUTDOWN_TIMEOUT
 
 MAX_PORT = 2**16 - 1
@@ -19,50 +21,40 @@ SIGTERM and SIGINT (Ctrl-C) stop the worker when the running jobs are finished.
 Exit status: 0 when it was stopped, 2 when it could not start.
 """
 
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {without_passwords(message)}\n")
+_count = whole_number_from(1)
+_seconds = seconds_between(0, MAX_SHUTDOWN_TIMEOUT)
 
 
-class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Knows the terminal's width without shutil, which loads three compressors."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=_columns() - 2)
-
-
-def _columns() -> int:
-    given = os.environ.get("COLUMNS", "")
-    if given.isdecimal() and int(given):
-        return int(given)
-    try:
-        return os.get_terminal_size().columns
-    except OSError:  # the output is no terminal
-        return 80
-
-
-def make_parser() -> argparse.ArgumentParser:
-    """Return what reads the command line."""
-    parser = _Parser(
+def make_parser() -> CommandLineParser:
+    """Return the parser of the command line."""
+    parser = CommandLineParser(
         prog="python -m jobqueue.worker",
-        description="Work off the jobs of beanstalkd tubes.",
+        description="Run the jobs of beanstalkd tubes.",
         epilog=EXAMPLE,
-        formatter_class=_Formatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
-    add = parser.add_argument
-    add(
+    _add_what_to_run(parser)
+    _add_how_many(parser)
+    _add_limits(parser)
+    _add_log_and_metrics(parser)
+    _add_what_a_supervisor_passes(parser)
+    parser.add_argument(
+        "--version", action="version", version=f"jobqueue {__version__}"
+    )
+    return parser
+
+
+def _add_what_to_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--tube",
         action="append",
         default=[],
         dest="tubes",
         metavar="NAME",
-        help="a tube to work off; repeatable (default: all that have tasks)",
+        help="a tube whose jobs to run; repeatable (default: all that have tasks)",
     )
-    add(
+    parser.add_argument(
         "--import",
         action="append",
         default=[],
@@ -70,19 +62,22 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="MODULE",
         help="a module with tasks, as in app.tasks; repeatable",
     )
-    add(
+    parser.add_argument(
         "--url",
         help="the broker (default: that of the tasks' queue; $BEANSTALKD_URL "
         "or beanstalkd://127.0.0.1:11300 if it names none)",
     )
-    add(
+
+
+def _add_how_many(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--processes",
         type=_count,
         default=1,
         metavar="N",
         help="how many processes, for work that computes (default: 1)",
     )
-    add(
+    parser.add_argument(
         "--threads",
         type=_count,
         default=1,
@@ -90,27 +85,35 @@ def make_parser() -> argparse.ArgumentParser:
         help="how many jobs at a time in each process, for work that waits "
         "(default: 1)",
     )
-    add(
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--time-limit",
         type=_time_limit,
         metavar="SECONDS",
         help="for how long a job may run, if its task has no limit of its own",
     )
-    add(
+    parser.add_argument(
         "--max-jobs",
         type=_count,
         metavar="N",
         help="replace a process after it has run so many jobs",
     )
-    add("--burst", action="store_true", help="stop as soon as no job is ready")
-    add(
+    parser.add_argument(
+        "--burst", action="store_true", help="stop as soon as no job is ready"
+    )
+    parser.add_argument(
         "--shutdown-timeout",
         type=_seconds,
         default=SHUTDOWN_TIMEOUT,
         metavar="SECONDS",
         help="how long to wait for the running jobs when told to stop (default: 30)",
     )
-    add(
+
+
+def _add_log_and_metrics(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--log-level",
         type=str.lower,
         choices=["debug", "info", "warning", "error"],
@@ -118,48 +121,32 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="LEVEL",
         help="debug, info (the default), warning or error",
     )
-    add(
+    parser.add_argument(
         "--log-format",
         choices=["text", "json"],
         default="text",
         metavar="FORMAT",
         help="text (the default) or json: an object a line, for programs",
     )
-    add(
+    parser.add_argument(
         "--metrics-port",
         type=_port,
         metavar="N",
         help="serve metrics for Prometheus at this port (jobqueue[metrics])",
     )
-    add(
+    parser.add_argument(
         "--metrics-host",
         default="127.0.0.1",
         metavar="HOST",
         help="the address to serve them at (default: 127.0.0.1; in a container, "
         "0.0.0.0)",
     )
-    add("--tally", help=argparse.SUPPRESS)
-    add("--supervised", metavar="BOARD", help=argparse.SUPPRESS)
-    add("--version", action="version", version=f"jobqueue {__version__}")
-    return parser
 
 
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if 0 <= seconds <= MAX_SHUTDOWN_TIMEOUT:
-        return seconds
-    raise argparse.ArgumentTypeError(
-        f"{text!r} is not a number of seconds from 0 to {MAX_SHUTDOWN_TIMEOUT}"
-    )
-
-
-def _count(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) > 0:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+def _add_what_a_supervisor_passes(parser: argparse.ArgumentParser) -> None:
+    """Add what only a supervisor passes, to a process that it can't fork."""
+    parser.add_argument("--tally", help=argparse.SUPPRESS)
+    parser.add_argument("--supervised", metavar="BOARD", help=argparse.SUPPRESS)
 
 
 def _port(text: str) -> int:

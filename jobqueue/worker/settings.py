@@ -1,7 +1,7 @@
-"""What a worker is told, checked before anything starts."""
+"""A worker's settings and timings, and the checks of what a user passes for them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jobqueue.broker.address import Address
 from jobqueue.broker.checks import check_tube
@@ -14,8 +14,67 @@ MAX_SHUTDOWN_TIMEOUT = 10**6  # seconds: what any platform's locks can wait for
 
 
 @dataclass(frozen=True, slots=True)
+class Timings:
+    """Every pause, interval and patience of a worker, in seconds.
+
+    None of them is an option: tests shorten them, users have no reason to.
+    """
+
+    # A connection to the broker.
+    reserve_timeout: int = 60
+    """How often the broker must answer an idle slot, so that a dead one is noticed."""
+    first_reconnect_pause: float = 0.1
+    """Before the second attempt to connect to a lost broker; then it doubles."""
+    longest_reconnect_pause: float = 5.0
+    """The most that the pause between two attempts to connect grows to."""
+
+    # A job that runs.
+    heartbeat_interval: float = 0.25
+    """Between two looks at which reservations to extend: the shortest ttr is 1 s."""
+    time_limit_grace: float = 5.0
+    """From a job's time limit, when TimeLimitExceeded is raised, to giving it up."""
+    interrupt_retry: float = 0.001
+    """Before the next attempt to interrupt a job that is inside of ``threading``."""
+    longest_interrupt_deferral: float = 1.0
+    """For how long a job inside of ``threading`` is spared: it may always be there."""
+
+    # Crash loops.
+    wary_for: float = 0.5
+    """For how long a slot checks each job's losses, once a job has proved harmless."""
+    wary_without_proof_for: float = 60.0
+    """For how long it checks them if no job has proved harmless."""
+
+    # A worker that stops.
+    arrival_patience: float = 0.1
+    """For a job that the broker had sent already when a slot was stopped."""
+    thread_exit_patience: float = 0.2
+    """For the threads of idle slots to end, before :meth:`Worker.run` returns."""
+    loop_close_timeout: float = 5.0
+    """For async tasks to handle their cancellation when the event loop is closed."""
+
+    # The supervisor's processes.
+    starting_poll: float = 0.05
+    """Between two looks at the processes until the first of them works."""
+    poll: float = 0.5
+    """Between two looks at the processes after that."""
+    margin: float = 1.0
+    """For a process to do by itself what it was told, before the supervisor acts."""
+    steady_after: float = 60.0
+    """A process that lived so long did not die of how it starts."""
+    first_restart_pause: float = 0.5
+    """Before the third process in a row that dies young; then it doubles."""
+    longest_restart_pause: float = 30.0
+    """The most that the pause before a new process grows to."""
+
+    @property
+    def suspended_after(self) -> float:
+        """A gap between two looks that says that the supervisor could not run."""
+        return self.poll + self.margin
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
-    """What a worker is told."""
+    """How a worker works, checked."""
 
     tubes: Sequence[str]
     address: Address
@@ -24,10 +83,11 @@ class Settings:
     max_jobs: int | None
     time_limit: float | None  # seconds
     shutdown_timeout: float  # seconds
+    timings: Timings = field(default_factory=Timings)
 
 
 def check_shutdown_timeout(seconds: object) -> float:
-    """Return the time-out, if it is one. Raises OptionError."""
+    """Return a valid time-out, in seconds. Raises OptionError for any other value."""
     if isinstance(seconds, int | float) and 0 <= seconds <= MAX_SHUTDOWN_TIMEOUT:
         return seconds
     raise OptionError(
@@ -37,14 +97,14 @@ def check_shutdown_timeout(seconds: object) -> float:
 
 
 def check_count(name: str, value: object) -> int:
-    """Return the number, if there can be that many. Raises OptionError."""
+    """Return a positive whole number. Raises OptionError for any other value."""
     if type(value) is int and value > 0:
         return value
     raise OptionError(f"{name} has to be a whole number from 1, not {value!r}")
 
 
 def check_tubes(tubes: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of these tubes, or of all if there are none.
+    """Return these tubes without duplicates; without any, every tube that has a task.
 
     Raises OptionError, TubeNameError, and UnknownTubeError for a tube without a task.
     """
@@ -68,7 +128,7 @@ def check_tubes(tubes: Iterable[str]) -> tuple[str, ...]:
 
 
 def common_broker(tasks: Iterable[Task]) -> Address:
-    """Return the broker that the tasks belong to. Raises OptionError for several."""
+    """Return the one broker of all these tasks. Raises OptionError for several."""
     found = [Address.find(task.broker_url) for task in tasks]
     brokers = {broker.target: broker for broker in found}  # whatever their time-outs
     if len(brokers) == 1:
@@ -81,8 +141,8 @@ def common_broker(tasks: Iterable[Task]) -> Address:
 
 
 def check_secrets(tasks: Iterable[Task]) -> list[Task]:
-    """Return those of the tasks whose jobs have to be signed.
+    """Return the tasks whose jobs have to be signed.
 
-    Raises OptionError for a secret in the environment that can't be one.
+    Raises OptionError if ``$JOBQUEUE_SECRET`` holds an invalid secret.
     """
     return [task for task in tasks if task.signing.is_on]

@@ -1,0 +1,72 @@
+"""What the command lines share: errors of one line, a light help, and types."""
+
+import argparse
+import math
+import os
+from collections.abc import Callable
+from typing import NoReturn
+
+from jobqueue.broker.address import without_passwords
+
+DEFAULT_COLUMNS = 80
+MAX_DIGITS = 20  # of a whole number: as many as beanstalkd's longest job id has
+
+
+class CommandLineParser(argparse.ArgumentParser):
+    """A parser whose errors are one line, without the password of any URL."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong to standard error, and exit with status 2."""
+        self.exit(2, f"{self.prog}: error: {without_passwords(message)}\n")
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Fits help to the terminal's width, without ``shutil``.
+
+    argparse would import it for that, and ``shutil`` loads three compressors.
+    """
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=terminal_columns() - 2)
+
+
+def terminal_columns() -> int:
+    """Return the terminal's width: ``$COLUMNS`` if set, and 80 without a terminal."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size().columns
+    except OSError:  # standard output is not a terminal
+        return DEFAULT_COLUMNS
+
+
+def whole_number_from(minimum: int) -> Callable[[str], int]:
+    """Return the type of an option that takes a whole number from ``minimum`` on."""
+
+    def parse(text: str) -> int:
+        is_number = text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
+        if is_number and int(text) >= minimum:
+            return int(text)
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a whole number from {minimum}"
+        )
+
+    return parse
+
+
+def seconds_between(minimum: float, maximum: float) -> Callable[[str], float]:
+    """Return the type of an option that takes a number of seconds, limits included."""
+
+    def parse(text: str) -> float:
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = math.nan
+        if minimum <= seconds <= maximum:
+            return seconds
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number of seconds from {minimum} to {maximum}"
+        )
+
+    return parse
