@@ -77,14 +77,10 @@ OUTSIDE = {
 UNFINISHED: set[str] = {
     "worker.processes.process imports worker.running.time_limit",
     "worker.reporting.job_log imports worker.slots.reservation",
-    "devserver.broker",
-    "devserver.commands",
     "job_queue:task",
     "worker.reporting.job_log",
     "worker.slots.manager",
     "Table: ['admin.screen.table', 'worker.reporting.counters']",
-    "Connection: ['broker.connection', 'devserver.server']",
-    "Job: ['devserver.broker', 'job.context']",
 }
 
 House = Mapping[str, str]  # each module's source, by its name within jobqueue

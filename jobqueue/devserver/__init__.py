@@ -5,7 +5,7 @@
     with DevServer() as server:
         queue = JobQueue(server.url)
 
-Jobs are in memory only: when it stops, they are gone.
+Jobs are in memory only: they are gone when the server stops.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Self
 
-from jobqueue.devserver.broker import MAX_JOB_SIZE
-from jobqueue.devserver.listen import Endpoint
+from jobqueue.devserver.endpoint import Endpoint
+from jobqueue.devserver.records import MAX_JOB_SIZE
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,12 +24,12 @@ __all__ = ["DevServer"]
 
 
 class DevServer:
-    """A development server in a thread of this process, as long as the ``with`` block.
+    """A development server in a thread of this process, during a ``with`` block.
 
     ``listen`` is ``HOST:PORT`` or ``unix:PATH``; port 0 is any free one, and
-    :attr:`url` says which. ``max_job_size`` is in bytes. Raises ``OSError`` at the
-    beginning of the block if it can't listen there, and ``ValueError`` at once if this
-    is no address.
+    :attr:`url` has the one it got. ``max_job_size`` is in bytes. Raises ``ValueError``
+    for a ``listen`` that is no address, and ``OSError`` at the beginning of the block
+    if the server can't listen there.
     """
 
     url: str  # within the block
@@ -41,7 +41,7 @@ class DevServer:
         self._max_job_size = max_job_size
 
     def __enter__(self) -> Self:
-        import asyncio  # noqa: PLC0415 - slow: the command listens before that
+        import asyncio  # noqa: PLC0415 - slow: the command listens first
         from concurrent.futures import Future  # noqa: PLC0415 - as above
 
         from jobqueue.devserver.server import Server  # noqa: PLC0415 - as above
@@ -54,7 +54,7 @@ class DevServer:
         def serve() -> None:
             try:
                 asyncio.run(self._serve(running))
-            except BaseException as error:  # no descriptor for a loop is left, say
+            except BaseException as error:  # for example, no file descriptor is left
                 if running.done():
                     raise
                 running.set_exception(error)
@@ -76,7 +76,7 @@ class DevServer:
         self._endpoint.leave()
 
     def drain(self) -> None:
-        """Take no more jobs from now on, as beanstalkd does after a SIGUSR1."""
+        """Refuse new jobs from now on, as beanstalkd does after a SIGUSR1."""
         self._server.drain()
 
     async def _serve(

@@ -1,4 +1,4 @@
-"""The command line: ``python -m jobqueue.devserver``."""
+"""The command line of the development server: ``python -m jobqueue.devserver``."""
 
 import argparse
 import signal
@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from jobqueue.devserver.broker import MAX_JOB_SIZE
-from jobqueue.devserver.listen import DEFAULT_HOST, DEFAULT_PORT, Endpoint
+from jobqueue.devserver.endpoint import DEFAULT_HOST, DEFAULT_PORT, Endpoint
+from jobqueue.devserver.records import MAX_JOB_SIZE
 from jobqueue.devserver.statistics import VERSION
 
 PROGRAM = "jobqueue-devserver"
@@ -21,8 +21,8 @@ examples:
   python -m jobqueue.devserver --listen '[::1]:11300'
   python -m jobqueue.devserver --listen unix:/tmp/jobs.sock
 
-SIGTERM and SIGINT (Ctrl-C) stop it. After SIGUSR1 it takes no more jobs.
-Exit status: 0 when it was stopped, 1 when it can't listen, 2 for wrong options.
+SIGTERM and SIGINT (Ctrl-C) stop the server. After SIGUSR1 it refuses new jobs.
+Exit status: 0 after a signal, 1 if it can't listen, 2 for wrong options.
 """
 
 
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     if options.verbose:
-        import logging  # noqa: PLC0415 - as above
+        import logging  # noqa: PLC0415 - slow, and needed for --verbose only
 
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         _say(error.strerror or str(error))
         return 1
-    import asyncio  # noqa: PLC0415 - slow: whoever started this may connect already
+    import asyncio  # noqa: PLC0415 - slow: clients can connect meanwhile
 
     try:
         asyncio.run(_serve(sock, min(options.max_job_size, _LARGEST_JOB)))
@@ -67,7 +67,7 @@ async def _serve(sock: socket.socket, max_job_size: int) -> None:
 
 @contextmanager
 def _handling(name: str, act: Callable[[], None]) -> Iterator[None]:
-    """Have the event loop do something at a signal, if this system has it."""
+    """Have the event loop call ``act`` at a signal, if this system has the signal."""
     signum = getattr(signal, name, None)
     if signum is None:
         yield
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         PROGRAM,
         description="An in-memory server that speaks beanstalkd's protocol, for "
-        "development: when it stops, all jobs are gone.",
+        "development. All jobs are gone when it stops.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         "-p",
         "--port",
         type=_number,
-        help=f"where ADDR names no port (default: {DEFAULT_PORT}; 0: any free one)",
+        help=f"the port, if ADDR names none (default: {DEFAULT_PORT}; 0: any free one)",
     )
     parser.add_argument(
         "-z",
@@ -116,8 +116,8 @@ def _parser() -> argparse.ArgumentParser:
         type=_number,
         metavar="BYTES",
         default=MAX_JOB_SIZE,
-        help=f"the largest job that is taken (default: %(default)s; {_LARGEST_JOB} at "
-        "most)",
+        help="the size of the largest job to accept (default: %(default)s; at most "
+        f"{_LARGEST_JOB})",
     )
     parser.add_argument(
         "-V",

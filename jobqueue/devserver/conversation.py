@@ -1,87 +1,88 @@
-"""One connection's conversation: bytes in, replies out, when and in which pieces."""
+"""The conversation of one connection: bytes come in, replies go out."""
 
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from jobqueue.devserver.broker import Broker, Job, NoJob
-from jobqueue.devserver.commands import Body, Commands, reserved
+from jobqueue.devserver import replies
+from jobqueue.devserver.broker import Broker
+from jobqueue.devserver.commands import BodyFollows, Commands
+from jobqueue.devserver.records import NoJob, StoredJob
 
-_MAX_LINE = 224  # bytes, with its end: the size of beanstalkd's buffer
+_MAX_LINE = 224  # bytes with the line's end: the size of beanstalkd's buffer
 _WRITE_SIZE = 2**16  # bytes of replies that are worth a write
-_MAX_BACKLOG = 2**20  # bytes that wait until the commands before are answered
+_MAX_BACKLOG = 2**20  # bytes of commands that wait for the reply to one before
 
 
-class Wire(Protocol):
-    """What a session needs of a transport: a part of what asyncio's have."""
+class Transport(Protocol):
+    """The part of an asyncio transport that a conversation needs."""
 
     def write(self, data: bytes, /) -> None:
-        """Send this as soon as it can be."""
+        """Send bytes as soon as the other side takes them."""
 
     def close(self) -> None:
-        """Hang up when all is sent."""
+        """Close the connection when everything is sent."""
 
     def pause_reading(self) -> None:
-        """Receive nothing for a while."""
+        """Receive nothing until reading is resumed."""
 
     def resume_reading(self) -> None:
         """Receive again."""
 
 
 class Conversation:
-    """A connection's conversation with the broker.
+    """The conversation of one connection with the broker.
 
-    One that gets the answer to a reserve by another's doing goes into ``answered``,
-    whose owner has it :meth:`proceed`.
+    A command of another connection can bring the reply to this one's reserve. This
+    conversation is then added to ``answered``, whose owner calls :meth:`proceed`: it
+    isn't called from within the other one, as calls could go deeper without end.
     """
 
     def __init__(
-        self, broker: Broker, wire: Wire, answered: "deque[Conversation]"
+        self, broker: Broker, transport: Transport, answered: "deque[Conversation]"
     ) -> None:
         self._broker = broker
-        self._wire = wire
+        self._transport = transport
         self._answered = answered
         self._client = broker.connect(self._answer)
         self._commands = Commands(broker, self._client)
-        self._read: Callable[[], bool] = self._read_command
+        self._read_next: Callable[[], bool] = self._read_command
         self._data = b""
-        self._at = 0  # all before it has been read
-        self._incoming: Job | None = (
-            None  # the job whose body comes, if it is to be put
-        )
+        self._at = 0  # where to read on in the data
+        self._incoming: StoredJob | None = None  # the job whose body comes next
         self._body = bytearray()
-        self._missing = 0  # bytes of the body, with its end
+        self._missing = 0  # bytes of the body that have not come, with its end
         self._replies: list[bytes] = []
         self._size = 0  # bytes of the replies
         self._is_running = False
-        self._is_held_up = False
-        self._has_ended = False
+        self._is_writing_paused = False
+        self._is_half_closed = False
         self._is_closed = False
 
     def receive(self, data: bytes) -> None:
-        """Take in what the other side sent, and answer what is complete."""
+        """Take bytes from the other side, and answer the commands that are complete."""
         rest = self._data[self._at :]
         self._data = rest + data if rest else data
         self._at = 0
         self.proceed()
 
     def end(self) -> None:
-        """Answer what was sent before the other side ended it, and hang up."""
-        self._has_ended = True
+        """Answer the commands sent before the end of the data, then close."""
+        self._is_half_closed = True
         self._broker.half_close(self._client)
         self.proceed()
 
-    def hold_up(self) -> None:
+    def pause(self) -> None:
         """Answer nothing for now: the other side does not read."""
-        self._is_held_up = True
+        self._is_writing_paused = True
 
-    def go_on(self) -> None:
-        """Answer again."""
-        self._is_held_up = False
+    def resume(self) -> None:
+        """Answer again: the other side has read."""
+        self._is_writing_paused = False
         self.proceed()
 
     def close(self) -> None:
-        """Leave the broker: it makes ready again what was reserved."""
+        """Disconnect from the broker, which makes this client's jobs ready again."""
         self._is_closed = True
         if self._incoming:
             self._broker.forget(self._incoming)
@@ -89,41 +90,43 @@ class Conversation:
         self._broker.disconnect(self._client)
 
     def proceed(self) -> None:
-        """Answer commands until there is no whole one, or something to wait for."""
+        """Answer commands until none is complete, or one has to wait."""
         self._is_running = True
-        while self._can_go_on() and self._read():
+        while self._can_proceed() and self._read_next():
             if self._size >= _WRITE_SIZE:
                 self._flush()
         self._flush()
         self._is_running = False
-        if self._is_closed or (self._has_ended and self._can_go_on()):
+        if self._is_closed or (self._is_half_closed and self._can_proceed()):
             self.close()
-            self._wire.close()
+            self._transport.close()
         elif len(self._data) - self._at > _MAX_BACKLOG:
-            self._wire.pause_reading()
-        elif not self._has_ended:
-            self._wire.resume_reading()
+            self._transport.pause_reading()
+        elif not self._is_half_closed:
+            self._transport.resume_reading()
 
-    def _can_go_on(self) -> bool:
-        return not (self._client.is_waiting or self._is_held_up or self._is_closed)
+    def _can_proceed(self) -> bool:
+        return not (
+            self._client.is_waiting or self._is_writing_paused or self._is_closed
+        )
 
     def _flush(self) -> None:
         if self._replies:
-            replies = b"".join(self._replies)
+            written = b"".join(self._replies)
             self._replies.clear()
             self._size = 0
-            self._wire.write(replies)  # may hold this up
+            self._transport.write(written)  # may call pause()
 
     def _reply(self, reply: bytes) -> None:
         self._replies.append(reply)
         self._size += len(reply)
 
-    def _answer(self, result: Job | NoJob) -> None:
-        self._reply(reserved(result))
+    def _answer(self, result: StoredJob | NoJob) -> None:
+        self._reply(replies.reserved(result))
         if not self._is_running:
             self._answered.append(self)
 
-    # Each of the following reads one thing, or returns False if it is not there yet.
+    # Each _read method reads one thing, or returns False if it has not come yet.
 
     def _read_command(self) -> bool:
         line = self._next_line()
@@ -131,10 +134,10 @@ class Conversation:
             return self._skip_buffer(then=self._read_long_line)
         self._broker.tick()  # as beanstalkd does between two commands
         reply = self._commands.execute(line)
-        if isinstance(reply, Body):
+        if isinstance(reply, BodyFollows):
             self._incoming = reply.job
             self._missing = reply.size + 2
-            self._read = self._read_body if reply.job else self._skip_body
+            self._read_next = self._read_body if reply.job else self._skip_body
         elif reply is None:
             self._is_closed = True
         else:
@@ -142,20 +145,21 @@ class Conversation:
         return True
 
     def _read_long_line(self) -> bool:
-        """Skip what is left of a line that is too long, a buffer at a time.
+        """Skip the rest of a line that is too long, a buffer at a time.
 
-        As on beanstalkd, an end that two buffers share is none.
+        As on beanstalkd, a line's end that is spread over two buffers is overlooked.
         """
         if self._next_line() is None:
             return self._skip_buffer(then=self._read_long_line)
-        self._reply(b"BAD_FORMAT\r\n")
-        self._read = self._read_command
+        self._reply(replies.BAD_FORMAT)
+        self._read_next = self._read_command
         return True
 
     def _next_line(self) -> bytes | None:
-        """Take the next line, without its end, if it is there and fits the buffer.
+        """Take the next line, without its end; None if no whole line is in the buffer.
 
-        As on beanstalkd, a carriage return that ends no line hides those after it.
+        As on beanstalkd, only the first carriage return is looked at: if it does not
+        end a line, later ones in the buffer don't, either.
         """
         at = self._at
         end = self._data.find(b"\r", at, at + _MAX_LINE - 1)
@@ -165,16 +169,16 @@ class Conversation:
         return self._data[at:end]
 
     def _skip_buffer(self, then: Callable[[], bool]) -> bool:
-        """Drop as much as beanstalkd's buffer takes, if there is that much."""
+        """Drop as many bytes as beanstalkd's buffer holds, once that many have come."""
         if len(self._data) - self._at < _MAX_LINE:
             return False
         self._at += _MAX_LINE
-        self._read = then
+        self._read_next = then
         return True
 
     def _read_body(self) -> bool:
         self._body += self._data[self._at : self._at + self._missing]
-        if not self._skip():
+        if not self._move_on():
             return False
         body, self._body = bytes(self._body), bytearray()
         job, self._incoming = self._incoming, None
@@ -183,39 +187,39 @@ class Conversation:
         return True
 
     def _skip_body(self) -> bool:
-        if not self._skip():
+        if not self._move_on():
             return False
-        self._reply(b"JOB_TOO_BIG\r\n")
+        self._reply(replies.JOB_TOO_BIG)
         return True
 
-    def _skip(self) -> bool:
-        """Move on in a body, and tell whether this was its end."""
+    def _move_on(self) -> bool:
+        """Move on to the end of a body, and return whether all of it has come."""
         step = min(len(self._data) - self._at, self._missing)
         self._at += step
         self._missing -= step
         if self._missing:
             return False
-        self._read = self._read_command
+        self._read_next = self._read_command
         return True
 
 
-class Switchboard:
-    """All sessions with one broker."""
+class Conversations:
+    """The conversations of all connections with one broker."""
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
         self._answered: deque[Conversation] = deque()
 
-    def open(self, wire: Wire) -> Conversation:
-        """Begin a session on a new connection."""
-        return Conversation(self.broker, wire, self._answered)
+    def start(self, transport: Transport) -> Conversation:
+        """Start a conversation on a new connection."""
+        return Conversation(self.broker, transport, self._answered)
 
     def tick(self) -> None:
-        """Do all that is due now."""
+        """Do everything that is due now."""
         self.broker.tick()
-        self.settle()
+        self.proceed()
 
-    def settle(self) -> None:
-        """Let those go on who got an answer by what others did."""
+    def proceed(self) -> None:
+        """Continue conversations whose reserve was answered by another's command."""
         while self._answered:
             self._answered.popleft().proceed()

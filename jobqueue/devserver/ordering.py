@@ -6,15 +6,15 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T", bound=Hashable)
 
-_SLACK = 64  # stale entries that are not worth a sweep
+_SLACK = 64  # stale entries for which the heap is not built anew
 
 
 class Queue(Generic[T]):
-    """Items by their keys, smallest first; iterated in the order of their adding.
+    """Items with keys, the smallest key first; iterated in the order of adding.
 
-    Adding, discarding and looking take logarithmic time at most: what is discarded
-    stays in the heap as a stale entry until it comes up, or until a sweep, when half of
-    the entries are stale. A key is unique: its last number is the item's own.
+    Every operation takes logarithmic time at most. A discarded item stays in the heap
+    as a stale entry until it comes up, or until half of the entries are stale and the
+    heap is built anew. A key is unique: its last number is the item's own.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Queue(Generic[T]):
             heapq.heapify(self._heap)
 
     def discard(self, item: T) -> None:
-        """Take an item out, if it is in."""
+        """Take out an item, if the collection has it."""
         self._keys.pop(item, None)
 
     def first(self) -> T | None:
@@ -55,15 +55,15 @@ class Queue(Generic[T]):
 
 
 class Rotation(Generic[T]):
-    """Distinct items; where one leaves, the last takes its place.
+    """Distinct items; when one is taken out, the last item takes its place.
 
-    beanstalkd keeps tubes and waiting clients like this, and it shows: in the order of
-    its lists, and in who gets a job when several wait.
+    beanstalkd keeps tubes and waiting clients like this. That determines the order of
+    its lists, and which client gets a job when several wait.
     """
 
     def __init__(self) -> None:
         self._items: list[T] = []
-        self._places: dict[T, int] = {}
+        self._positions: dict[T, int] = {}
         self._next = 0
 
     def __len__(self) -> int:
@@ -73,27 +73,27 @@ class Rotation(Generic[T]):
         return iter(self._items)
 
     def __contains__(self, item: object) -> bool:
-        return item in self._places
+        return item in self._positions
 
     def append(self, item: T) -> None:
-        """Add an item that is not in yet."""
-        self._places[item] = len(self._items)
+        """Add an item that the collection does not have."""
+        self._positions[item] = len(self._items)
         self._items.append(item)
 
     def discard(self, item: T) -> None:
-        """Take an item out, if it is in."""
-        place = self._places.pop(item, None)
-        if place is None:
+        """Take out an item, if the collection has it."""
+        position = self._positions.pop(item, None)
+        if position is None:
             return
         last = self._items.pop()
         if last is not item:
-            self._items[place] = last
-            self._places[last] = place
+            self._items[position] = last
+            self._positions[last] = position
 
     def take(self) -> T:
         """Take out the item whose turn it is. Raises ``IndexError`` if there is none.
 
-        The turn goes round the places, so it is not always who came first.
+        The turn goes round the positions, so it is not always the oldest item's.
         """
         self._next %= len(self._items) or 1
         item = self._items[self._next]

@@ -7,39 +7,43 @@ import time
 from collections.abc import Callable
 from typing import cast
 
-from jobqueue.devserver.broker import SECOND, Broker
-from jobqueue.devserver.conversation import Conversation, Switchboard
-from jobqueue.devserver.listen import BACKLOG
+from jobqueue.devserver.broker import Broker
+from jobqueue.devserver.conversation import Conversation, Conversations
+from jobqueue.devserver.endpoint import BACKLOG
+from jobqueue.devserver.records import SECOND
 
 _log = logging.getLogger("jobqueue.devserver")
 
-_ROUNDS = 3  # of the event loop, from a connection's acceptance to its being known
+# Turns of the event loop from the accept() of a connection to connection_made().
+_TURNS_TO_CONNECT = 3
 
 
 class Server:
-    """Serves a listening socket, which it closes in the end."""
+    """Serves a listening socket, and closes it at the end."""
 
     def __init__(self, sock: socket.socket, max_job_size: int) -> None:
         self._socket = sock
-        self._board = Switchboard(Broker(time.monotonic_ns, max_job_size))
-        self._connections: set[Connection] = set()
+        self._conversations = Conversations(Broker(time.monotonic_ns, max_job_size))
+        self._connections: set[ClientConnection] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0
 
     def drain(self) -> None:
         """Take no more jobs from now on, as after a SIGUSR1."""
-        self._board.broker.is_draining = True
+        self._conversations.broker.is_draining = True
 
     async def run(self, stop: asyncio.Event, started: Callable[[], None]) -> None:
-        """Serve until told to stop."""
+        """Serve until ``stop`` is set; call ``started`` once clients can connect."""
         loop = asyncio.get_running_loop()
         listener = await loop.create_server(
-            lambda: Connection(self, self._board), sock=self._socket, backlog=BACKLOG
+            lambda: ClientConnection(self, self._conversations),
+            sock=self._socket,
+            backlog=BACKLOG,
         )
         started()
         await stop.wait()
         listener.close()
-        for _ in range(_ROUNDS):
+        for _ in range(_TURNS_TO_CONNECT):
             await asyncio.sleep(0)
         while self._connections:
             for connection in self._connections:
@@ -48,80 +52,80 @@ class Server:
         if self._timer:
             self._timer.cancel()
 
-    def opened(self, connection: "Connection") -> None:
+    def opened(self, connection: "ClientConnection") -> None:
         """Note a new connection."""
         self._connections.add(connection)
 
-    def closed(self, connection: "Connection") -> None:
+    def closed(self, connection: "ClientConnection") -> None:
         """Note the end of a connection."""
         self._connections.discard(connection)
 
     def set_timer(self) -> None:
-        """See to it that what will be due next is done in time."""
-        due = self._board.broker.next_tick()
+        """Set the timer to the time at which the broker has something to do."""
+        due = self._conversations.broker.next_tick()
         if due is None or (self._timer and self._timer_due <= due):
             return
         if self._timer:
             self._timer.cancel()
         seconds = max(0, due - time.monotonic_ns()) / SECOND
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._ring)
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._on_timer)
         self._timer_due = due
 
-    def _ring(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
-        self._board.tick()
+        self._conversations.tick()
         self.set_timer()
 
 
-class Connection(asyncio.Protocol):
-    """A connection: what comes from it goes to its session."""
+class ClientConnection(asyncio.Protocol):
+    """A client's connection: its bytes go to its conversation."""
 
-    def __init__(self, server: Server, board: Switchboard) -> None:
+    def __init__(self, server: Server, conversations: Conversations) -> None:
         self._server = server
-        self._board = board
+        self._conversations = conversations
         self._transport: asyncio.Transport
-        self._session: Conversation
+        self._conversation: Conversation
 
     def abort(self) -> None:
-        """End it at once, whatever there is to send."""
+        """Close the connection at once, also if there are replies to send."""
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin a session."""
+        """Start the conversation."""
         self._transport = cast("asyncio.Transport", transport)
-        self._session = self._board.open(self._transport)
+        self._conversation = self._conversations.start(self._transport)
         self._server.opened(self)
         _log.info("A connection was opened: %s", transport.get_extra_info("peername"))
 
     def data_received(self, data: bytes) -> None:
-        """Have commands executed."""
-        self._session.receive(data)
-        self._settle()
+        """Execute the commands in some bytes."""
+        self._conversation.receive(data)
+        self._proceed()
 
     def eof_received(self) -> bool:
-        """Have the rest executed; what is still to be sent can be."""
-        self._board.tick()
-        self._session.end()
-        self._settle()
+        """Execute the remaining commands. Their replies can still be sent."""
+        self._conversations.tick()
+        self._conversation.end()
+        self._proceed()
         return True
 
     def pause_writing(self) -> None:
-        """Have no more executed until what has been answered is read."""
-        self._session.hold_up()
+        """Execute no more commands until the client has read its replies."""
+        self._conversation.pause()
 
     def resume_writing(self) -> None:
-        """Have commands executed again."""
-        self._session.go_on()
-        self._settle()
+        """Execute commands again."""
+        self._conversation.resume()
+        self._proceed()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End the session."""
-        self._board.tick()
-        self._session.close()
+        """End the conversation."""
+        self._conversations.tick()
+        self._conversation.close()
         self._server.closed(self)
-        self._settle()
+        self._proceed()
         _log.info("A connection was closed: %s", exc or "in good order")
 
-    def _settle(self) -> None:
-        self._board.settle()
+    def _proceed(self) -> None:
+        self._conversations.proceed()
         self._server.set_timer()

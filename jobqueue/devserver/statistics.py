@@ -1,13 +1,14 @@
-"""The answers to stats, stats-tube and stats-job: beanstalkd's keys in its order."""
+"""The replies to stats, stats-tube and stats-job: beanstalkd's keys in its order."""
 
 import os
 import platform
 from collections.abc import Iterable, Mapping
 
-from jobqueue.devserver.broker import SECOND, Broker, Job, State, Tube
+from jobqueue.devserver.broker import Broker
+from jobqueue.devserver.records import SECOND, StoredJob, StoredJobState, Tube
 
-VERSION = "1.12+jobqueue"  # the protocol's, and who speaks it
-_BINLOG_SIZE = 10485760  # bytes: there is no binlog, but clients may look
+VERSION = "1.12+jobqueue"  # the protocol's version, and the name of this server
+_BINLOG_SIZE = 10485760  # bytes: there is no binlog, but clients may read this key
 
 _COUNTED = (
     "put",
@@ -35,9 +36,9 @@ _COUNTED = (
 )
 
 
-def of_job(job: Job, now: int) -> bytes:
-    """Return the statistics of a job."""
-    has_deadline = job.state in (State.RESERVED, State.DELAYED)
+def of_job(job: StoredJob, now: int) -> bytes:
+    """Return the document of a job."""
+    has_deadline = job.state in (StoredJobState.RESERVED, StoredJobState.DELAYED)
     return _yaml(
         {
             "id": job.id,
@@ -59,7 +60,7 @@ def of_job(job: Job, now: int) -> bytes:
 
 
 def of_tube(tube: Tube, now: int) -> bytes:
-    """Return the statistics of a tube."""
+    """Return the document of a tube."""
     left = max(0, tube.paused_until - now) if tube.pause else 0
     return _yaml(
         {
@@ -82,7 +83,7 @@ def of_tube(tube: Tube, now: int) -> bytes:
 
 
 def of_server(broker: Broker) -> bytes:
-    """Return the statistics of the whole server."""
+    """Return the document of the whole server."""
     tubes = list(broker.tubes)
     clients = list(broker.clients)
     times = os.times()

@@ -23,8 +23,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from jobqueue.devserver.broker import MAX_JOB_SIZE, Broker
-from jobqueue.devserver.conversation import Conversation, Switchboard
+from jobqueue.devserver.broker import Broker
+from jobqueue.devserver.conversation import Conversation, Conversations
+from jobqueue.devserver.records import MAX_JOB_SIZE
 from tests.helpers.raw_client import RawClient, comparable, read_reply
 from tests.helpers.servers import eventually, require_beanstalkd, server_of
 
@@ -126,7 +127,7 @@ def verdicts(held: list[int]) -> list[bytes]:
 
 
 class Written:
-    """A wire that keeps what is written to it."""
+    """A transport that keeps what is written to it."""
 
     def __init__(self) -> None:
         self._data = b""
@@ -155,30 +156,32 @@ class Connection:
     for from the others.
     """
 
-    def __init__(self, real: RawClient, ours: RawClient, board: Switchboard) -> None:
+    def __init__(
+        self, real: RawClient, ours: RawClient, conversations: Conversations
+    ) -> None:
         self.real = real
         self.ours = ours
-        self._board = board
-        self._wire = Written()
-        self.session: Conversation = board.open(self._wire)
+        self._conversations = conversations
+        self._transport = Written()
+        self.conversation: Conversation = conversations.start(self._transport)
 
     def send(self, data: bytes, in_pieces_of: int | None = None) -> None:
-        self._board.tick()
-        self.session.receive(data)
-        self._board.settle()
+        self._conversations.tick()
+        self.conversation.receive(data)
+        self._conversations.proceed()
         self.real.send(data, in_pieces_of)
         self.ours.send(data, in_pieces_of)
 
     def compare(self) -> None:
-        for core in self._wire.replies():
+        for core in self._transport.replies():
             expected = comparable(self.real.reply())
             assert expected == comparable(self.ours.reply())
             assert expected == comparable(core)
 
     def compare_to_the_end(self) -> None:
-        self._board.tick()
-        self.session.end()
-        self._board.settle()
+        self._conversations.tick()
+        self.conversation.end()
+        self._conversations.proceed()
         self.real.end()
         self.ours.end()
         self.compare()
@@ -186,17 +189,17 @@ class Connection:
         assert self.ours.rest() == b""
 
     def close(self) -> None:
-        self.session.close()
-        self._board.settle()
+        self.conversation.close()
+        self._conversations.proceed()
         self.real.close()
         self.ours.close()
 
     def held(self) -> list[int]:
-        return [job.id for job in self.session._client.reserved]
+        return [job.id for job in self.conversation._client.reserved]
 
     @property
     def waits(self) -> bool:
-        return self.session._client.is_waiting
+        return self.conversation._client.is_waiting
 
 
 class BothServers(RuleBasedStateMachine):
@@ -206,14 +209,16 @@ class BothServers(RuleBasedStateMachine):
         folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="jq-")))
         self._real = self._stack.enter_context(server_of("beanstalkd", folder))
         self._ours = self._stack.enter_context(server_of("devserver", folder))
-        self._board = Switchboard(Broker(monotonic_ns, MAX_JOB_SIZE))
+        self._conversations = Conversations(Broker(monotonic_ns, MAX_JOB_SIZE))
         self._control = self._connect()
         self._connections = [self._connect() for _ in range(CONNECTIONS)]
 
     def _connect(self) -> Connection:
         """Connect to all; the order in which a server accepts is the same."""
         connection = Connection(
-            RawClient(self._real.target), RawClient(self._ours.target), self._board
+            RawClient(self._real.target),
+            RawClient(self._ours.target),
+            self._conversations,
         )
         connection.send(b"list-tube-used\r\n")
         connection.compare()
@@ -274,21 +279,21 @@ class BothServers(RuleBasedStateMachine):
 
     def _compare(self) -> None:
         """Compare the replies so far, and then what is counted."""
-        self._board.tick()
+        self._conversations.tick()
         for connection in self._connections:
             connection.compare()
         core = self._core_counts()
         eventually(lambda: counts(self._control.real), core)
         eventually(lambda: counts(self._control.ours), core)
-        job_ids = 1, *self._board.broker._jobs
+        job_ids = 1, *self._conversations.broker._jobs
         jobs = [b"stats-job %d\r\n" % job_id for job_id in job_ids]
         tubes = [b"stats-tube %b\r\n" % name for name in TUBES]
         self._control.send(b"".join([*jobs, *tubes, b"list-tubes\r\n"]))
         self._control.compare()
 
     def _core_counts(self) -> dict[str, str]:
-        self._control.session.receive(b"stats\r\n")
-        (reply,) = self._control._wire.replies()
+        self._control.conversation.receive(b"stats\r\n")
+        (reply,) = self._control._transport.replies()
         return parsed(reply)
 
     def teardown(self) -> None:

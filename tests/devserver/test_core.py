@@ -6,24 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobqueue.devserver.broker import SECOND, Broker
-from jobqueue.devserver.conversation import Conversation, Switchboard
+from jobqueue.devserver.broker import Broker
+from jobqueue.devserver.conversation import Conversation, Conversations
 from jobqueue.devserver.ordering import Queue, Rotation
+from jobqueue.devserver.records import SECOND
 
 
-class Wire:
-    """A wire that keeps what is written, and notes what is asked of it."""
+class FakeTransport:
+    """A transport that keeps what is written, and notes what it is asked to do."""
 
     def __init__(self) -> None:
         self.written = b""
         self.is_closed = False
         self.is_reading = True
-        self.held_up: Conversation | None = None  # the session, if it is to be held up
+        self.paused: Conversation | None = None  # a conversation to pause
 
     def write(self, data: bytes) -> None:
         self.written += data
-        if self.held_up:
-            self.held_up.hold_up()
+        if self.paused:
+            self.paused.pause()
 
     def close(self) -> None:
         self.is_closed = True
@@ -44,26 +45,26 @@ class Core:
 
     def __init__(self) -> None:
         self.now = 0
-        self.board = Switchboard(Broker(lambda: self.now, 2**20))
+        self.conversations = Conversations(Broker(lambda: self.now, 2**20))
 
     def client(self) -> "Client":
-        return Client(self.board)
+        return Client(self.conversations)
 
     def wait(self, seconds: float) -> None:
         self.now += round(seconds * SECOND)
-        self.board.tick()
+        self.conversations.tick()
 
 
 class Client:
-    def __init__(self, board: Switchboard) -> None:
-        self.board = board
-        self.wire = Wire()
-        self.session = board.open(self.wire)
+    def __init__(self, conversations: Conversations) -> None:
+        self.conversations = conversations
+        self.transport = FakeTransport()
+        self.conversation = conversations.start(self.transport)
 
     def ask(self, data: bytes) -> bytes:
-        self.session.receive(data)
-        self.board.settle()
-        return self.wire.take()
+        self.conversation.receive(data)
+        self.conversations.proceed()
+        return self.transport.take()
 
 
 @pytest.fixture
@@ -81,11 +82,11 @@ def test_a_job_whose_time_is_up_is_ready_again(core: Core) -> None:
     assert other.ask(b"reserve\r\n") == b""
 
     core.wait(9.9)
-    assert other.wire.take() == b""
+    assert other.transport.take() == b""
     assert b"time-left: 0\n" in one.ask(b"stats-job 1\r\n")
     core.wait(0.1)
 
-    assert other.wire.take() == RESERVED
+    assert other.transport.take() == RESERVED
     assert one.ask(b"touch 1\r\n") == b"NOT_FOUND\r\n"
     assert b"timeouts: 1\n" in one.ask(b"stats-job 1\r\n")
 
@@ -111,9 +112,9 @@ def test_a_client_that_waits_is_told_a_second_before_its_first_job_ends(
     client.ask(b"reserve-with-timeout 15\r\n")
 
     core.wait(8.9)
-    assert client.wire.take() == b""
+    assert client.transport.take() == b""
     core.wait(0.1)
-    assert client.wire.take() == b"DEADLINE_SOON\r\n"
+    assert client.transport.take() == b"DEADLINE_SOON\r\n"
 
 
 def test_the_shorter_of_two_waits_counts(core: Core) -> None:
@@ -122,7 +123,7 @@ def test_the_shorter_of_two_waits_counts(core: Core) -> None:
 
     core.wait(5)
 
-    assert client.wire.take() == b"TIMED_OUT\r\n"
+    assert client.transport.take() == b"TIMED_OUT\r\n"
 
 
 def test_a_wait_that_was_too_long_is_ended_before_its_jobs_are_taken(
@@ -134,7 +135,7 @@ def test_a_wait_that_was_too_long_is_ended_before_its_jobs_are_taken(
 
     core.wait(1000)
 
-    assert client.wire.take() == b"DEADLINE_SOON\r\n"
+    assert client.transport.take() == b"DEADLINE_SOON\r\n"
     assert client.ask(b"peek-ready\r\n") == b"FOUND 1 0\r\n\r\n"
 
 
@@ -145,49 +146,49 @@ def test_delays_and_pauses_end_in_the_order_of_time(core: Core) -> None:
     waiting.ask(b"reserve\r\nreserve\r\n")
 
     core.wait(10)
-    assert waiting.wire.take() == b""
+    assert waiting.transport.take() == b""
     core.wait(10)
-    assert waiting.wire.take() == b"RESERVED 2 0\r\n\r\n"
+    assert waiting.transport.take() == b"RESERVED 2 0\r\n\r\n"
     core.wait(5)
     assert waiting.ask(b"touch 2\r\n") == b""  # it still waits
     core.wait(5)
-    assert waiting.wire.take() == RESERVED + b"TOUCHED\r\n"
+    assert waiting.transport.take() == RESERVED + b"TOUCHED\r\n"
 
 
 def test_the_next_moment_is_known(core: Core) -> None:
     client = core.client()
-    assert core.board.broker.next_tick() is None
+    assert core.conversations.broker.next_tick() is None
     client.ask(b"put 0 30 9 0\r\n\r\n")
-    assert core.board.broker.next_tick() == 30 * SECOND
+    assert core.conversations.broker.next_tick() == 30 * SECOND
     client.ask(b"pause-tube default 20\r\n")
-    assert core.board.broker.next_tick() == 20 * SECOND
+    assert core.conversations.broker.next_tick() == 20 * SECOND
     client.ask(PUT + b"reserve-job 2\r\n")
-    assert core.board.broker.next_tick() == 10 * SECOND
+    assert core.conversations.broker.next_tick() == 10 * SECOND
     client.ask(b"reserve-with-timeout 5\r\n")
-    assert core.board.broker.next_tick() == 5 * SECOND
-    client.session.close()
-    assert core.board.broker.next_tick() == 20 * SECOND
+    assert core.conversations.broker.next_tick() == 5 * SECOND
+    client.conversation.close()
+    assert core.conversations.broker.next_tick() == 20 * SECOND
 
 
 def test_a_paused_tube_that_vanishes_leaves_nothing_to_be_done(core: Core) -> None:
     client = core.client()
     client.ask(b"use a\r\npause-tube a 20\r\nuse default\r\n")
 
-    assert core.board.broker.next_tick() is None
+    assert core.conversations.broker.next_tick() is None
 
 
 def test_nothing_is_executed_for_a_client_that_does_not_read(core: Core) -> None:
     client = core.client()
     client.ask(b"put 0 0 9 65536\r\n%b\r\n" % bytes(65536))
-    client.wire.held_up = client.session
+    client.transport.paused = client.conversation
 
     answered = client.ask(b"peek 1\r\n" * 10 + b"delete 1\r\n")
     assert answered.count(b"FOUND") == 1
     assert client.ask(b"peek 1\r\n") == b""
 
-    client.wire.held_up = None
-    client.session.go_on()
-    replies = client.wire.take()
+    client.transport.paused = None
+    client.conversation.resume()
+    replies = client.transport.take()
     assert replies.count(b"\nFOUND 1 65536\r\n") + replies.startswith(b"FOUND") == 9
     assert replies.endswith(b"DELETED\r\nNOT_FOUND\r\n")
 
@@ -197,23 +198,23 @@ def test_a_client_that_waits_is_received_from_up_to_a_limit(core: Core) -> None:
     client.ask(b"reserve\r\n")
 
     client.ask(b"list-tube-used\r\n" * 1000)
-    assert client.wire.is_reading
+    assert client.transport.is_reading
     client.ask(b"list-tube-used\r\n" * 100_000)
-    assert not client.wire.is_reading
+    assert not client.transport.is_reading
 
     other.ask(PUT)
-    assert client.wire.is_reading
-    assert client.wire.take().count(b"USING") == 101_000
+    assert client.transport.is_reading
+    assert client.transport.take().count(b"USING") == 101_000
 
 
-def test_a_session_that_ended_executes_what_came_before(core: Core) -> None:
+def test_a_half_closed_client_executes_what_came_before(core: Core) -> None:
     client, other = core.client(), core.client()
     client.ask(PUT + b"reserve\r\nreserve\r\ndelete 1\r\nlist-tubes")
 
-    client.session.end()
+    client.conversation.end()
 
-    assert client.wire.take() == b"TIMED_OUT\r\nDELETED\r\n"
-    assert client.wire.is_closed
+    assert client.transport.take() == b"TIMED_OUT\r\nDELETED\r\n"
+    assert client.transport.is_closed
     assert other.ask(b"peek 1\r\n") == b"NOT_FOUND\r\n"
 
 
@@ -229,7 +230,7 @@ def test_many_clients_that_wait_can_answer_each_other(core: Core) -> None:
     starter = core.client()
     starter.ask(b"use t0\r\n" + PUT)
 
-    assert clients[-1].wire.take().endswith(b"INSERTED 3001\r\n")
+    assert clients[-1].transport.take().endswith(b"INSERTED 3001\r\n")
 
 
 KEYS = st.integers(0, 5)

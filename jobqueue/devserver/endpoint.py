@@ -1,4 +1,4 @@
-"""Where the development server listens."""
+"""The address that the development server listens on."""
 
 import errno
 import re
@@ -11,7 +11,7 @@ from typing import Self
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 11300
-BACKLOG = 1024  # connections that wait to be accepted, as with beanstalkd
+BACKLOG = 1024  # connections that wait to be accepted: as many as for beanstalkd
 _MAX_PORT = 65535
 
 _HOST_AND_PORT = re.compile(r"(\[[^]]+\]|[^:]*)(?::(\d+))?")
@@ -27,7 +27,7 @@ class Endpoint:
     def parse(cls, text: str, port: int | None = None) -> Self:
         """Return the endpoint of ``HOST``, ``HOST:PORT`` or ``unix:PATH``.
 
-        ``port`` counts where the text names none. Raises ``ValueError``.
+        ``port`` is used if the text names none. Raises ``ValueError``.
         """
         if text.startswith("unix:"):
             if text == "unix:":
@@ -47,13 +47,13 @@ class Endpoint:
 
     @classmethod
     def of(cls, sock: socket.socket) -> Self:
-        """Return where a socket really listens."""
+        """Return the endpoint that a socket listens on, with the port that it got."""
         name = sock.getsockname()
         return cls(Path(name) if isinstance(name, str) else name[:2])
 
     @property
     def url(self) -> str:
-        """What clients of jobqueue call it."""
+        """The URL for clients of jobqueue."""
         if isinstance(self.target, Path):
             return f"unix://{self.target}"
         host, port = self.target
@@ -62,14 +62,14 @@ class Endpoint:
     def listen(self) -> socket.socket:
         """Return a socket that listens here.
 
-        Raises ``OSError``, which says what to do when another one does already.
+        Raises ``OSError``, which says what to do if another server listens here.
         """
         try:
             if isinstance(self.target, Path):
                 return _listen_on_unix(self.target)
             return _listen_on_tcp(*self.target)
         except OSError as error:
-            # create_server adds the address to the reason, which is named anyway.
+            # create_server adds the address to the reason; the message names it anyway.
             reason = str(error.strerror or error).partition(" (while ")[0]
             advice = ""
             if error.errno == errno.EADDRINUSE:
@@ -82,7 +82,7 @@ class Endpoint:
             ) from None
 
     def leave(self) -> None:
-        """Remove what a closed socket leaves behind."""
+        """Remove the file of a Unix socket, which stays behind when it is closed."""
         if isinstance(self.target, Path):
             self.target.unlink(missing_ok=True)
 
@@ -99,7 +99,7 @@ def _listen_on_unix(path: Path) -> socket.socket:
         raise OSError("there are no Unix sockets on this system")
     with suppress(FileNotFoundError):
         if stat.S_ISSOCK(path.stat().st_mode) and not _answers(path):
-            path.unlink()  # one of a server that was killed
+            path.unlink()  # left behind by a server that was killed
     sock = socket.socket(socket.AF_UNIX)
     try:
         sock.bind(str(path))
