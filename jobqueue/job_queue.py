@@ -4,7 +4,7 @@ import functools
 import sys
 from collections.abc import Callable
 from datetime import datetime
-from types import MethodType
+from types import FrameType, MethodType
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -17,13 +17,12 @@ from typing import (
 
 from jobqueue.broker.checks import Delay, check_tube
 from jobqueue.broker.pool import ConnectionPool
-from jobqueue.broker.put_options import PutOptions
 from jobqueue.errors import TaskDefinitionError
 from jobqueue.job.backoff import Backoff
-from jobqueue.job.outcome import Given, RetryOn, RetryPolicy
+from jobqueue.job.outcome import RetryOn
 from jobqueue.job.signing import Secret, Signing
 from jobqueue.task.definition import SourceLocation, Task
-from jobqueue.task.options import check_time_limit
+from jobqueue.task.options import UNSET, TaskOptions, Unset
 from jobqueue.task.putter import Putter
 from jobqueue.task.registry import subscriber
 
@@ -89,23 +88,25 @@ class JobQueue:
         retries: int | None = None,
         retry_on: RetryOn | None = None,
         backoff: Backoff | None = None,
-        max_kicks: int | Given | None = Given.NOT,
-        max_lost: int | Given | None = Given.NOT,
+        max_kicks: int | Unset | None = UNSET,
+        max_lost: int | Unset | None = UNSET,
         time_limit: float | None = None,
     ) -> None:
         self._url = url
         self._pool = ConnectionPool(url)
         self._signing = Signing(secret)
         self._around: list[Around] = []
-        self._options = PutOptions().but(delay, None, priority, ttr)
-        self._policy = RetryPolicy().but(
+        self._options = TaskOptions().merged(
+            delay=delay,
+            priority=priority,
+            ttr=ttr,
             retries=retries,
             retry_on=retry_on,
             backoff=backoff,
             max_kicks=max_kicks,
             max_lost=max_lost,
+            time_limit=time_limit,
         )
-        self._time_limit = check_time_limit(time_limit)
 
     @classmethod
     @functools.cache
@@ -125,9 +126,9 @@ class JobQueue:
         retries: int | None = None,
         retry_on: RetryOn | None = None,
         backoff: Backoff | None = None,
-        max_kicks: int | Given | None = Given.NOT,
-        max_lost: int | Given | None = Given.NOT,
-        time_limit: float | Given | None = Given.NOT,
+        max_kicks: int | Unset | None = UNSET,
+        max_lost: int | Unset | None = UNSET,
+        time_limit: float | Unset | None = UNSET,
     ) -> Callable[[Callable[P, R]], Putter[P, R]]:
         """Make a function a task, whose jobs go through this tube.
 
@@ -165,42 +166,46 @@ class JobQueue:
                 'task needs the name of a tube, as in @queue.task("emails")'
             )
         check_tube(tube)
-        options = self._options.but(delay, at, priority, ttr)
-        policy = self._policy.but(
+        options = self._options.merged(
+            delay=delay,
+            at=at,
+            priority=priority,
+            ttr=ttr,
             retries=retries,
             retry_on=retry_on,
             backoff=backoff,
             max_kicks=max_kicks,
             max_lost=max_lost,
-        )
-        limit = (
-            self._time_limit
-            if time_limit is Given.NOT
-            else check_time_limit(time_limit)
+            time_limit=time_limit,
         )
 
         def decorate(func: Callable[P, R]) -> Putter[P, R]:
-            from jobqueue.task.signature import Parameters, code_of  # noqa: PLC0415 - see there
-
-            parameters = Parameters(func)
-            task = Task(
-                tube=tube,
-                func_name=parameters.func_name,
-                func=func,
-                broker_url=self._url,
-                policy=policy,
-                time_limit=limit,
-                around=self._around,
-                signing=self._signing,
-                # Where the decorator is as well as where the function is from: careless
-                # wrappers give all functions one origin, and helpers one decorator.
-                place=SourceLocation.of(sys._getframe(1), func, code_of(func)),  # noqa: SLF001
-            )
-            putter = Putter(func, task, parameters, self._pool, options)
-            subscriber.register(task)
-            return putter
+            return self._register(func, tube, options, sys._getframe(1))  # noqa: SLF001
 
         return decorate
+
+    def _register(
+        self, func: Callable[P, R], tube: str, options: TaskOptions, caller: FrameType
+    ) -> Putter[P, R]:
+        """Make a function a task, which the frame of ``caller`` decorates."""
+        from jobqueue.task.signature import TaskSignature, code_of  # noqa: PLC0415 - see there
+
+        signature = TaskSignature(func)
+        task = Task(
+            tube=tube,
+            func_name=signature.func_name,
+            func=func,
+            options=options,
+            broker_url=self._url,
+            around=self._around,
+            signing=self._signing,
+            # Where the decorator is as well as where the function is from: careless
+            # wrappers give all functions one origin, and helpers one decorator.
+            location=SourceLocation.of(caller, func, code_of(func)),
+        )
+        putter = Putter(func, task, signature, self._pool)
+        subscriber.register(task)
+        return putter
 
     @_MethodOfDefaultToo
     def around(self, hook: H) -> H:

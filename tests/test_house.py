@@ -77,7 +77,6 @@ OUTSIDE = {
 UNFINISHED: set[str] = {
     "worker.processes.process imports worker.running.time_limit",
     "worker.reporting.job_log imports worker.slots.reservation",
-    "job_queue:task",
     "worker.reporting.job_log",
     "worker.slots.manager",
     "Table: ['admin.screen.table', 'worker.reporting.counters']",

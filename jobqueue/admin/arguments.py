@@ -9,6 +9,7 @@ from jobqueue.admin.commands import change as acting
 from jobqueue.admin.commands import inspect as looking
 from jobqueue.admin.session import Session
 from jobqueue.broker.address import without_passwords
+from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.stats import JobState
 
 PROGRAM = "jobqueue"
@@ -194,9 +195,31 @@ def _add_acting(commands: _Commands) -> None:
     _add_tube(add)
     add("func_name", metavar="FUNC", help="the name of the task's function")
     add("arguments", nargs="*", metavar="NAME=VALUE", help="its arguments")
-    add("--delay", type=_number, metavar="S", help="seconds until it is ready")
-    add("--priority", type=_number, metavar="N", help="0 is the most urgent")
-    add("--ttr", type=_number, metavar="S", help="seconds that a worker has for it")
+    _add_put_options(add, PutOptions())
+
+
+def _add_put_options(add: Callable[..., Any], usual: PutOptions) -> None:
+    add(
+        "--delay",
+        type=_number,
+        default=usual.delay,
+        metavar="S",
+        help="seconds until it is ready (default: %(default)s)",
+    )
+    add(
+        "--priority",
+        type=_number,
+        default=usual.priority,
+        metavar="N",
+        help="0 is the most urgent (default: %(default)s)",
+    )
+    add(
+        "--ttr",
+        type=_number,
+        default=usual.ttr,
+        metavar="S",
+        help="seconds that a worker has for it (default: %(default)s)",
+    )
 
 
 def _add_transfer(commands: _Commands) -> None:

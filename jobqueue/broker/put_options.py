@@ -4,7 +4,7 @@ import math
 from datetime import UTC, datetime
 from typing import NamedTuple, Self
 
-from jobqueue.broker.checks import MAX_NUMBER, Delay, whole_number, whole_seconds
+from jobqueue.broker.checks import MAX_NUMBER, whole_number
 from jobqueue.errors import OptionError
 
 
@@ -37,27 +37,6 @@ class PutOptions(_Numbers):
         if at is not None:
             _seconds_until(at)
         return super().__new__(cls, delay, at, priority, ttr)
-
-    def but(
-        self,
-        delay: Delay | None = None,
-        at: datetime | None = None,
-        priority: int | None = None,
-        ttr: int | None = None,
-    ) -> "PutOptions":
-        """Return these options with the given ones instead.
-
-        Raises :class:`~jobqueue.errors.OptionError`.
-        """
-        if delay is not None and at is not None:
-            raise OptionError("give either delay or at, not both")
-        kept_at = self.at if delay is None else None
-        return PutOptions(
-            delay=self.delay if delay is None else whole_seconds("delay", delay),
-            at=kept_at if at is None else at,
-            priority=self.priority if priority is None else priority,
-            ttr=self.ttr if ttr is None else ttr,
-        )
 
     def delay_now(self) -> int:
         """Return for how many seconds a job that is put now has to wait."""

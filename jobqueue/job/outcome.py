@@ -1,8 +1,7 @@
 """What becomes of a job, as values, and the one rule that decides it."""
 
-import enum
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from jobqueue.broker.checks import Delay, whole_seconds
 from jobqueue.broker.outcomes import Buried, Deleted, Outcome, Released
@@ -53,50 +52,34 @@ class RunLater(Exception):  # noqa: N818 - it is a verdict, as the two before ar
     """Raised by the worker itself: put this job back for a moment. It has not run."""
 
 
-class Given(enum.Enum):
-    """What stands for an option that was not given, where None is a value."""
+class _Limits(NamedTuple):
+    retries: int
+    retry_on: tuple[type[BaseException], ...]
+    backoff: Backoff
+    max_kicks: int | None  # None: any number
+    max_lost: int | None  # None: any number
 
-    NOT = "not given"
 
+class RetryPolicy(_Limits):
+    """When a failed job is tried again, and when it is given up."""
 
-class RetryPolicy(NamedTuple):
-    """When a job that failed is tried again, and when to give it up."""
+    __slots__ = ()
 
-    retries: int = 0
-    retry_on: tuple[type[BaseException], ...] = (BaseException,)
-    backoff: Backoff = exponential
-    max_kicks: int | None = 3  # None: any number
-    max_lost: int | None = 3  # None: any number
-
-    def but(
-        self,
-        *,
-        retries: int | None = None,
-        retry_on: RetryOn | None = None,
-        backoff: Backoff | None = None,
-        max_kicks: int | Given | None = Given.NOT,
-        max_lost: int | Given | None = Given.NOT,
-    ) -> "RetryPolicy":
-        """Return this policy with what is given instead.
-
-        Raises :class:`~jobqueue.errors.OptionError` for what can't be.
-        """
-        policy = self
-        if retries is not None:
-            _check_count("retries", retries)
-            policy = policy._replace(retries=retries)
-        if retry_on is not None:
-            policy = policy._replace(retry_on=_classes(retry_on))
-        if backoff is not None:
-            check_backoff(backoff)
-            policy = policy._replace(backoff=backoff)
-        if max_kicks is not Given.NOT:
-            _check_count("max_kicks", max_kicks, or_none=True)
-            policy = policy._replace(max_kicks=max_kicks)
-        if max_lost is not Given.NOT:
-            _check_count("max_lost", max_lost, or_none=True, least=1)
-            policy = policy._replace(max_lost=max_lost)
-        return policy
+    def __new__(
+        cls,
+        retries: int = 0,
+        retry_on: RetryOn = (BaseException,),
+        backoff: Backoff = exponential,
+        max_kicks: int | None = 3,
+        max_lost: int | None = 3,
+    ) -> Self:
+        """Raise :class:`~jobqueue.errors.OptionError` for what can't be."""
+        _check_count("retries", retries)
+        check_backoff(backoff)
+        _check_count("max_kicks", max_kicks, or_none=True)
+        _check_count("max_lost", max_lost, or_none=True, least=1)
+        classes = _classes(retry_on)
+        return super().__new__(cls, retries, classes, backoff, max_kicks, max_lost)
 
     def retries_left(self, stats: "JobStats") -> int:
         """Return how many more times a job may be tried."""

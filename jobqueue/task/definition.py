@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jobqueue.job.outcome import RetryPolicy
 from jobqueue.job.signing import Signing
+from jobqueue.task.options import TaskOptions
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
@@ -59,9 +60,18 @@ class Task(NamedTuple):
     tube: str
     func_name: str
     func: Callable[..., Any]
-    broker_url: str | None  # of the queue that it belongs to; None: the default one
-    policy: RetryPolicy
-    time_limit: float | None  # seconds
+    options: TaskOptions
+    broker_url: str | None  # of its queue; None: of the environment, or the default
     around: "Sequence[Around]"  # the hooks of its queue, also those yet to come
     signing: Signing  # of its queue
-    place: SourceLocation
+    location: SourceLocation
+
+    @property
+    def policy(self) -> RetryPolicy:
+        """When a failed job of this task is tried again, and when it is given up."""
+        return self.options.policy
+
+    @property
+    def time_limit(self) -> float | None:
+        """For how many seconds a job of this task may run; None: as its worker says."""
+        return self.options.time_limit

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Generic, ParamSpec, Self, TypeVar
 
 from jobqueue.broker.checks import Delay
 from jobqueue.broker.pool import ConnectionPool
-from jobqueue.broker.put_options import PutOptions
 from jobqueue.errors import ArgumentError
 from jobqueue.job.body import Encoder
 from jobqueue.task.definition import Task
 
 if TYPE_CHECKING:
-    from jobqueue.task.signature import Parameters
+    from jobqueue.task.signature import TaskSignature
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -36,17 +35,18 @@ class Putter(Generic[P, R_co]):
         self,
         func: Callable[P, R_co],
         task: Task,
-        parameters: "Parameters",
+        signature: "TaskSignature",
         pool: ConnectionPool,
-        options: PutOptions,
     ) -> None:
         functools.update_wrapper(self, func)
         self._task = task
+        self._tube = task.tube
+        self._options = task.options
         self._pool = pool
-        self._options = options
         self._call = func
-        self._encoder = Encoder(task.func_name, task.tube)
-        self._bind = parameters.bind
+        self._bind = signature.bind
+        self._encode = Encoder(task.func_name, task.tube).encode
+        self._sign = task.signing.sign
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Run the function here and now."""
@@ -70,7 +70,7 @@ class Putter(Generic[P, R_co]):
         >>> task_one.put(arg1="a", arg2="b", arg3="c")
         1
         """
-        return self._pool.put(self._task.tube, self._body(args, kwargs), self._options)
+        return self._pool.put(self._tube, self._body(args, kwargs), self._options.put)
 
     async def aput(self, /, *args: P.args, **kwargs: P.kwargs) -> int:
         """Put a job like :meth:`put`, without blocking the event loop.
@@ -82,7 +82,7 @@ class Putter(Generic[P, R_co]):
         1
         """
         body = self._body(args, kwargs)  # here and now: a mistake needs no thread
-        return await _in_thread(self._pool.put, self._task.tube, body, self._options)
+        return await _in_thread(self._pool.put, self._tube, body, self._options.put)
 
     def put_many(self, items: Iterable[Mapping[str, object]], /) -> list[int]:
         """Put a job for each item, a dict of arguments; return the ids in order.
@@ -99,7 +99,7 @@ class Putter(Generic[P, R_co]):
         >>> task_one.put_many({"arg1": n, "arg2": "b", "arg3": "c"} for n in range(3))
         [1, 2, 3]
         """
-        return self._pool.put_many(self._task.tube, self._bodies(items), self._options)
+        return self._pool.put_many(self._tube, self._bodies(items), self._options.put)
 
     async def aput_many(self, items: Iterable[Mapping[str, object]], /) -> list[int]:
         """Put many jobs like :meth:`put_many`, without blocking the event loop.
@@ -130,9 +130,9 @@ class Putter(Generic[P, R_co]):
         >>> task_one.options(delay=60, priority=0).put(arg1="a", arg2="b", arg3="c")
         1
         """
+        options = self._options.merged(delay=delay, at=at, priority=priority, ttr=ttr)
         other = object.__new__(type(self))
-        changed = {"_options": self._options.but(delay, at, priority, ttr)}
-        other.__dict__.update(self.__dict__ | changed)
+        other.__dict__.update(self.__dict__, _options=options)
         return other
 
     def __reduce__(self) -> str:
@@ -143,8 +143,7 @@ class Putter(Generic[P, R_co]):
         return f"<task {self._task.func_name} in tube {self._task.tube}>"
 
     def _body(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bytes:
-        body = self._encoder.encode(self._bind(args, kwargs))
-        return self._task.signing.sign(body)
+        return self._sign(self._encode(self._bind(args, kwargs)))
 
     def _bodies(self, items: Iterable[Mapping[str, object]]) -> Iterator[bytes]:
         if not isinstance(items, Iterable):

@@ -29,12 +29,12 @@ class Subscriber:
         known = tasks.get(task.func_name)
         if known and not (
             known.func is task.func
-            or known.place.is_same(task.place)
+            or known.location.is_same(task.location)
             or _is_interactive(task.func)
         ):
             raise DuplicateTaskError(
                 f"two tasks are named {task.func_name!r} in tube {task.tube!r}: "
-                f"one from {known.place}, one from {task.place}. "
+                f"one from {known.location}, one from {task.location}. "
                 "Rename one, or give it another tube."
             )
         tasks[task.func_name] = task

@@ -12,7 +12,7 @@ from jobqueue.errors import ArgumentError, TaskDefinitionError
 _BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 
 
-class Parameters:
+class TaskSignature:
     """The name and the parameters of a function that can be a task.
 
     Raises :class:`~jobqueue.errors.TaskDefinitionError` for one that can't be.

@@ -29,6 +29,7 @@ from jobqueue.broker.outcomes import DONE, Buried, Released
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BrokerURLError
+from jobqueue.task.options import TaskOptions
 from jobqueue.worker.slots import slot
 from tests.helpers.connections import FullConnection
 from tests.helpers.raw_client import RawClient
@@ -180,7 +181,7 @@ def test_any_options_of_a_put_are_what_the_broker_takes_or_refused(
     options: dict[str, Any],
 ) -> None:
     with suppress(OptionError):
-        taken = PutOptions().but(**options)
+        taken = TaskOptions().merged(**options).put
         for number in (taken.delay_now(), taken.priority, taken.ttr - 1):
             assert number in range(2**32)
 

@@ -191,9 +191,9 @@ def test_the_decorator_counts_before_the_queue_and_the_queue_before_the_default(
     assert first.policy == RetryPolicy(5, (OSError,), 7, None, 3)
     assert second.policy == RetryPolicy(0, (KeyError,), 7, 1, None)
     assert (first.time_limit, second.time_limit) == (9, None)
-    assert as_queue._options.ttr == 30
-    assert as_queue.options(ttr=31)._options.ttr == 31
-    assert other.options(priority=1)._options.ttr == 30
+    assert as_queue._options.put.ttr == 30
+    assert as_queue.options(ttr=31)._options.put.ttr == 31
+    assert other.options(priority=1)._options.put.ttr == 30
 
 
 counts = st.integers(0, 50)

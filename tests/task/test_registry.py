@@ -180,7 +180,7 @@ def test_a_module_may_be_reloaded_edited_or_not(
     task = subscriber.find("t", "task_one")
     assert task
     assert task.func is module.task_one.__wrapped__
-    assert task.place.line == 5
+    assert task.location.line == 5
 
 
 def test_a_script_may_be_imported_by_its_name_as_well(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def put(session: Session) -> int:
     tube = check_tube(options.tube)
     if not options.func_name.isidentifier():
         raise UsageError(f"{options.func_name!r} is not the name of a function")
-    put_options = PutOptions().but(
+    put_options = PutOptions(
         delay=options.delay, priority=options.priority, ttr=options.ttr
     )
     body = Encoder(options.func_name, tube).encode(arguments(options.arguments))

@@ -125,7 +125,8 @@ class Import:
 
 
 def _options(job: JobLine) -> PutOptions:
-    return job.options.but(delay=DELAY_OF_BURIED) if job.is_buried else job.options
+    options = job.options
+    return options._replace(delay=DELAY_OF_BURIED) if job.is_buried else options
 
 
 def _decoded(batch: list[bytes]) -> tuple[list[JobLine], BadLineError | None]:

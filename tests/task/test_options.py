@@ -1,0 +1,94 @@
+"""Options are declared once, and merged in one way wherever they are passed."""
+
+import inspect
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from jobqueue import JobQueue, OptionError, Putter
+from jobqueue.broker.put_options import PutOptions
+from jobqueue.job.outcome import RetryPolicy
+from jobqueue.task.options import UNSET, PassedOptions, TaskOptions
+
+OPTIONS = set(PassedOptions.__annotations__)
+
+
+def keywords(function: Callable[..., object]) -> set[str]:
+    """Return the names of the keyword-only parameters."""
+    parameters = inspect.signature(function).parameters.values()
+    return {each.name for each in parameters if each.kind is each.KEYWORD_ONLY}
+
+
+def test_each_option_has_a_field() -> None:
+    fields = {*PutOptions._fields, *RetryPolicy._fields, "time_limit"}
+
+    assert fields == OPTIONS
+
+
+def test_signatures_have_each_option() -> None:
+    assert keywords(JobQueue.task) == OPTIONS
+    assert keywords(JobQueue.__init__) - {"secret"} == OPTIONS - {"at"}
+    assert keywords(Putter.options) == set(PutOptions._fields)
+
+
+def test_each_passed_option_arrives() -> None:
+    """What the decorator and the queue are given is what the task has."""
+    expected: dict[str, Any] = {
+        "delay": 1,
+        "priority": 2,
+        "ttr": 3,
+        "retries": 4,
+        "retry_on": (OSError,),
+        "backoff": 5,
+        "max_kicks": 6,
+        "max_lost": 7,
+        "time_limit": 8,
+    }
+    at = datetime.now(UTC)
+
+    options = (
+        JobQueue(**expected)._options,
+        JobQueue.task("t", **expected)(print)._options,
+        JobQueue.task("t", at=at)(print)._options,
+    )
+
+    for found in options[:2]:
+        assert expected | {"at": None} == flat(found)
+    assert flat(TaskOptions()) | {"at": at} == flat(options[2])
+
+
+def flat(options: TaskOptions) -> dict[str, object]:
+    """Return the options by name."""
+    put, policy = options.put._asdict(), options.policy._asdict()
+    return {**put, **policy, "time_limit": options.time_limit}
+
+
+def test_what_is_not_passed_stays() -> None:
+    options = TaskOptions().merged(
+        delay=3, retries=2, max_kicks=None, max_lost=None, time_limit=5
+    )
+
+    assert options.merged() == options
+    assert options.merged(delay=None, retries=None, time_limit=UNSET) == options
+    assert options.merged(max_kicks=UNSET, max_lost=UNSET) == options
+
+
+def test_none_is_a_value_of_limits() -> None:
+    options = TaskOptions().merged(max_kicks=1, max_lost=1, time_limit=1)
+
+    options = options.merged(max_kicks=None, max_lost=None, time_limit=None)
+
+    assert (options.policy.max_kicks, options.policy.max_lost) == (None, None)
+    assert options.time_limit is None
+
+
+def test_delay_and_at_replace_each_other() -> None:
+    at = datetime.now(UTC) + timedelta(hours=1)
+    timed = TaskOptions().merged(delay=7).merged(at=at)
+
+    assert 3500 < timed.put.delay_now() <= 3600
+    assert timed.merged(delay=1.5).put.delay_now() == 2
+    with pytest.raises(OptionError, match="either delay or at"):
+        timed.merged(delay=1, at=at)
