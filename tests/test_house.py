@@ -1,6 +1,7 @@
 """The house: what may import what, how large things are, and what an import does."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -82,15 +83,20 @@ UNFINISHED: set[str] = {
     "Table: ['admin.screen.table', 'worker.reporting.counters']",
 }
 
-House = Mapping[str, str]  # each module's source, by its name within jobqueue
+House = Mapping[str, str]  # each module's source, by its name within the package
 
 
-def name_of(path: Path) -> str:
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
+def sources(folder: Path) -> House:
+    return {name_of(path, folder): path.read_text() for path in folder.rglob("*.py")}
+
+
+def name_of(path: Path, folder: Path) -> str:
+    parts = path.relative_to(folder).with_suffix("").parts
     return ".".join(part for part in parts if part != "__init__")
 
 
-HOUSE: House = {name_of(path): path.read_text() for path in PACKAGE.rglob("*.py")}
+HOUSE: House = sources(PACKAGE)
+TESTS: House = sources(Path(__file__).parent)
 
 
 def imported_by(source: str) -> Iterator[str]:
@@ -207,18 +213,33 @@ def shared_names(house: House) -> list[str]:
     return [f"{name}: {found}" for name, found in places.items() if len(found) > 1]
 
 
-RULES: list[Callable[[House], list[str]]] = [
-    wrong_imports,
-    connections_reached_by_running,
-    foreign_imports,
-    too_large,
-    shared_names,
-]
+def imported_tests(tests: House) -> list[str]:
+    """Return each test module that is imported, be it in a script within a string."""
+    imports = re.compile(
+        r"^ *(?:from|import) +tests\b[^()\n]*(?:\([^)]*\))?", re.MULTILINE
+    )
+    return [
+        f"{module} imports {imported}"
+        for module, source in sorted(tests.items())
+        for statement in imports.findall(source)
+        for imported in re.findall(r"\btest_\w+", statement)
+    ]
+
+
+Rule = Callable[[House], list[str]]
+RULES: Mapping[Rule, House] = {
+    wrong_imports: HOUSE,
+    connections_reached_by_running: HOUSE,
+    foreign_imports: HOUSE,
+    too_large: HOUSE,
+    shared_names: HOUSE,
+    imported_tests: TESTS,
+}
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_the_house_keeps_its_rules(rule: Callable[[House], list[str]]) -> None:
-    assert [fault for fault in rule(HOUSE) if fault not in UNFINISHED] == []
+def test_the_house_keeps_its_rules(rule: Rule) -> None:
+    assert [fault for fault in rule(RULES[rule]) if fault not in UNFINISHED] == []
 
 
 def test_what_is_larger_is_so_and_is_little() -> None:
@@ -271,14 +292,17 @@ LONG_FUNCTION = "\n\ndef long():\n" + "    pass\n" * LONGEST_FUNCTION
         (too_large, "errors", "\n" * LONGEST_FILE),
         (too_large, "errors", LONG_FUNCTION),
         (shared_names, "errors", SMALL_CLASS),
+        (imported_tests, "conftest", "from tests.job.test_body import Opaque"),
+        (imported_tests, "conftest", "import tests.job.test_body as body"),
+        (imported_tests, "conftest", "from tests.job import (\n    test_body,\n)"),
+        (imported_tests, "conftest", 'S = """\nfrom tests.job import test_body\n"""'),
     ],
 )
-def test_a_broken_rule_is_found(
-    rule: Callable[[House], list[str]], module: str, addition: str
-) -> None:
-    broken = {**HOUSE, module: f"{HOUSE[module]}\n{addition}\n"}
+def test_a_broken_rule_is_found(rule: Rule, module: str, addition: str) -> None:
+    house = RULES[rule]
+    broken = {**house, module: f"{house[module]}\n{addition}\n"}
 
-    assert set(rule(broken)) - set(rule(HOUSE))
+    assert set(rule(broken)) - set(rule(house))
 
 
 def test_importing_does_nothing_but_define() -> None:

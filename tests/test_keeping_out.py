@@ -15,9 +15,9 @@ from jobqueue.testing import eager, run_jobs
 from jobqueue.worker.running.executor import Executor
 from tests.helpers.reserved import Reserved
 from tests.helpers.servers import Beanstalkd, eventually
+from tests.helpers.strategies import json_values
 from tests.helpers.terminal import operate
 from tests.helpers.worker_process import WorkerProcess, write_module
-from tests.job.test_body import json_values
 
 SECRET = "correct-horse-battery"
 OTHER = "another-horse-battery"

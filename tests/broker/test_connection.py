@@ -23,6 +23,7 @@ from jobqueue.broker.address import Address
 from jobqueue.broker.outcomes import DONE, Buried
 from jobqueue.broker.put_options import PutOptions
 from tests.helpers.connections import FullConnection
+from tests.helpers.cut_replies import REPLIES, call, cut_replies_taken
 from tests.helpers.fake_broker import FakeBroker
 from tests.helpers.paths import ROOT
 from tests.helpers.servers import Beanstalkd, eventually, free_port
@@ -142,15 +143,6 @@ def test_settling_a_job_that_is_not_reserved_any_more_says_so(
     connection.put("t", b"the connection is still in use", PutOptions())
 
 
-REPLIES = {
-    "put": b"INSERTED 1234\r\n",
-    "reserve": b"RESERVED 1234 5\r\nab\r\nd\r\n",
-    "settle": b"DELETED\r\n",
-    "stats_job": b"OK 18\r\n---\nid: 1\npri: 2\n\n\r\n",
-    "watch_only": b"OK 14\r\n---\n- default\n\r\n",
-}
-
-
 NEGATIVE = b"""---
 tube: t
 pri: -1
@@ -163,42 +155,6 @@ kicks: 0
 """
 
 
-def call(connection: FullConnection, method: str) -> object:
-    match method:
-        case "put":
-            return connection.put("default", b"", PutOptions())
-        case "reserve":
-            return connection.reserve(0)
-        case "settle":
-            return connection.settle(1, DONE)
-        case "stats_job":
-            return connection.stats_job(1)
-        case _:
-            connection.watch_only(["t"])
-            return None
-
-
-def cut_replies_taken(folder: Path, method: str) -> list[bytes]:
-    """Return the parts of a reply that were taken for a reply: none, it is hoped.
-
-    Has no assert, as it also runs where there are none.
-    """
-    taken = []
-    reply = REPLIES[method]
-    for end in range(len(reply)):
-        with (
-            FakeBroker(folder / f"{method}-{end}", reply[:end]) as fake,
-            FullConnection(Address.parse(fake.url)) as connection,
-        ):
-            try:
-                call(connection, method)
-                taken.append(reply[:end])
-            except ConnectionLostError:
-                if connection.is_open:
-                    taken.append(reply[:end])
-    return taken
-
-
 @pytest.mark.parametrize("method", REPLIES)
 def test_a_reply_cut_short_at_any_byte_is_never_taken_for_a_reply(
     socket_folder: Path, method: str
@@ -209,7 +165,7 @@ def test_a_reply_cut_short_at_any_byte_is_never_taken_for_a_reply(
 def test_a_reply_cut_short_is_no_success_under_python_o_either() -> None:
     script = """
 import pathlib, tempfile
-from tests.broker.test_connection import REPLIES, cut_replies_taken
+from tests.helpers.cut_replies import REPLIES, cut_replies_taken
 with tempfile.TemporaryDirectory() as folder:
     for method in REPLIES:
         print(method, cut_replies_taken(pathlib.Path(folder), method))

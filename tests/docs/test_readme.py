@@ -13,8 +13,8 @@ from jobqueue import JobQueue, Worker
 from jobqueue.job.body import decode
 from jobqueue.job.signing import Signing
 from tests.helpers.paths import README
+from tests.helpers.readme import blocks, write_printed
 from tests.helpers.servers import Beanstalkd, eventually
-from tests.helpers.worker_process import write_module
 
 # What differs from run to run: the time of day, how long a job took, a traceback's
 # frames, and where this test's broker is.
@@ -32,18 +32,6 @@ def settled(text: str) -> str:
     for pattern, replacement in VARYING:
         text = re.sub(pattern, replacement, text, flags=re.MULTILINE)
     return text
-
-
-def blocks(heading: str) -> list[tuple[str, str]]:
-    """Return the fenced blocks of one section, each with its language."""
-    section = README.read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    return re.findall(r"^```(\w+)\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-
-
-def write_printed(block: str, folder: Path) -> None:
-    """Write a Python block into the file that its first line names."""
-    path = block.partition("\n")[0].removeprefix("# ")
-    write_module(folder, path.removesuffix(".py").replace("/", "."), block)
 
 
 def commands(block: str) -> list[tuple[str, str]]:

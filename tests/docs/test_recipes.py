@@ -26,8 +26,8 @@ from sqlalchemy import event
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 
 from jobqueue import ArgumentError, BrokerError
-from tests.docs.test_readme import blocks, write_printed
 from tests.helpers.paths import ROOT
+from tests.helpers.readme import blocks, write_printed
 from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
 from tests.helpers.worker_process import write_module
 

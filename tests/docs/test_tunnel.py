@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jobqueue import BrokerError, JobQueue, Worker
-from tests.docs.test_readme import blocks
+from tests.helpers.readme import blocks
 from tests.helpers.servers import (
     Beanstalkd,
     eventually,

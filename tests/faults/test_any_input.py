@@ -34,7 +34,7 @@ from jobqueue.worker.slots import slot
 from tests.helpers.connections import FullConnection
 from tests.helpers.raw_client import RawClient
 from tests.helpers.servers import Beanstalkd, eventually_true
-from tests.worker.test_worker import working
+from tests.helpers.worker_thread import working
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),

@@ -22,7 +22,7 @@ from jobqueue import (
 )
 from jobqueue.worker.slots import slot
 from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
-from tests.worker.test_worker import working
+from tests.helpers.worker_thread import working
 
 from .proxy import Proxy, Trouble, Way, What
 

@@ -6,6 +6,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+BODY = b'{"func_name":"work","tube":"t","kwargs":{}}'
+CONNECTED = (b"OK 14\r\n---\n- default\n\r\n", b"WATCHING 2\r\n", b"WATCHING 1\r\n")
+RESERVED = b"RESERVED 9 %d\r\n%b\r\n" % (len(BODY), BODY)
+COUNTS = (
+    "pri: 7\nage: 0\ndelay: 0\nttr: 60\nreserves: 1\nreleases: 0\nburies: 0\nkicks: 0\n"
+)
+STATS = b"---\nid: 9\ntube: t\n" + COUNTS.encode()
+STATS = b"OK %d\r\n%b\r\n" % (len(STATS), STATS)
+
 
 class FakeBroker:
     """A socket that answers by a script: for faults that no server makes on demand.

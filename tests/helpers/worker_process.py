@@ -1,6 +1,7 @@
 """Real worker processes, and the modules that they import."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -53,6 +54,15 @@ class WorkerProcess:
             eventually_true(found)
         except AssertionError as error:
             raise AssertionError(f"{error}: no {text!r} in\n{self.log}") from None
+
+    def pids(self) -> list[int]:
+        """Return the ids of all processes that its log says have started."""
+        found = re.findall(r"INFO \[(\d+)\] Worker started", self.log)
+        return [int(pid) for pid in found] or [self.process.pid]
+
+    def running_pids(self) -> list[int]:
+        """Return those of its processes that run."""
+        return [pid for pid in self.pids() if is_running(pid)]
 
     def signal(self, signum: signal.Signals) -> None:
         self.process.send_signal(signum)

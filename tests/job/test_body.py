@@ -10,15 +10,7 @@ from hypothesis import strategies as st
 from jobqueue import ArgumentError, BadJobError, TubeNameError
 from jobqueue.broker.checks import check_tube
 from jobqueue.job.body import Encoder, Message, decode
-
-json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-)
+from tests.helpers.strategies import json_values
 
 
 @given(st.text(), st.text(), st.dictionaries(st.text(), json_values))

@@ -19,7 +19,7 @@ from jobqueue.job.signing import Signing
 from jobqueue.task.registry import subscriber
 from jobqueue.worker.running.executor import Executor
 from tests.helpers.reserved import Reserved
-from tests.job.test_body import json_values
+from tests.helpers.strategies import json_values
 
 SECRET = "correct-horse-battery"
 OTHER = "another-horse-battery"

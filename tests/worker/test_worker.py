@@ -4,8 +4,6 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,29 +21,15 @@ from jobqueue import (
     Worker,
 )
 from jobqueue.worker import forks
-from tests.helpers.fake_broker import FakeBroker
+from tests.helpers.fake_broker import CONNECTED, RESERVED, STATS, FakeBroker
+from tests.helpers.log_records import records
 from tests.helpers.servers import Beanstalkd, eventually, eventually_true
-
-
-@contextmanager
-def working(worker: Worker) -> Iterator[None]:
-    thread = threading.Thread(target=worker.run)
-    thread.start()
-    try:
-        yield
-    finally:
-        worker.stop()
-        thread.join(10)
-        assert not thread.is_alive()
+from tests.helpers.worker_thread import working
 
 
 def put_raw(broker: Beanstalkd, body: bytes, priority: int = 77) -> int:
     with broker.client("t") as client:
         return client.put(body, priority=priority)
-
-
-def records(caplog: pytest.LogCaptureFixture, job_id: int) -> list[logging.LogRecord]:
-    return [r for r in caplog.records if getattr(r, "job_id", None) == job_id]
 
 
 @pytest.fixture(autouse=True)
@@ -323,16 +307,6 @@ def test_only_the_named_tubes_are_worked_off(
     assert broker.counts("t") == {"ready": 2}
     assert broker.counts("u") == {}
     assert broker.counts("default") == {"ready": 1}
-
-
-BODY = b'{"func_name":"work","tube":"t","kwargs":{}}'
-CONNECTED = (b"OK 14\r\n---\n- default\n\r\n", b"WATCHING 2\r\n", b"WATCHING 1\r\n")
-RESERVED = b"RESERVED 9 %d\r\n%b\r\n" % (len(BODY), BODY)
-COUNTS = (
-    "pri: 7\nage: 0\ndelay: 0\nttr: 60\nreserves: 1\nreleases: 0\nburies: 0\nkicks: 0\n"
-)
-STATS = b"---\nid: 9\ntube: t\n" + COUNTS.encode()
-STATS = b"OK %d\r\n%b\r\n" % (len(STATS), STATS)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
-from tests.helpers.worker_process import WorkerProcess, is_running, write_module
+from tests.helpers.worker_process import (
+    WorkerProcess,
+    is_running,
+    write_module,
+)
 
 TASKS = """
 import asyncio, ctypes, os, signal, sys, threading, time
@@ -147,12 +151,6 @@ def put(app: Path, *calls: str) -> None:
     subprocess.run([sys.executable, "-c", script], cwd=app, check=True)
 
 
-def pids(process: WorkerProcess) -> list[int]:
-    """Return the processes that have worked, as their log lines tell."""
-    found = re.findall(r"INFO \[(\d+)\] Worker started", process.log)
-    return [int(pid) for pid in found] or [process.process.pid]
-
-
 def is_working(broker: Beanstalkd, shape: str, tube: str = "t") -> None:
     eventually(lambda: broker.waiting(tube), SLOTS[shape])
 
@@ -167,7 +165,7 @@ def test_an_idle_worker_stops_at_once(
 
         assert process.exit_code() == 0
     assert broker.connections() == 0
-    assert not any(is_running(pid) for pid in pids(process))
+    assert process.running_pids() == []
     assert "Traceback" not in process.log
 
 
@@ -184,7 +182,7 @@ def test_a_busy_worker_finishes_its_jobs_at_a_signal_and_takes_no_other(
         assert process.exit_code() == 0
     assert process.log.count("ends") == slots
     assert broker.counts("t") == {"ready": 3}
-    assert not any(is_running(pid) for pid in pids(process))
+    assert process.running_pids() == []
 
 
 def test_a_group_that_gets_the_signal_as_a_whole_drains_too(
@@ -215,7 +213,7 @@ def test_a_second_signal_does_not_wait(
 
         assert process.exit_code() == 0
     eventually(lambda: broker.counts("t"), {"ready": 1})
-    assert not any(is_running(pid) for pid in pids(process))
+    assert process.running_pids() == []
 
 
 def test_what_does_not_end_within_the_shutdown_timeout_is_left_to_the_broker(
@@ -229,7 +227,7 @@ def test_what_does_not_end_within_the_shutdown_timeout_is_left_to_the_broker(
         assert process.exit_code() == 0
     assert "Stopping without waiting for job 1" in process.log
     eventually(lambda: broker.counts("t"), {"ready": 1})
-    assert not any(is_running(pid) for pid in pids(process))
+    assert process.running_pids() == []
 
 
 def test_a_killed_worker_loses_no_job_and_leaves_no_orphan(
@@ -244,9 +242,9 @@ def test_a_killed_worker_loses_no_job_and_leaves_no_orphan(
         process.signal(signal.SIGKILL)
         process.exit_code()
 
-        eventually_true(lambda: not any(is_running(pid) for pid in pids(process)))
+        eventually_true(lambda: not any(is_running(pid) for pid in process.pids()))
         eventually(broker.connections, 0)
-    done = SLOTS[shape] > 1 and len(pids(process)) > 1
+    done = SLOTS[shape] > 1 and len(process.pids()) > 1
     assert broker.counts("t") == ({} if done else {"ready": 1})
 
 
@@ -282,11 +280,11 @@ def test_a_process_that_dies_is_replaced_and_takes_no_other_down(
         process.says("begins 1")
         is_working_but_one = SLOTS["2x4"] - 1
         eventually(lambda: broker.waiting("t"), is_working_but_one)
-        first = set(pids(process))
+        first = set(process.pids())
         (busy,) = map(int, re.findall(r"begins 1 in (\d+)", process.log))
         (idle,) = first - {busy}
         os.kill(idle, how)
-        eventually(lambda: len(pids(process)), 3)
+        eventually(lambda: len(process.pids()), 3)
         eventually(lambda: broker.waiting("t"), is_working_but_one)
         process.says("ends 1")
         process.signal(signal.SIGTERM)
@@ -440,7 +438,7 @@ def test_a_job_that_holds_the_interpreter_is_ended_by_the_supervisor(
         process.signal(signal.SIGTERM)
         process.signal(signal.SIGINT)
         process.exit_code()
-        eventually_true(lambda: not any(is_running(pid) for pid in pids(process)))
+        eventually_true(lambda: not any(is_running(pid) for pid in process.pids()))
 
 
 def test_a_job_whose_limit_is_over_while_all_is_frozen_is_not_held_to_hang(

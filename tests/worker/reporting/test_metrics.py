@@ -18,8 +18,11 @@ from jobqueue import JobQueue, Worker
 from jobqueue.worker.metrics import WorkerMetrics
 from jobqueue.worker.reporting.counters import Table
 from tests.helpers.servers import Beanstalkd, eventually, eventually_true, free_port
-from tests.helpers.worker_process import WorkerProcess, is_running, write_module
-from tests.worker.processes.test_processes import pids
+from tests.helpers.worker_process import (
+    WorkerProcess,
+    is_running,
+    write_module,
+)
 
 TASKS = """
 import os, time
@@ -342,7 +345,7 @@ def test_the_port_answers_while_the_worker_drains_and_is_free_after_that(
         with start(app, endpoint, *shape) as next_one:
             eventually(lambda: endpoint.value("jobqueue_broker_up"), 1)
             stop(next_one)
-    assert not any(is_running(pid) for pid in pids(process))
+    assert process.running_pids() == []
     assert "Traceback" not in process.log
 
 

@@ -14,11 +14,11 @@ from jobqueue.broker.consuming import ConsumerConnection
 from jobqueue.broker.outcomes import Buried, Outcome
 from jobqueue.job.outcome import RetryPolicy, RunLater
 from jobqueue.worker.slots.admission import CrashLoopGuard, GuardState
-from tests.helpers.fake_broker import FakeBroker
+from tests.helpers.fake_broker import CONNECTED, RESERVED, FakeBroker
 from tests.helpers.reserved import stats
 from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
 from tests.helpers.worker_process import WorkerProcess, write_module
-from tests.worker.test_worker import CONNECTED, RESERVED, working
+from tests.helpers.worker_thread import working
 
 TASKS = """
 import ctypes, os, signal, time

@@ -16,7 +16,8 @@ from jobqueue.worker.running import time_limit
 from jobqueue.worker.running.executor import Executor
 from jobqueue.worker.slots import manager, slot
 from jobqueue.worker.slots.manager import Command
-from tests.helpers.fake_broker import FakeBroker
+from tests.helpers.fake_broker import CONNECTED, RESERVED, STATS, FakeBroker
+from tests.helpers.log_records import records
 from tests.helpers.paths import ROOT
 from tests.helpers.servers import (
     Beanstalkd,
@@ -24,7 +25,7 @@ from tests.helpers.servers import (
     eventually_true,
     require_beanstalkd,
 )
-from tests.worker.test_worker import CONNECTED, RESERVED, STATS, records, working
+from tests.helpers.worker_thread import working
 
 
 @pytest.fixture(autouse=True)
