@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, ParamSpec, Self, TypeVar
 
 from jobqueue.broker.checks import Delay
 from jobqueue.broker.pool import ConnectionPool
+from jobqueue.broker.redirection import Redirection
 from jobqueue.errors import ArgumentError
 from jobqueue.job.body import Encoder
 from jobqueue.task.definition import Task
@@ -70,7 +71,9 @@ class Putter(Generic[P, R_co]):
         >>> task_one.put(arg1="a", arg2="b", arg3="c")
         1
         """
-        return self._pool.put(self._tube, self._body(args, kwargs), self._options.put)
+        body = self._body(args, kwargs)
+        destination = Redirection.destination or self._pool
+        return destination.put(self._tube, body, self._options.put)
 
     async def aput(self, /, *args: P.args, **kwargs: P.kwargs) -> int:
         """Put a job like :meth:`put`, without blocking the event loop.
@@ -82,7 +85,8 @@ class Putter(Generic[P, R_co]):
         1
         """
         body = self._body(args, kwargs)  # here and now: a mistake needs no thread
-        return await _in_thread(self._pool.put, self._tube, body, self._options.put)
+        destination = Redirection.destination or self._pool
+        return await _in_thread(destination.put, self._tube, body, self._options.put)
 
     def put_many(self, items: Iterable[Mapping[str, object]], /) -> list[int]:
         """Put a job for each item, a dict of arguments; return the ids in order.
@@ -99,7 +103,9 @@ class Putter(Generic[P, R_co]):
         >>> task_one.put_many({"arg1": n, "arg2": "b", "arg3": "c"} for n in range(3))
         [1, 2, 3]
         """
-        return self._pool.put_many(self._tube, self._bodies(items), self._options.put)
+        bodies = self._bodies(items)
+        destination = Redirection.destination or self._pool
+        return destination.put_many(self._tube, bodies, self._options.put)
 
     async def aput_many(self, items: Iterable[Mapping[str, object]], /) -> list[int]:
         """Put many jobs like :meth:`put_many`, without blocking the event loop.

@@ -12,7 +12,7 @@ from jobqueue.broker.stats import JobStats
 from jobqueue.errors import JobTooBigError
 from jobqueue.task.definition import Task
 from jobqueue.task.registry import subscriber
-from jobqueue.testing.redirect import diverted_to
+from jobqueue.testing.redirect import redirected_to
 from jobqueue.worker.running.event_loop import EventLoop
 from jobqueue.worker.running.executor import Executor, ReservedBody
 from jobqueue.worker.running.time_limit import TimeLimits
@@ -33,7 +33,7 @@ def eager() -> Iterator[None]:
     ...     send.put(to="ada@example.org", subject="Hello")
     1
     """
-    with closing(_Eager()) as destination, diverted_to(destination):
+    with closing(_Eager()) as destination, redirected_to(destination):
         yield
 
 

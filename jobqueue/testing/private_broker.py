@@ -14,7 +14,7 @@ from pathlib import Path
 from jobqueue.broker.pool import ConnectionPool
 from jobqueue.devserver import DevServer
 from jobqueue.errors import BrokerUnreachableError
-from jobqueue.testing.redirect import diverted_to
+from jobqueue.testing.redirect import redirected_to
 
 STARTING = 10.0  # seconds
 POLL = 0.005  # seconds
@@ -43,17 +43,10 @@ def beanstalkd() -> Iterator[str]:
     """
     with (
         _server() as url,
-        closing(_UndivertedPool(url)) as pool,
-        diverted_to(pool, url),
+        closing(ConnectionPool(url)) as pool,
+        redirected_to(pool, url),
     ):
         yield url
-
-
-class _UndivertedPool(ConnectionPool):
-    """A pool whose puts go to its own broker in any case."""
-
-    put = ConnectionPool.put
-    put_many = ConnectionPool.put_many
 
 
 @contextmanager

@@ -1,122 +1,69 @@
-"""Puts and workers that go elsewhere than to the broker of their queue."""
+"""Sends the puts and workers of this process to another broker, or to none."""
 
-import functools
 import os
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Protocol
-from unittest.mock import patch
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
 
-import jobqueue.worker
-from jobqueue.broker.address import URL_VARIABLE, Address
-from jobqueue.broker.pool import ConnectionPool
-from jobqueue.broker.put_options import PutOptions
-from jobqueue.task.definition import Task
-from jobqueue.worker.settings import common_broker
-
-
-class Destination(Protocol):
-    """What takes puts, as a :class:`ConnectionPool` does."""
-
-    def put(self, tube: str, body: bytes, options: PutOptions) -> int:
-        """Put a job, and return its id."""
-        ...
-
-    def put_many(
-        self, tube: str, bodies: Iterable[bytes], options: PutOptions
-    ) -> list[int]:
-        """Put many jobs, and return their ids in order."""
-        ...
+from jobqueue.broker.address import URL_VARIABLE
+from jobqueue.broker.redirection import Destination, Redirection
 
 
 @contextmanager
-def diverted_to(destination: Destination, url: str | None = None) -> Iterator[None]:
-    """Have all puts of this process go there meanwhile, whatever their queue's broker.
+def redirected_to(destination: Destination, url: str | None = None) -> Iterator[None]:
+    """Send all puts of this process to a destination, whatever their queue's broker.
 
-    If it is a broker, ``url`` is its URL: workers of this process that are given none
-    have that, and so does the environment. So no test reaches by mistake the broker
-    that its application is configured for.
+    If the destination is a broker, ``url`` is its URL: workers of this process that are
+    given no URL take jobs from there, and ``$BEANSTALKD_URL`` names it for child
+    processes. So no test reaches by mistake the broker that its application is
+    configured for.
 
     Blocks may overlap, in several threads even: the one that began last counts.
     """
-    diversions = _diversions()
-    diversions.add(destination, url)
+    block = _Block(destination, url)
+    block.begin()
     try:
         yield
     finally:
-        diversions.remove(destination)
+        block.end()
 
 
-class _Diversions:
-    """The blocks that are open, the last one last, and what was before the first."""
+class _Block:
+    """A ``with`` block that redirects. The class holds those that are open."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._open: list[tuple[Destination, str | None]] = []
-        self._undo = ExitStack()
-        self._url_before: str | None = None
+    _lock: ClassVar = threading.Lock()
+    _open: ClassVar[list["_Block"]] = []  # in the order in which they began
 
-    def add(self, destination: Destination, url: str | None) -> None:
-        """Begin a block."""
+    def __init__(self, destination: Destination, url: str | None) -> None:
+        self.destination = destination
+        self.url = url
+        self.url_outside: str | None = None  # $BEANSTALKD_URL outside of all blocks
+
+    def begin(self) -> None:
+        """Redirect from now on."""
         with self._lock:
-            if not self._open:
-                self._begin()
-            self._open.append((destination, url))
-            self._name_broker()
+            if self._open:
+                self.url_outside = self._open[0].url_outside
+            else:
+                self.url_outside = os.environ.get(URL_VARIABLE)
+            self._open.append(self)
+            self._apply()
 
-    def remove(self, destination: Destination) -> None:
-        """End a block."""
+    def end(self) -> None:
+        """Let the block count that is the last one without this, if there is one."""
         with self._lock:
-            self._open = [one for one in self._open if one[0] is not destination]
-            self._name_broker()
-            if not self._open:
-                self._undo.close()
+            self._open.remove(self)
+            self._apply()
 
-    def destination(self) -> Destination:
-        """Return where puts go now."""
-        return self._open[-1][0]
-
-    def url(self) -> str | None:
-        """Return the broker's URL that workers have now, if it is not their tasks'."""
-        return next((url for _, url in reversed(self._open) if url is not None), None)
-
-    def _begin(self) -> None:
-        self._url_before = os.environ.get(URL_VARIABLE)
-
-        def put(
-            _pool: ConnectionPool, tube: str, body: bytes, options: PutOptions
-        ) -> int:
-            return self.destination().put(tube, body, options)
-
-        def put_many(
-            _pool: ConnectionPool,
-            tube: str,
-            bodies: Iterable[bytes],
-            options: PutOptions,
-        ) -> list[int]:
-            return self.destination().put_many(tube, bodies, options)
-
-        def broker(tasks: Iterable[Task]) -> Address:
-            url = self.url()
-            return common_broker(tasks) if url is None else Address.parse(url)
-
-        for owner, name, stand_in in (
-            (ConnectionPool, "put", put),
-            (ConnectionPool, "put_many", put_many),
-            (jobqueue.worker, "common_broker", broker),
-        ):
-            self._undo.enter_context(patch.object(owner, name, stand_in))
-
-    def _name_broker(self) -> None:
-        """Have the environment name the broker that counts now."""
-        url = self.url() or self._url_before
+    def _apply(self) -> None:
+        """Redirect puts as the last block says, and workers as the last broker's."""
+        latest_first = self._open[::-1]
+        urls = (block.url for block in latest_first if block.url is not None)
+        Redirection.destination = latest_first[0].destination if latest_first else None
+        Redirection.url = next(urls, None)
+        url = Redirection.url or self.url_outside
         if url is None:
             os.environ.pop(URL_VARIABLE, None)
         else:
             os.environ[URL_VARIABLE] = url
-
-
-@functools.cache  # one for the process, as what it changes is
-def _diversions() -> _Diversions:
-    return _Diversions()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from jobqueue.broker.address import Address
 from jobqueue.broker.checks import check_tube
+from jobqueue.broker.redirection import Redirection
 from jobqueue.errors import OptionError, UnknownTubeError
 from jobqueue.task.definition import Task
 from jobqueue.task.registry import subscriber
@@ -128,7 +129,12 @@ def check_tubes(tubes: Iterable[str]) -> tuple[str, ...]:
 
 
 def common_broker(tasks: Iterable[Task]) -> Address:
-    """Return the one broker of all these tasks. Raises OptionError for several."""
+    """Return the one broker of all these tasks, or that of an open redirection.
+
+    Raises OptionError for several.
+    """
+    if Redirection.url is not None:
+        return Address.parse(Redirection.url)
     found = [Address.find(task.broker_url) for task in tasks]
     brokers = {broker.target: broker for broker in found}  # whatever their time-outs
     if len(brokers) == 1:

@@ -543,6 +543,18 @@ def test_pytest_finds_the_fixtures_by_itself(tmp_path: Path) -> None:
     assert "2 passed" in done.stdout, done.stdout
 
 
+def test_testing_imports_no_unittest() -> None:
+    script = (
+        "import sys, jobqueue.testing;"
+        "print([name for name in sys.modules if name.startswith('unittest')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "[]\n"
+
+
 def test_a_pytest_that_needs_no_fixture_imports_little() -> None:
     script = (
         "import sys, jobqueue.pytest_plugin;"

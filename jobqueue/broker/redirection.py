@@ -1,0 +1,32 @@
+"""The seam by which tests send puts and workers elsewhere than to their own broker."""
+
+from collections.abc import Iterable
+from typing import ClassVar, Protocol
+
+from jobqueue.broker.put_options import PutOptions
+
+
+class Destination(Protocol):
+    """An object that takes puts: a connection pool, or what a test has instead."""
+
+    def put(self, tube: str, body: bytes, options: PutOptions) -> int:
+        """Put a job, and return its id."""
+        ...
+
+    def put_many(
+        self, tube: str, bodies: Iterable[bytes], options: PutOptions
+    ) -> list[int]:
+        """Put many jobs, and return their ids in order."""
+        ...
+
+
+class Redirection:
+    """Where all puts and workers of this process go, if not to their queue's broker.
+
+    Every put asks for ``destination``, and every worker that is given no URL asks for
+    ``url``. Only :mod:`jobqueue.testing` sets them. They belong to the class, as a
+    redirection is for the whole process: for queues that exist already, too.
+    """
+
+    destination: ClassVar[Destination | None] = None  # None: the queue's connections
+    url: ClassVar[str | None] = None  # None: that of the tasks' queue
