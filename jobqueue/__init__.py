@@ -81,18 +81,26 @@ __all__ = [
     "current_job",
 ]
 
-# What is asked for is imported then: the commands, the plugin of pytest and those who
-# only put jobs need a small part of all this.
-_ROOMS = ("errors", "job.outcome", "job_queue", "task.putter", "job.context", "worker")
+# The module of each name, imported when the name is first used: a program that only puts
+# jobs needs no worker. Names that are not listed here are errors.
+_MODULES = {
+    "Bury": "job.outcome",
+    "Job": "job.context",
+    "JobQueue": "job_queue",
+    "Putter": "task.putter",
+    "Retry": "job.outcome",
+    "Worker": "worker",
+    "current_job": "job.context",
+}
 
 
 def __getattr__(name: str) -> object:
-    if name in __all__:
-        for room in _ROOMS:
-            module = importlib.import_module(f"{__name__}.{room}")
-            if hasattr(module, name):
-                return getattr(module, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_MODULES.get(name, 'errors')}")
+    value: object = getattr(module, name)
+    globals()[name] = value  # this function is not called for it again
+    return value
 
 
 def __dir__() -> list[str]:

@@ -350,6 +350,21 @@ except AttributeError as error:
     assert done.stdout == "module 'jobqueue' has no attribute 'Celery'\n", done.stderr
 
 
+def test_type_checkers_see_the_public_names_that_are_loaded() -> None:
+    declared = {
+        alias.name: node.module
+        for block in ast.parse(HOUSE[""]).body
+        if isinstance(block, ast.If)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    loaded = {name: getattr(jobqueue, name) for name in jobqueue.__all__}
+    del loaded["__version__"]
+
+    assert declared == {name: found.__module__ for name, found in loaded.items()}
+
+
 def test_who_puts_jobs_imports_no_more_than_that_takes() -> None:
     script = """
 import sys
