@@ -81,8 +81,8 @@ __all__ = [
     "current_job",
 ]
 
-# The module of each name, imported when the name is first used: a program that only puts
-# jobs needs no worker. Names that are not listed here are errors.
+# The module of each name, imported when the name is first used, as a program that only
+# puts jobs needs no worker. Names that are not listed here are errors.
 _MODULES = {
     "Bury": "job.outcome",
     "Job": "job.context",
