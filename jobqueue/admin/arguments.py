@@ -1,128 +1,55 @@
-"""The options of the operator's commands, and their help."""
+"""The commands of ``jobqueue`` and their options."""
 
-import argparse
-import math
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
-from jobqueue.admin.commands import change as acting
-from jobqueue.admin.commands import inspect as looking
+from jobqueue.admin import help as texts
+from jobqueue.admin.commands import change, inspect, transfer
+from jobqueue.admin.commands.put import put
 from jobqueue.admin.session import Session
-from jobqueue.broker.address import without_passwords
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.stats import JobState
+from jobqueue.command_line import (
+    CommandLineParser,
+    HelpFormatter,
+    seconds_between,
+    whole_number_from,
+)
 
 PROGRAM = "jobqueue"
 
-_MOST_DIGITS = 20  # of a job's id
-_SHORTEST, _LONGEST = 0.1, 3600  # seconds between two looks
+_MIN_INTERVAL, _MAX_INTERVAL = 0.1, 3600  # seconds between two samples of top
 
-EXAMPLES = """\
-examples:
-  jobqueue stats                         what is waiting, what failed
-  jobqueue list emails --state buried    which jobs failed
-  jobqueue show 17                       why: all about one of them
-  jobqueue kick emails --all             have all that failed tried again
-  jobqueue top                           watch it happen
-
-Exit status: 0 when it was done; 1 when what is named was not found, there was
-nothing to do, or the broker is away; 2 for a wrong command line; 128 and the
-signal's number when one ended it half-way. `jobqueue COMMAND --help` says more.
-"""
-
-JSON_HELP = """\
-With --json:
-  stats   {"server": {...}, "tubes": [{"tube": ..., "ready": ..., ...}, ...]}
-  top     the same, a line for each moment, with puts_per_second and others
-  list    a line for each job: id, tube, state, priority, age, delay, ttr,
-          time_left, reserves, timeouts, releases, buries, kicks, func_name
-          and kwargs (null if the body is not a job's)
-  show    the same with the body, as in an export
-  kick    {"kicked": 3}, and with --job "not_kicked": [ids]
-  delete  {"deleted": 3, "not_deleted": [ids]}
-  clear   {"cleared": 3, "reserved": 0, "left": 0}
-  pause, resume   {"tube": "emails", "paused": 60}
-  put     {"id": 17}
-  import  {"put": 3, "next_line": null, "unconfirmed": 0}
-Times are whole seconds. Keys may be added, but none is renamed or dropped.
-"""
-
-PUT_HELP = """\
-A value is JSON if it can be read as JSON, else a string: n=1 is a number, and
-to=ada, when=2026-01-01 and x=NaN are strings. To make a string of what is JSON,
-quote it twice: code='"0123"' or flag='"true"'.
-
-examples:
-  jobqueue put emails send to=ada@example.org subject="Hello, Ada"
-  jobqueue put reports build 'ids=[1, 2]' draft=true --delay 60
-"""
-
-CLEAR_HELP = """\
-Asks first on a terminal; a script gives --yes. Reserved jobs can be deleted by
-their workers only: with --state reserved it is said how many they are.
-
-examples:
-  jobqueue clear emails --state buried
-  jobqueue clear emails --state ready --state delayed --yes
-"""
-
-EXPORT_HELP = """\
-Changes nothing. A line has what beanstalkd counts of a job, with the keys of
-`list --json`, and the body: as "body" if it is UTF-8, else as "body_base64".
-"delay" is how many seconds are left of it. A job that starts or ends meanwhile
-may be missing: pause the tube first.
-
-example:
-  jobqueue pause emails 3600 && jobqueue export emails > jobs.jsonl
-"""
-
-IMPORT_HELP = """\
-Puts each job into its tube, with its priority, its ttr and what was left of its
-delay. Ids and counts start anew. Buried jobs are buried again (they are put
-with a delay of an hour first, so that no worker gets them).
-Jobs that were reserved are ready.
-
-When it stops half-way (at a line that can't be read, at Ctrl-C, without the
-broker), it says how many jobs were put, and at which line to go on:
-  jobqueue import --from-line 1201 jobs.jsonl
-"""
-
-KICK_HELP = """\
-Only buried jobs are kicked, oldest burial first with --count. (beanstalkd's own
-kick would take delayed jobs when none is buried.)
-
-examples:
-  jobqueue kick emails --all
-  jobqueue kick --job 17 18
-"""
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong, and exit."""
-        self.exit(2, f"{self.prog}: error: {without_passwords(message)}\n")
+_number = whole_number_from(0)
+_count = whole_number_from(1)
+_interval = seconds_between(_MIN_INTERVAL, _MAX_INTERVAL)
 
 
 class _Commands:
-    """Adds commands, each with the options that all have."""
+    """Adds commands, each with the options that all commands have."""
 
-    def __init__(self, parser: Parser) -> None:
+    def __init__(self, parser: CommandLineParser) -> None:
         self._commands = parser.add_subparsers(
-            dest="command", metavar="COMMAND", required=True, parser_class=Parser
+            dest="command",
+            metavar="COMMAND",
+            required=True,
+            parser_class=CommandLineParser,
         )
 
     def add(
-        self, name: str, run: Callable[[Session], int], does: str, epilog: str = ""
+        self,
+        name: str,
+        run: Callable[[Session], int],
+        description: str,
+        epilog: str = "",
     ) -> Callable[..., Any]:
-        """Add a command, and return how to add arguments to it."""
+        """Add a command, and return the function that adds arguments to it."""
         parser = self._commands.add_parser(
             name,
-            help=does[0].lower() + does[1:].rstrip("."),
-            description=does,
+            help=description[0].lower() + description[1:].rstrip("."),
+            description=description,
             epilog=epilog,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=HelpFormatter,
             allow_abbrev=False,
         )
         parser.set_defaults(run=run)
@@ -137,153 +64,144 @@ class _Commands:
         return parser.add_argument
 
 
-def parser(version: str) -> Parser:
+def make_parser(version: str) -> CommandLineParser:
     """Return the parser of the command line."""
-    whole = Parser(
+    parser = CommandLineParser(
         prog=PROGRAM,
-        description="See what is waiting on a beanstalkd and what failed, and "
-        "get it going again.",
-        epilog=f"{EXAMPLES}\n{JSON_HELP}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=texts.DESCRIPTION,
+        epilog=texts.OVERVIEW,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
-    whole.add_argument("--version", action="version", version=f"jobqueue {version}")
-    commands = _Commands(whole)
-    _add_looking(commands)
-    _add_acting(commands)
+    parser.add_argument("--version", action="version", version=f"jobqueue {version}")
+    commands = _Commands(parser)
+    _add_inspect(commands)
+    _add_change(commands)
+    _add_put(commands)
     _add_transfer(commands)
-    return whole
+    return parser
 
 
-def _add_looking(commands: _Commands) -> None:
-    add = commands.add("stats", looking.stats, "Show the counts of tubes.")
-    add("tubes", nargs="*", metavar="TUBE", help="a tube (default: all)")
-    add = commands.add("top", looking.top, "Show the counts of tubes, live.")
+def _add_inspect(commands: _Commands) -> None:
+    add = commands.add("stats", inspect.stats, "Show the counts of tubes.", texts.STATS)
+    add("tubes", nargs="*", metavar="TUBE", help="a tube (default: all tubes)")
+    add = commands.add("top", inspect.top, "Show the counts of tubes, live.", texts.TOP)
     add(
         "--interval",
         type=_interval,
         default=2.0,
         metavar="S",
-        help="seconds between two looks (default: 2)",
+        help="seconds between two samples (default: 2)",
     )
-    add = commands.add("list", looking.list_jobs, "Show the jobs of a tube.")
+    add = commands.add(
+        "list", inspect.list_jobs, "Show the jobs of a tube.", texts.LIST
+    )
     _add_tube(add)
-    _add_states(add, required=False, choices=list(JobState))
-    add("--limit", type=_count, metavar="N", help="show no more than N jobs")
-    add = commands.add("show", looking.show, "Show everything about one job.")
-    add("id", type=_number, metavar="ID")
+    _add_states(add, required=False)
+    add("--limit", type=_count, metavar="N", help="show N jobs at most")
+    add = commands.add(
+        "show", inspect.show, "Show the counts and the body of a job.", texts.SHOW
+    )
+    add("id", type=_number, metavar="ID", help="the job's id")
 
 
-def _add_acting(commands: _Commands) -> None:
-    add = commands.add("kick", acting.kick, "Make buried jobs ready.", KICK_HELP)
+def _add_change(commands: _Commands) -> None:
+    add = commands.add(
+        "kick", change.kick, "Make buried jobs ready: have them run again.", texts.KICK
+    )
     _add_tube(add, nargs="?")
-    add("--all", action="store_true", help="all that are buried")
-    add("--count", type=_count, metavar="N", help="those that were buried first")
-    add("--job", type=_number, nargs="+", dest="ids", metavar="ID", help="these jobs")
-    add = commands.add("delete", acting.delete, "Delete jobs.")
-    add("ids", type=_number, nargs="+", metavar="ID")
-    add = commands.add("clear", acting.clear, "Delete jobs by state.", CLEAR_HELP)
+    add("--all", action="store_true", help="kick all buried jobs of the tube")
+    add("--count", type=_count, metavar="N", help="kick the N that were buried first")
+    add(
+        "--job",
+        type=_number,
+        nargs="+",
+        dest="ids",
+        metavar="ID",
+        help="kick these jobs, of any tube",
+    )
+    add = commands.add("delete", change.delete, "Delete jobs by id.", texts.DELETE)
+    add("ids", type=_number, nargs="+", metavar="ID", help="a job's id")
+    add = commands.add("clear", change.clear, "Delete jobs by state.", texts.CLEAR)
     _add_tube(add)
-    _add_states(add, required=True, choices=list(JobState))
+    _add_states(add, required=True)
     add("--yes", action="store_true", help="don't ask")
-    add = commands.add("pause", acting.pause, "Hand out no jobs for a while.")
+    add = commands.add(
+        "pause", change.pause, "Hand out no jobs of a tube for a while.", texts.PAUSE
+    )
     _add_tube(add)
-    add("seconds", type=_number, metavar="SECONDS")
-    add = commands.add("resume", acting.resume, "Hand out jobs again.")
+    add("seconds", type=_number, metavar="SECONDS", help="how long")
+    add = commands.add("resume", change.resume, "End the pause of a tube.")
     _add_tube(add)
-    add = commands.add("put", acting.put, "Put a job, to try things out.", PUT_HELP)
+
+
+def _add_put(commands: _Commands) -> None:
+    add = commands.add("put", put, "Put a job, to try a task.", texts.PUT)
     _add_tube(add)
     add("func_name", metavar="FUNC", help="the name of the task's function")
-    add("arguments", nargs="*", metavar="NAME=VALUE", help="its arguments")
+    add("arguments", nargs="*", metavar="NAME=VALUE", help="an argument of the task")
     _add_put_options(add, PutOptions())
 
 
-def _add_put_options(add: Callable[..., Any], usual: PutOptions) -> None:
+def _add_put_options(add: Callable[..., Any], defaults: PutOptions) -> None:
     add(
         "--delay",
         type=_number,
-        default=usual.delay,
+        default=defaults.delay,
         metavar="S",
-        help="seconds until it is ready (default: %(default)s)",
+        help="seconds until the job is ready (default: %(default)s)",
     )
     add(
         "--priority",
         type=_number,
-        default=usual.priority,
+        default=defaults.priority,
         metavar="N",
         help="0 is the most urgent (default: %(default)s)",
     )
     add(
         "--ttr",
         type=_number,
-        default=usual.ttr,
+        default=defaults.ttr,
         metavar="S",
-        help="seconds that a worker has for it (default: %(default)s)",
+        help="seconds after which the broker takes the job back from a silent worker "
+        "(default: %(default)s)",
     )
 
 
 def _add_transfer(commands: _Commands) -> None:
     add = commands.add(
-        "export", looking.export, "Write jobs as lines of JSON.", EXPORT_HELP
+        "export",
+        transfer.export,
+        "Write the jobs of a tube as lines of JSON.",
+        texts.EXPORT,
     )
     _add_tube(add)
-    _add_states(add, required=False, choices=list(JobState))
+    _add_states(add, required=False)
     add = commands.add(
-        "import", acting.import_jobs, "Put the jobs of an export.", IMPORT_HELP
+        "import", transfer.import_jobs, "Put the jobs of an export.", texts.IMPORT
     )
-    add("file", nargs="?", metavar="FILE", help="what to read (default: stdin)")
+    add("file", nargs="?", metavar="FILE", help="the export (default: standard input)")
     add(
         "--from-line",
         type=_count,
         default=1,
         metavar="N",
-        help="leave out the lines before",
+        help="skip the lines before line N",
     )
 
 
 def _add_tube(add: Callable[..., Any], nargs: str | None = None) -> None:
-    add("tube", nargs=nargs, metavar="TUBE")
+    add("tube", nargs=nargs, metavar="TUBE", help="the tube's name")
 
 
-def _add_states(
-    add: Callable[..., Any], *, required: bool, choices: list[JobState]
-) -> None:
+def _add_states(add: Callable[..., Any], *, required: bool) -> None:
     add(
         "--state",
         action="append",
         default=[],
         dest="states",
         required=required,
-        choices=[state.value for state in choices],
+        choices=[state.value for state in JobState],
         help="ready, delayed, reserved or buried; repeatable"
         + ("" if required else " (default: all)"),
-    )
-
-
-def _number(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
-
-
-def _count(text: str) -> int:
-    if (
-        text.isascii()
-        and text.isdigit()
-        and 0 < len(text) <= _MOST_DIGITS
-        and int(text)
-    ):
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
-
-
-def _interval(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if _SHORTEST <= seconds <= _LONGEST:
-        return seconds
-    raise argparse.ArgumentTypeError(
-        f"{text!r} is not a number of seconds from {_SHORTEST} to {_LONGEST}"
     )

@@ -1,4 +1,4 @@
-"""The operator's command line, as a function."""
+"""The function behind the command ``jobqueue``."""
 
 import gc
 import io
@@ -8,10 +8,11 @@ import sys
 from collections.abc import Sequence
 
 from jobqueue import __version__
-from jobqueue.admin.arguments import PROGRAM, parser
+from jobqueue.admin.arguments import PROGRAM, make_parser
+from jobqueue.admin.errors import UsageError
 from jobqueue.admin.screen.console import Console
 from jobqueue.admin.screen.interrupts import Interrupted, Interrupts
-from jobqueue.admin.session import Session, UsageError
+from jobqueue.admin.session import Session
 from jobqueue.broker.address import Address, without_passwords
 from jobqueue.errors import (
     ArgumentError,
@@ -25,9 +26,9 @@ _WRONG_USE = (ArgumentError, BrokerURLError, OptionError, TubeNameError, UsageEr
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says, and return the exit status."""
-    options = parser(__version__).parse_args(arguments)
-    _accept_all_strings()
+    """Run a command line, and return the exit status."""
+    options = make_parser(__version__).parse_args(arguments)
+    _escape_unencodable_characters()
     interrupts = Interrupts()
     try:
         with interrupts.handled():
@@ -38,24 +39,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(options.command, error, 2 if isinstance(error, _WRONG_USE) else 1)
     except Interrupted as interrupted:
         if options.command == "top" and interrupted.signum == signal.SIGINT:
-            return 0  # this is how it ends
+            return 0  # Ctrl-C is the usual end of top
         return _fail(options.command, interrupted, 128 + interrupted.signum)
-    except OSError as error:  # whoever read the output wants no more; the disk is full
+    except BrokenPipeError:  # as in `jobqueue list emails | head`
         _drop_output()
-        wants_no_more = isinstance(error, BrokenPipeError)
-        return 1 if wants_no_more else _fail(options.command, error, 1)
+        return 1
+    except OSError as error:  # for example, the disk is full
+        _drop_output()
+        return _fail(options.command, error, 1)
 
 
-def _accept_all_strings() -> None:
-    """Have those escaped that the terminal's encoding, or any encoding, has not."""
+def _escape_unencodable_characters() -> None:
+    """Print characters that the output's encoding lacks as escape sequences."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _run(session: Session) -> int:
-    if session.options.command != "top":  # which may run for days
-        gc.disable()  # many jobs make many objects, none of which goes before the end
+    if session.options.command != "top":  # top may run for days
+        gc.disable()  # a list of many jobs makes many objects, all needed to the end
     try:
         status: int = session.options.run(session)
         session.console.flush()
@@ -66,12 +69,12 @@ def _run(session: Session) -> int:
 
 
 def _drop_output() -> None:
-    """See to it that Python does not try again to write what can't be written."""
+    """Send what is still buffered nowhere: Python would try to write it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(command: str, error: BaseException, status: int) -> int:
     sys.stdout.flush()
-    said = without_passwords(str(error))
-    sys.stderr.write(f"{PROGRAM} {command}: error: {said}\n")
+    message = without_passwords(str(error))
+    sys.stderr.write(f"{PROGRAM} {command}: error: {message}\n")
     return status

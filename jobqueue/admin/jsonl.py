@@ -1,8 +1,9 @@
-"""A job as a line of JSON: what an export writes, and an import reads.
+"""Jobs as lines of JSON: an export writes them, and an import reads them.
 
-The keys are those of ``list --json``, and the body: as ``body`` if it is UTF-8, else as
-``body_base64``. ``delay`` is how many seconds are left of it. An import needs ``tube``
-and a body; ``priority``, ``ttr``, ``delay`` and ``state`` count if they are there.
+The keys are those of ``list --json``, and the body: ``body`` if it is UTF-8, else
+``body_base64``. ``delay`` is the seconds until a delayed job is ready, else 0. An
+import needs ``tube`` and a body; it heeds ``priority``, ``ttr``, ``delay`` and
+``state`` if a line has them, and no other key.
 """
 
 import base64
@@ -23,7 +24,7 @@ class BadLineError(JobQueueError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class JobLine:
-    """A job to put."""
+    """A job that an import is to put."""
 
     tube: str
     body: bytes
@@ -32,7 +33,7 @@ class JobLine:
 
 
 def as_values(job: JobRecord, body: bytes) -> dict[str, object]:
-    """Return what JSON says of a job."""
+    """Return the keys and values of a job's line."""
     remaining = job.time_left if job.state == JobState.DELAYED else 0
     values = job.as_dict() | {"delay": remaining}
     try:
@@ -42,13 +43,13 @@ def as_values(job: JobRecord, body: bytes) -> dict[str, object]:
 
 
 def encode(job: JobRecord, body: bytes) -> bytes:
-    """Return the line of a job, with its end."""
+    """Return the line of a job, with the line break."""
     values = as_values(job, body)
     return _JSON.encode(values).encode() + b"\n"
 
 
 def decode(line: bytes) -> JobLine:
-    """Return the job in a line. Raises :class:`BadLineError`, which says why not."""
+    """Return the job in a line. Raises :class:`BadLineError`, with the reason."""
     try:
         values = json.loads(line)
     except (ValueError, RecursionError):
@@ -56,14 +57,14 @@ def decode(line: bytes) -> JobLine:
     if not isinstance(values, dict):
         raise BadLineError("it is not a JSON object")
     try:
-        usual = PutOptions()
+        defaults = PutOptions()
         return JobLine(
             tube=check_tube(values.get("tube")),
             body=_body(values),
             options=PutOptions(
-                delay=values.get("delay", usual.delay),
-                priority=values.get("priority", usual.priority),
-                ttr=values.get("ttr", usual.ttr),
+                delay=values.get("delay", defaults.delay),
+                priority=values.get("priority", defaults.priority),
+                ttr=values.get("ttr", defaults.ttr),
             ),
             is_buried=values.get("state") == JobState.BURIED,
         )

@@ -1,25 +1,29 @@
-"""Finding a tube's jobs, which beanstalkd gives no list of: each id is asked about.
+"""Finding the jobs of a tube. beanstalkd has no list of them: each id is asked about.
 
-Where ids end: the server numbers jobs one by one, from 1 when it starts empty. Each id
-was taken by a ``put`` command, so there are no more ids than it has counted of those.
-(``total-jobs`` is less: a put that breaks off takes an id, too.) A server that has read
-a binlog goes on after the last id in it, which it does not tell. But a job that is
-younger than the server was put since: no id is further behind it than so many puts.
+The last id: a server that starts empty numbers jobs from 1. Every ``put`` command takes
+an id, so the last id is at most the server's count of those. (``total-jobs`` is less: a
+put whose body is cut short takes an id, too.) A server with a binlog continues after
+the last id in that binlog, which it doesn't say. But a job that is younger than the
+server was put since its start, so the last id is at most that job's id plus the count
+of puts.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from jobqueue.admin.ids import Ids
+from jobqueue.admin.errors import CommandError
+from jobqueue.admin.screen.formatting import number_of
 from jobqueue.broker.checks import MAX_JOB_ID
 from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.stats import JobRecord, JobState, TubeStats
 
 BLOCK = 5_000  # ids
-PATIENCE = 10_000_000  # ids in a row without a job, where the end is not known
+PATIENCE = 10_000_000  # ids in a row without a job, while the last id is unknown
 
 
 class Search:
-    """Looks for the jobs of a tube that are in some states, and changes nothing.
+    """Finds the jobs of a tube that are in some states, and changes nothing.
 
     >>> for jobs in search.blocks():
     ...     print(jobs)
@@ -28,27 +32,30 @@ class Search:
     """
 
     def __init__(
-        self, operator: OperatorConnection, tube: TubeStats, states: Sequence[JobState]
+        self,
+        connection: OperatorConnection,
+        tube: TubeStats,
+        states: Sequence[JobState],
     ) -> None:
-        self._operator = operator
+        self._connection = connection
         self._tube = tube.tube
         self._states = states
         self._found: list[int] = []
-        self._idle = 0  # ids in a row without any job
-        self._is_over = False  # found all, or looked everywhere
+        self._jobless_ids = 0  # in a row
+        self._is_over = False  # all jobs are found, or all ids asked about
         self.wanted = tube.count(states)
-        self._had = _signature(tube)
-        self._has = self._had
-        self._server = operator.server()
-        firsts = (operator.first(self._tube, state) for state in JobState)
+        self._counts = _counts(tube)  # as of the last block
+        self._checked_counts = self._counts  # as of the last check of the found jobs
+        self._server = connection.server()
+        firsts = (connection.first(self._tube, state) for state in JobState)
         known = {job_id for job_id in firsts if job_id is not None}
         last = MAX_JOB_ID if self._server.has_binlog else self._server.puts
-        self._is_end_known = not self._server.has_binlog
-        self._ids = Ids(known, last)
+        self._is_last_id_known = not self._server.has_binlog
+        self._ids = IdBlocks(known, last)
 
     @property
     def found(self) -> int:
-        """How many jobs were found that are still there, as far as is known."""
+        """How many jobs were found, without those that were seen to go again."""
         return len(self._found)
 
     @property
@@ -62,61 +69,147 @@ class Search:
         return 0 if self._is_over else max(0, self.wanted - self.found)
 
     def blocks(self) -> Iterator[list[JobRecord]]:
-        """Yield the jobs that were found, some at a time."""
-        while not self._is_complete():
-            if not self._is_end_known and self._idle > PATIENCE:
+        """Yield the jobs that are found, a block at a time."""
+        while self._count_missing():
+            if not self._is_last_id_known and self._jobless_ids > PATIENCE:
                 return
             ids = self._ids.block(BLOCK)
-            if not ids:  # what seems to be missing has gone, or come, meanwhile
+            if not ids:  # what still seems to be missing came or went meanwhile
                 break
-            yield self._look_at(ids)
-            self._follow()
+            yield self._jobs_among(ids)
+            self._update_counts()
         self._is_over = True
 
-    def _look_at(self, ids: range) -> list[JobRecord]:
-        if self._is_end_known:
-            found = self._operator.jobs_of(self._tube, ids)
+    def check_complete(self) -> None:
+        """Raise :class:`~jobqueue.admin.errors.CommandError` if jobs were not found."""
+        if self.missing:
+            raise CommandError(
+                f"this is incomplete: {number_of(self.missing, 'more job')} should "
+                "exist, but this server does not say what its last job id is, and the "
+                "ids lie too far apart to ask about each"
+            )
+
+    def _jobs_among(self, ids: range) -> list[JobRecord]:
+        if self._is_last_id_known:
+            found = self._connection.jobs_of(self._tube, ids)
         else:
-            found = self._look_for_the_end(ids)
+            found = self._learn_last_id(ids)
         if not found:
             self._ids.turn()
         wanted = [job for job in found if job.state in self._states]
         self._found += (job.id for job in wanted)
         return wanted
 
-    def _look_for_the_end(self, ids: range) -> list[JobRecord]:
-        """Learn from the jobs of all tubes where ids end, and return those of ours."""
-        jobs = [job for job in self._operator.jobs(ids) if job]
-        self._idle = 0 if jobs else self._idle + len(ids)
+    def _learn_last_id(self, ids: range) -> list[JobRecord]:
+        """Learn the last id from jobs of all tubes, and return those of this tube."""
+        jobs = [job for job in self._connection.jobs(ids) if job]
+        self._jobless_ids = 0 if jobs else self._jobless_ids + len(ids)
         young = [job.id for job in jobs if job.age < self._server.uptime]
         if young:
-            self._is_end_known = True
+            self._is_last_id_known = True
             self._ids.cut(min(young) - 1 + self._server.puts)
         return [job for job in jobs if job.tube == self._tube]
 
-    def _follow(self) -> None:
-        """Take note of what came and went meanwhile."""
-        tube = self._operator.tube(self._tube)
+    def _update_counts(self) -> None:
+        """Ask how many jobs the tube has now, and how many ids the server has given."""
+        tube = self._connection.tube(self._tube)
         self.wanted = tube.count(self._states) if tube else 0
-        self._has = _signature(tube)
-        server = self._operator.server()
-        if self._is_end_known:
+        self._counts = _counts(tube)
+        server = self._connection.server()
+        if self._is_last_id_known:
             self._ids.extend(self._ids.last + server.puts - self._server.puts)
         self._server = server
 
-    def _is_complete(self) -> bool:
-        """Tell whether as many jobs were found as there are."""
+    def _count_missing(self) -> int:
+        """Return how many jobs are still to be found.
+
+        Before the answer is 0, the jobs found are asked about again if any job of the
+        tube came or went: some of them may be gone, and others may have come.
+        """
         if self.found < self.wanted:
-            return False
-        if self._has != self._had:  # some of those found may be gone by now
-            self._had = self._has
-            found = self._operator.jobs_of(self._tube, self._found)
+            return self.wanted - self.found
+        if self._counts != self._checked_counts:
+            self._checked_counts = self._counts
+            found = self._connection.jobs_of(self._tube, self._found)
             self._found = [job.id for job in found if job.state in self._states]
-        return self.found >= self.wanted
+        return max(0, self.wanted - self.found)
 
 
-def _signature(tube: TubeStats | None) -> list[int]:
-    """Return counts that change when a job comes to a tube or a state, or leaves it."""
+def _counts(tube: TubeStats | None) -> list[int]:
+    """Return counts that change when a job enters or leaves a tube or a state."""
     if tube is None:
         return []
     return [*(tube.count([state]) for state in JobState), tube.puts, tube.deletes]
+
+
+@dataclass(slots=True)
+class _Gap:
+    """A range of ids that were not handed out yet, both ends included."""
+
+    low: int
+    high: int
+
+
+@dataclass(slots=True)
+class _End:
+    """One end of a gap, from which ids are taken."""
+
+    gap: _Gap
+    is_low: bool
+
+    def take(self, size: int) -> range:
+        gap = self.gap
+        if self.is_low:
+            ids = range(gap.low, min(gap.low + size, gap.high + 1))
+            gap.low = max(gap.low, ids.stop)
+        else:
+            ids = range(max(gap.low, gap.high - size + 1), gap.high + 1)
+            gap.high = min(gap.high, ids.start - 1)
+        return ids
+
+
+class IdBlocks:
+    """Hands out all ids from 1 to the last one, in blocks, each id once.
+
+    Jobs that were put together have neighbouring ids, with long gaps of deleted jobs
+    between such groups. So the blocks start at ids that are known to be jobs, and go
+    outwards. The caller asks for another direction with :meth:`turn` when a block had
+    no jobs.
+    """
+
+    def __init__(self, known: Iterable[int], last: int) -> None:
+        self.last = last
+        starts = sorted({1, *(job_id for job_id in known if job_id <= last)})
+        ends_of_gaps = [start - 1 for start in starts[1:]] + [last]
+        gaps = list(map(_Gap, starts, ends_of_gaps))
+        upwards = [_End(gap, is_low=True) for gap in gaps]
+        downwards = [_End(gap, is_low=False) for gap in gaps]
+        # Upwards from known jobs first: usually more jobs follow them.
+        self._ends = deque([*upwards[1:], upwards[0], *downwards])
+
+    def block(self, size: int) -> range:
+        """Return the next ids, at most ``size``; an empty range at the end."""
+        while self._ends:
+            ids = self._ends[0].take(size)
+            if ids:
+                return ids
+            self._ends.popleft()
+        return range(0)
+
+    def turn(self) -> None:
+        """Go on in another direction."""
+        self._ends.rotate(-1)
+
+    def extend(self, last: int) -> None:
+        """Make ``last`` the last id, if it is larger, and hand out the new ids next."""
+        if last > self.last:
+            gap = _Gap(self.last + 1, last)
+            self._ends.appendleft(_End(gap, is_low=True))
+            self.last = last
+
+    def cut(self, last: int) -> None:
+        """Make ``last`` the last id, if it is smaller."""
+        if last < self.last:
+            self.last = last
+            for end in self._ends:
+                end.gap.high = min(end.gap.high, last)

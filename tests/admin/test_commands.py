@@ -323,7 +323,7 @@ def test_show_of_no_job_says_so(broker: Beanstalkd) -> None:
     done = operate(broker, "show", 7)
 
     assert done.returncode == 1
-    assert "has no job 7: it is done or deleted, or never was" in done.stderr
+    assert "has no job 7: it was done or deleted, or never existed" in done.stderr
 
 
 def test_kick_all_kicks_what_is_buried_and_nothing_delayed(broker: Beanstalkd) -> None:
@@ -459,7 +459,7 @@ def test_clear_says_how_many_are_reserved(broker: Beanstalkd) -> None:
         assert done.returncode == 0
         assert done.stdout.splitlines() == [
             "Deleted 2 jobs of tube 't'",
-            "Not deleted: 3 reserved, which only workers can",
+            "Not deleted: 3 reserved jobs, which only workers can delete",
         ]
 
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from jobqueue.admin import search as search_room
 from jobqueue.admin.cli import main
-from jobqueue.admin.ids import Ids
-from jobqueue.admin.search import Search
+from jobqueue.admin.search import IdBlocks, Search
 from jobqueue.broker.address import Address
 from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.stats import JobState
@@ -46,7 +45,7 @@ def ids_of(search: Search) -> list[int]:
 def test_every_id_is_handed_out_once(
     known: set[int], last: int, size: int, turns: list[bool]
 ) -> None:
-    ids = Ids(known, last)
+    ids = IdBlocks(known, last)
     seen: list[int] = []
     turn = itertools.cycle(turns)
     while block := ids.block(size):
@@ -62,7 +61,7 @@ def test_every_id_is_handed_out_once(
 def test_ids_may_end_later_or_earlier_than_it_seemed(
     last: int, more: int, less: int
 ) -> None:
-    ids = Ids([10, 30], last)
+    ids = IdBlocks([10, 30], last)
     ids.extend(more)
     end = max(last, more)
     ids.cut(less)
@@ -76,7 +75,7 @@ def test_ids_may_end_later_or_earlier_than_it_seemed(
 
 
 def test_the_search_begins_where_there_are_jobs() -> None:
-    assert Ids([5_000_000], 10_000_000).block(100) == range(5_000_000, 5_000_100)
+    assert IdBlocks([5_000_000], 10_000_000).block(100) == range(5_000_000, 5_000_100)
 
 
 def test_jobs_are_found_across_gaps(
@@ -190,8 +189,8 @@ def test_a_list_that_is_incomplete_says_so(
 
     assert status == 1
     assert capsys.readouterr().err == (
-        "jobqueue list: error: this is incomplete: 8 more jobs should be there, but "
-        "this server does not tell where its ids end, and they lie too far apart to "
+        "jobqueue list: error: this is incomplete: 8 more jobs should exist, but this "
+        "server does not say what its last job id is, and the ids lie too far apart to "
         "ask about each\n"
     )
     monkeypatch.undo()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobqueue.admin.screen import formatting
-from jobqueue.admin.top.rates import Sample, Trends
+from jobqueue.admin.top.rates import RateHistory, Sample
 from jobqueue.broker.stats import ServerStats, TubeStats
 from tests.helpers.servers import Beanstalkd, eventually_true
 from tests.helpers.terminal import (
@@ -52,25 +52,25 @@ def sample(at: float, pid: int = 1, **tubes: TubeStats) -> Sample:
 
 
 def test_rates_are_of_the_time_between_two_samples() -> None:
-    trends = Trends()
-    trends.add(sample(10, t=tube("t", puts=100, deletes=5, ready=3)))
-    assert (trends.tube("t").puts, trends.server.puts) == (None, None)
-    trends.add(sample(12, t=tube("t", puts=150, deletes=5, ready=9)))
+    history = RateHistory()
+    history.add(sample(10, t=tube("t", puts=100, deletes=5, ready=3)))
+    assert (history.tube("t").puts, history.server.puts) == (None, None)
+    history.add(sample(12, t=tube("t", puts=150, deletes=5, ready=9)))
 
-    assert (trends.tube("t").puts, trends.tube("t").deletes) == (25, 0)
-    assert trends.server.puts == 25
-    assert trends.ready("t") == [3, 9]
+    assert (history.tube("t").puts, history.tube("t").deletes) == (25, 0)
+    assert history.server.puts == 25
+    assert history.ready("t") == [3, 9]
 
 
 def test_a_server_or_a_tube_that_starts_anew_has_no_rate() -> None:
-    trends = Trends()
-    trends.add(sample(1, t=tube("t", puts=100)))
-    trends.add(sample(2, pid=2, t=tube("t", puts=200)))
-    assert trends.tube("t").puts is None
-    trends.add(sample(3, pid=2, t=tube("t", puts=1)))
-    assert trends.tube("t").puts is None
-    trends.add(sample(4, pid=2, t=tube("t", puts=4)))
-    assert trends.tube("t").puts == 3
+    history = RateHistory()
+    history.add(sample(1, t=tube("t", puts=100)))
+    history.add(sample(2, pid=2, t=tube("t", puts=200)))
+    assert history.tube("t").puts is None
+    history.add(sample(3, pid=2, t=tube("t", puts=1)))
+    assert history.tube("t").puts is None
+    history.add(sample(4, pid=2, t=tube("t", puts=4)))
+    assert history.tube("t").puts == 3
 
 
 @pytest.mark.parametrize(

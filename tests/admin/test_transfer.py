@@ -103,7 +103,7 @@ def test_ten_thousand_jobs_come_back_as_they_were(
     before = jobs_of(broker)
     exported = operate(broker, "export", "t")
     file.write_text(exported.stdout)
-    assert exported.stderr == "Exported 10,000 jobs; all are still there\n"
+    assert exported.stderr == "Exported 10,000 jobs; they stay in the tube\n"
     states = ("ready", "delayed", "buried")
     operate(broker, "clear", "t", "--yes", *(f"--state={state}" for state in states))
     assert broker.counts("t") == {}
@@ -151,7 +151,7 @@ def test_a_line_that_cannot_be_read_is_named_and_those_before_it_are_put(
 
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "Imported 1,200 jobs; to go on, import the same with --from-line 1201",
+        "Imported 1,200 jobs; to go on, import the same lines with --from-line 1201",
         "jobqueue import: error: line 1201: it is not JSON, or was cut short",
     ]
     again = operate(broker, "import", "--from-line", 1202, stdin=data)
@@ -290,5 +290,8 @@ def test_an_import_whose_broker_goes_away_says_how_far_it_came(
     _, said = process.communicate(line * 500, timeout=30)
 
     assert process.returncode == 1
-    assert b"Imported 500 jobs; to go on, import the same with --from-line 501" in said
+    assert (
+        b"Imported 500 jobs; to go on, import the same lines with --from-line 501"
+        in said
+    )
     assert b"error: line 501: the connection to beanstalkd" in said

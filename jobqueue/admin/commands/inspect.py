@@ -1,25 +1,24 @@
-"""The commands that look: stats, top, list, show and export."""
+"""The commands that change nothing: stats, top, list and show."""
 
 from collections.abc import Iterable
 
-from jobqueue.admin.commands.transfer import exported
+from jobqueue.admin.errors import CommandError
 from jobqueue.admin.jsonl import as_values
-from jobqueue.admin.screen import formatting, views
+from jobqueue.admin.screen import views
 from jobqueue.admin.screen.console import Console
-from jobqueue.admin.search import Search
-from jobqueue.admin.session import CommandError, Session, no_tube
+from jobqueue.admin.session import Session
 from jobqueue.admin.top import loop as top_loop
 from jobqueue.broker.checks import check_id, check_tube
-from jobqueue.broker.stats import JobRecord, JobState
+from jobqueue.broker.stats import JobRecord
 
 
 def stats(session: Session) -> int:
-    """Show the counts of some tubes, or of all, and the server's own line."""
-    operator, console = session.operator, session.console
-    names = [check_tube(name) for name in session.options.tubes] or operator.tubes()
-    records = dict(zip(names, operator.tube_records(names), strict=True))
+    """Show the counts of some tubes, or of all, and a line about the server."""
+    connection, console = session.connection, session.console
+    names = [check_tube(name) for name in session.options.tubes] or connection.tubes()
+    records = dict(zip(names, connection.tube_records(names), strict=True))
     found = [tube for tube in records.values() if tube]
-    server = operator.server()
+    server = connection.server()
     if console.as_json:
         tubes = [tube.as_dict() for tube in found]
         console.json({"server": server.as_dict(), "tubes": tubes})
@@ -30,7 +29,7 @@ def stats(session: Session) -> int:
         console.line(views.server(server))
     missing = [name for name, tube in records.items() if not tube]
     if missing and session.options.tubes:
-        raise no_tube(session.address, missing[0])
+        raise session.no_tube(missing[0])
     return 0
 
 
@@ -42,8 +41,8 @@ def top(session: Session) -> int:
 
 def list_jobs(session: Session) -> int:
     """Show the jobs of a tube."""
-    operator, console, limit = session.operator, session.console, session.options.limit
-    search = _search(session)
+    console, limit = session.console, session.options.limit
+    search = session.search()
     found: list[JobRecord] = []
     with console.progress("Looking for jobs", search.total) as advance:
         for jobs in search.blocks():
@@ -52,75 +51,44 @@ def list_jobs(session: Session) -> int:
             if limit is not None and len(found) >= limit:
                 break
     found = sorted(found, key=lambda job: job.id)[:limit]
-    _print_jobs(console, found, operator.bodies(job.id for job in found))
-    is_cut = limit is not None and len(found) >= limit
-    return 0 if is_cut else _check_complete(search)
+    _print_jobs(console, found, session.connection.bodies(job.id for job in found))
+    if limit is None or len(found) < limit:
+        search.check_complete()
+    return 0
 
 
 def _print_jobs(
     console: Console, jobs: Iterable[JobRecord], bodies: Iterable[bytes | None]
 ) -> None:
-    """Print jobs, with bodies as they come: many large ones would need much memory."""
-    there = (
+    """Print jobs with their bodies, holding only one body at a time.
+
+    Many large bodies would need much memory.
+    """
+    existing = (
         (job, body)
         for job, body in zip(jobs, bodies, strict=True)
-        if body is not None  # else it has gone meanwhile
+        if body is not None  # None: the job has been deleted meanwhile
     )
     if console.as_json:
-        for job, body in there:
+        for job, body in existing:
             console.json(views.job_values(job, body))
         return
-    table = views.jobs(there)
+    table = views.jobs(existing)
     if table.rows:
         console.table(table)
 
 
 def show(session: Session) -> int:
-    """Show everything about one job."""
+    """Show everything that the broker knows about one job."""
     job_id = check_id(session.options.id)
-    found = session.operator.job(job_id)
+    found = session.connection.job(job_id)
     if found is None:
         raise CommandError(
-            f"beanstalkd at {session.address} has no job {job_id}: it is done or "
-            "deleted, or never was"
+            f"beanstalkd at {session.address} has no job {job_id}: it was done or "
+            "deleted, or never existed"
         )
     if session.console.as_json:
         session.console.json(as_values(*found))
     else:
         session.console.line(views.one_job(*found))
-    return 0
-
-
-def export(session: Session) -> int:
-    """Write the jobs of a tube as lines of JSON."""
-    console = session.console
-    search = _search(session)
-    count = 0
-    try:
-        with console.progress("Exporting", search.total) as advance:
-            for lines in exported(session.operator, search):
-                with session.interrupts:  # whole lines only
-                    console.bytes(b"".join(lines))
-                    count += len(lines)
-                advance(count, search.total)
-    finally:
-        console.note(
-            f"Exported {formatting.number_of(count, 'job')}; all are still there"
-        )
-    return _check_complete(search)
-
-
-def _search(session: Session) -> Search:
-    tube = session.tube(check_tube(session.options.tube))
-    states = [JobState(name) for name in session.options.states] or list(JobState)
-    return Search(session.operator, tube, states)
-
-
-def _check_complete(search: Search) -> int:
-    if search.missing:
-        raise CommandError(
-            f"this is incomplete: {formatting.number_of(search.missing, 'more job')} "
-            "should be there, but this server does not tell where its ids end, and "
-            "they lie too far apart to ask about each"
-        )
     return 0

@@ -1,4 +1,4 @@
-"""Where output goes: a terminal, with colours if rich is there, or a pipe."""
+"""Output to a terminal, with colours if rich is installed, or to a pipe or file."""
 
 import json
 import shutil
@@ -9,24 +9,24 @@ from types import ModuleType
 
 from jobqueue.admin.screen.table import Table
 
-_PIPE_WIDTH = 160  # characters: of what nobody's screen has to hold
-_MOST_ROWS = 1_000  # that are drawn in colour: it takes a millisecond for each
+_PIPE_WIDTH = 160  # characters per line where there is no terminal
+_MAX_COLOURED_ROWS = 1_000  # rich takes a millisecond for each
 _JSON = json.JSONEncoder(ensure_ascii=False)
 
-Advance = Callable[[int, int], None]  # how much is done, and of how much
+Advance = Callable[[int, int], None]  # takes how much is done, and of how much
 
 
 def find_rich() -> ModuleType | None:
-    """Return what draws with rich, if that is installed."""
+    """Return the module that draws with rich; None if rich is not installed."""
     try:
-        from jobqueue.admin.screen import rich_output as rich_view  # noqa: PLC0415 - rich is an extra
+        from jobqueue.admin.screen import rich_output  # noqa: PLC0415 - rich is an extra
     except ImportError:
         return None
-    return rich_view
+    return rich_output
 
 
 class Console:
-    """Writes results to standard output, and what else there is to say to the other."""
+    """Writes results to standard output, and notes and progress to standard error."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
@@ -34,7 +34,7 @@ class Console:
 
     @property
     def width(self) -> int:
-        """How many characters a line has."""
+        """The characters that fit on a line."""
         return shutil.get_terminal_size().columns if self.is_terminal else _PIPE_WIDTH
 
     def line(self, text: str) -> None:
@@ -46,17 +46,17 @@ class Console:
         self.line(_JSON.encode(value))
 
     def bytes(self, data: bytes) -> None:
-        """Write bytes, and have them on their way."""
+        """Write bytes at once."""
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
 
     def flush(self) -> None:
-        """Have what was written on its way."""
+        """Send what is buffered."""
         sys.stdout.flush()
 
     def table(self, table: Table) -> None:
         """Write a table."""
-        is_short = len(table.rows) <= _MOST_ROWS
+        is_short = len(table.rows) <= _MAX_COLOURED_ROWS
         rich = find_rich() if self.is_terminal and is_short else None
         if rich:
             rich.show(table)
@@ -64,12 +64,15 @@ class Console:
             self.line(table.plain(self.width))
 
     def note(self, text: str) -> None:
-        """Say something that is not the result, on standard error."""
+        """Write a line that is not part of the result to standard error."""
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
 
-    def asks(self, question: str) -> bool | None:
-        """Ask on the terminal, and return if the answer is yes; None without one."""
+    def confirm(self, question: str) -> bool | None:
+        """Ask on the terminal, and return whether the answer is yes.
+
+        Returns None without a terminal.
+        """
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             return None
         sys.stderr.write(f"{question} [y/N] ")
@@ -78,7 +81,7 @@ class Console:
 
     @contextmanager
     def progress(self, title: str, total: int) -> Iterator[Advance]:
-        """Show on a terminal how much is done."""
+        """Show progress on standard error, if that is a terminal."""
         if not sys.stderr.isatty():
             yield lambda _done, _total: None
             return

@@ -8,7 +8,7 @@ from jobqueue.errors import BadJobError
 from jobqueue.job.body import Message, decode
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
-_ROUND = 100  # from here on a rate has no decimals
+_ROUND = 100  # rates from here on have no decimals
 _JSON = json.JSONEncoder(ensure_ascii=False)
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -30,12 +30,12 @@ def duration(seconds: int) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def brief(seconds: int) -> str:
-    """Return a time in its largest unit, for where there is little room."""
+    """Return a time in its largest unit."""
     return duration(seconds).partition(" ")[0]
 
 
 def size(count: int) -> str:
-    """Return bytes in KiB or MiB, where these come out even."""
+    """Return a number of bytes, in KiB or MiB if it is a whole number of them."""
     for unit, factor in (("MiB", 2**20), ("KiB", 2**10)):
         if count >= factor and count % factor == 0:
             return f"{count // factor} {unit}"
@@ -52,39 +52,39 @@ def number_of(count: int, noun: str) -> str:
 
 
 def rate(per_second: float | None) -> str:
-    """Return a rate: one decimal where that says something."""
+    """Return a rate, with one decimal if it is below 100; a dash if it is None."""
     if per_second is None:
         return "-"
     return f"{per_second:,.{1 if 0 < per_second < _ROUND else 0}f}"
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """Return the last values as bars, the largest one the highest.
+    """Return the last values as bars, the highest for the largest value.
 
-    What is 0 has no bar, so that little does not look like nothing.
+    A 0 is a dot, to tell it from a small value.
     """
     shown = values[-width:]
-    most = max(shown, default=0)
+    largest = max(shown, default=0)
     bars = (
-        _BARS[min(7, int(8 * value / most))] if value > 0 else "·" for value in shown
+        _BARS[min(7, int(8 * value / largest))] if value > 0 else "·" for value in shown
     )
     return "".join(bars).rjust(width)
 
 
 def printable(text: str) -> str:
-    """Return text without anything that a terminal would obey."""
+    """Return text with control characters escaped: a terminal would obey them."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def shortened(text: str, width: int) -> str:
-    """Return as much of a text as has room."""
+    """Return a text cut to a width, with an ellipsis if it is longer."""
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"
 
 
 def message_of(body: bytes) -> Message | None:
-    """Return the message in a body; None if that is not a job's."""
+    """Return the message in a body; None if the body is not a job of jobqueue."""
     try:
         return decode(body)
     except BadJobError:
@@ -94,7 +94,7 @@ def message_of(body: bytes) -> Message | None:
 def call(body: bytes) -> str:
     """Return a job's func_name and its arguments, each ``name=value``.
 
-    For a body that is not a job's it is a dash, and the body itself.
+    For a body that is not a job of jobqueue, return a dash and the body.
     """
     message = message_of(body)
     if message is None:
@@ -106,7 +106,7 @@ def call(body: bytes) -> str:
 
 
 def pretty(body: bytes) -> str:
-    """Return a body indented if it is JSON, else escaped."""
+    """Return a body as indented JSON; escaped, if it is not JSON."""
     try:
         text = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):

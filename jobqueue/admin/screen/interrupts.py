@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: they end a command, but not between a command and its answer."""
+"""Ctrl-C, SIGTERM and SIGHUP: they end a command, but never within a batch."""
 
 import signal
 import sys
@@ -12,7 +12,7 @@ if sys.platform != "win32":
 
 
 class Interrupted(BaseException):
-    """A signal came that ends the command."""
+    """A signal has ended the command."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(f"stopped by {signal.Signals(signum).name}")
@@ -20,7 +20,11 @@ class Interrupted(BaseException):
 
 
 class Interrupts:
-    """Turns signals into :class:`Interrupted`, at a moment when that loses nothing."""
+    """Turns signals into :class:`Interrupted`.
+
+    As a context manager, it defers a signal to the end of the block, so that nothing is
+    cut short there. A second signal is not deferred.
+    """
 
     def __init__(self) -> None:
         self._is_deferred = False
@@ -28,19 +32,19 @@ class Interrupts:
 
     @contextmanager
     def handled(self) -> Iterator[None]:
-        """Handle signals; put the handlers from before back at the end."""
-        before = {signum: signal.getsignal(signum) for signum in _SIGNALS}
-        for signum, handler in before.items():
-            if handler is not signal.SIG_IGN:  # as nohup wants it for SIGHUP
+        """Handle signals, and restore the original handlers at the end."""
+        original = {signum: signal.getsignal(signum) for signum in _SIGNALS}
+        for signum, handler in original.items():
+            if handler is not signal.SIG_IGN:  # nohup ignores SIGHUP
                 signal.signal(signum, self._handle)
         try:
             yield
         finally:
-            for signum, handler in before.items():
+            for signum, handler in original.items():
                 signal.signal(signum, handler)
 
     def __enter__(self) -> None:
-        """Let a signal wait for the end of this block; a second one does not wait."""
+        """Defer a signal to the end of the block."""
         self._is_deferred = True
 
     def __exit__(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""What rich draws: tables in colour, progress bars, and the live screen."""
+"""Drawing with rich: tables in colour, progress bars, and the live screen."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from rich.progress import (
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from jobqueue.admin.screen.table import BETWEEN, Cell, Table
+from jobqueue.admin.screen.table import COLUMN_GAP, Cell, Table
 
 
 def show(table: Table) -> None:
@@ -26,7 +26,7 @@ def show(table: Table) -> None:
 
 @contextmanager
 def progress(title: str, total: int) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on standard error, and take it away at the end."""
+    """Show a progress bar on standard error, and remove it at the end."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -45,7 +45,7 @@ Draw = Callable[[list[Cell | Table]], None]
 
 @contextmanager
 def screen() -> Iterator[Draw]:
-    """Have the whole terminal to draw on, and give it back as it was."""
+    """Draw on the whole terminal, and restore its content at the end."""
     console = Console(highlight=False)
     with Live(console=console, screen=True, auto_refresh=False) as live:
 
@@ -65,14 +65,14 @@ def _text(cell: Cell) -> Text:
 
 
 def _table(table: Table, width: int) -> RichTable:
-    drawn = RichTable(box=None, pad_edge=False, padding=(0, len(BETWEEN), 0, 0))
+    drawn = RichTable(box=None, pad_edge=False, padding=(0, len(COLUMN_GAP), 0, 0))
     drawn.header_style = "dim"
     widths = table.widths(width)
-    for column, room in zip(table.columns, widths, strict=True):
+    for column, column_width in zip(table.columns, widths, strict=True):
         drawn.add_column(
             column.title,
             justify="right" if column.is_number else "left",
-            width=room,
+            width=column_width,
             no_wrap=True,
         )
     for row in table.rows:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-BETWEEN = "  "  # columns
+COLUMN_GAP = "  "
 
 
 class Cell(NamedTuple):
-    """Text, and how it looks where there are colours."""
+    """Text, and its style on a terminal with colours."""
 
     text: str
     style: str = ""
@@ -17,7 +17,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What is above a column; numbers are aligned to the right."""
+    """The heading of a column. Numbers are aligned to the right."""
 
     title: str
     is_number: bool = False
@@ -31,27 +31,27 @@ class Table:
     rows: Sequence[Sequence[Cell]]
 
     def width(self) -> int:
-        """Return how many characters the longest line has."""
+        """Return the characters of the longest line."""
         widths = self.widths()
-        return sum(widths) + len(BETWEEN) * (len(widths) - 1)
+        return sum(widths) + len(COLUMN_GAP) * (len(widths) - 1)
 
-    def widths(self, most: int | None = None) -> list[int]:
-        """Return how many characters each column has.
+    def widths(self, max_width: int | None = None) -> list[int]:
+        """Return the characters of each column.
 
-        If a line has so many at most, it is the last column that gives way.
+        If a line may have ``max_width`` characters only, the last column is cut.
         """
         titles = [len(column.title) for column in self.columns]
         cells = zip(*self.rows, strict=True)
         longest = [max(len(text) for text, _ in column) for column in cells]
         *widths, last = map(max, titles, longest) if longest else titles
-        if most is not None:
-            room = most - sum(widths) - len(BETWEEN) * len(widths)
+        if max_width is not None:
+            room = max_width - sum(widths) - len(COLUMN_GAP) * len(widths)
             last = min(last, max(room, titles[-1]))
         return [*widths, last]
 
     def plain(self, width: int | None = None) -> str:
-        """Return the table as lines of text, cut to this width."""
-        line = BETWEEN.join(
+        """Return the table as lines of text, cut to a width."""
+        line = COLUMN_GAP.join(
             f"{{:{'>' if column.is_number else '<'}{room}.{room}}}"
             for column, room in zip(self.columns, self.widths(width), strict=True)
         ).format
@@ -62,5 +62,5 @@ class Table:
 
 @functools.lru_cache(maxsize=4096)
 def count(number: int, style: str = "") -> Cell:
-    """Return a number as a cell that stands back if it is 0."""
+    """Return a number as a cell, dimmed if it is 0."""
     return Cell(f"{number:,}", style if number else "dim")

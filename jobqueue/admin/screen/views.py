@@ -1,4 +1,4 @@
-"""How records look: as tables, lines and the keys of ``--json``."""
+"""The broker's records as tables, as lines, and as values for ``--json``."""
 
 import functools
 from collections.abc import Iterable
@@ -19,17 +19,17 @@ _STATES = {str(state): Cell(state, style) for state, style in STYLES.items()}
 
 
 def state_columns() -> list[Column]:
-    """Return a column for each state."""
+    """Return the columns of the states."""
     return [Column(state.upper(), is_number=True) for state in JobState]
 
 
 def state_counts(tube: TubeStats | ServerStats) -> list[Cell]:
-    """Return how many jobs are in each state."""
+    """Return the cells with the number of jobs in each state."""
     return [count(getattr(tube, state), STYLES[state]) for state in JobState]
 
 
 def name_of(tube: TubeStats) -> Cell:
-    """Return a tube's name, which says if it is paused."""
+    """Return a tube's name, with a mark if the tube is paused."""
     if tube.paused:
         return Cell(f"{tube.tube} (paused)", "yellow")
     return Cell(tube.tube, "bold")
@@ -60,13 +60,13 @@ def tubes(records: Iterable[TubeStats]) -> Table:
 
 
 def server(record: ServerStats) -> str:
-    """Return the server's own line."""
+    """Return the line about the server."""
     files = formatting.number_of(record.binlog_files, "file")
     parts = [
         f"beanstalkd {formatting.printable(record.version)}",
         f"up {formatting.duration(record.uptime)}",
         f"binlog of {files}" if record.has_binlog else "no binlog",
-        "draining: takes no jobs" if record.is_draining else "not draining",
+        "draining: refuses new jobs" if record.is_draining else "not draining",
         f"jobs of up to {formatting.size(record.max_job_size)}",
     ]
     return ", ".join(parts)
@@ -100,7 +100,7 @@ def _job_row(job: JobRecord, body: bytes) -> list[Cell]:
     ]
 
 
-_plain = functools.lru_cache(maxsize=1024)(Cell)  # many jobs have much in common
+_plain = functools.lru_cache(maxsize=1024)(Cell)  # many jobs have equal cells
 
 
 def _left(job: JobRecord) -> str:
@@ -109,7 +109,7 @@ def _left(job: JobRecord) -> str:
 
 
 def job_values(job: JobRecord, body: bytes) -> dict[str, object]:
-    """Return what ``list --json`` prints of a job."""
+    """Return the values of a job in ``list --json``."""
     message = formatting.message_of(body)
     return job.as_dict() | {
         "func_name": message.func_name if message else None,
@@ -118,10 +118,10 @@ def job_values(job: JobRecord, body: bytes) -> dict[str, object]:
 
 
 def one_job(job: JobRecord, body: bytes) -> str:
-    """Return all about one job, in lines."""
+    """Return the lines of ``show``."""
     left = {
         JobState.DELAYED: f" (ready in {formatting.duration(job.time_left)})",
-        JobState.RESERVED: f" (for another {formatting.duration(job.time_left)})",
+        JobState.RESERVED: f" ({formatting.duration(job.time_left)} of its ttr left)",
     }.get(JobState(job.state), "")
     lines = {
         "job": job.id,
@@ -129,7 +129,7 @@ def one_job(job: JobRecord, body: bytes) -> str:
         "state": f"{job.state}{left}",
         "age": formatting.duration(job.age),
         "priority": job.priority,
-        "delay": f"{job.delay} s, when it was put or released last",
+        "delay": f"{job.delay} s, at its last put or release",
         "ttr": f"{job.ttr} s",
         "reserves": job.reserves,
         "timeouts": job.timeouts,

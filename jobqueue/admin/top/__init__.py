@@ -1,1 +1,1 @@
-"""The live view of all tubes."""
+"""The command ``top``: a live view of all tubes."""

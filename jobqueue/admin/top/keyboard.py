@@ -1,4 +1,4 @@
-"""Waiting on a terminal for a key or for time to pass, and leaving it as it was."""
+"""Waiting for a key on a terminal."""
 
 import os
 import select
@@ -9,12 +9,15 @@ from contextlib import contextmanager
 
 Wait = Callable[[float], bool]
 
+_QUIT_KEYS = (b"q", b"\x1b")  # \x1b: Escape
+
 
 @contextmanager
 def waiting() -> Iterator[Wait]:
-    """Return a function that waits for seconds, and tells if q was pressed meanwhile.
+    """Yield a function that waits some seconds, and returns whether q ended the wait.
 
-    What is typed is not shown. Without a terminal there are no keys.
+    Keys are not echoed meanwhile, and the terminal's modes are restored at the end.
+    Without a terminal the function just sleeps.
     """
     if sys.platform == "win32" or not sys.stdin.isatty():
         yield _sleep
@@ -22,14 +25,14 @@ def waiting() -> Iterator[Wait]:
     import termios  # noqa: PLC0415 - Windows has none
 
     terminal = sys.stdin.fileno()
-    before = termios.tcgetattr(terminal)
+    original = termios.tcgetattr(terminal)
     silent = termios.tcgetattr(terminal)
     silent[3] &= ~(termios.ICANON | termios.ECHO)
     termios.tcsetattr(terminal, termios.TCSADRAIN, silent)
     try:
         yield lambda seconds: _wait_for_key(terminal, seconds)
     finally:
-        termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
+        termios.tcsetattr(terminal, termios.TCSAFLUSH, original)
 
 
 def _sleep(seconds: float) -> bool:
@@ -42,8 +45,8 @@ def _wait_for_key(terminal: int, seconds: float) -> bool:
     while (left := deadline - time.monotonic()) > 0:
         if select.select([terminal], [], [], left)[0]:
             typed = os.read(terminal, 1024)
-            if not typed:  # the terminal is gone
-                return True
-            if typed.lower() in (b"q", b"\x1b"):
+            if (
+                not typed or typed.lower() in _QUIT_KEYS
+            ):  # nothing: the terminal is gone
                 return True
     return False

@@ -1,4 +1,4 @@
-"""`top`: asks again and again, and shows what comes of it."""
+"""The loop of `top`: take a sample, show it, wait."""
 
 import shutil
 import time
@@ -7,125 +7,124 @@ from contextlib import ExitStack
 
 from jobqueue.admin.screen.console import Console, find_rich
 from jobqueue.admin.screen.table import Cell, Table
-from jobqueue.admin.top import view as top_view
+from jobqueue.admin.top import view
 from jobqueue.admin.top.keyboard import waiting
-from jobqueue.admin.top.rates import Sample, Trends
+from jobqueue.admin.top.rates import RateHistory, Sample
 from jobqueue.broker.address import Address
 from jobqueue.broker.operating import OperatorConnection
 from jobqueue.errors import BrokerError
 
 
-class Source:
-    """Takes samples, and connects anew when the broker was away."""
+class Sampler:
+    """Takes samples, and reconnects after a lost connection."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
-        self._operator: OperatorConnection | None = None
+        self._connection: OperatorConnection | None = None
 
     def sample(self) -> Sample:
-        """Return what the broker counts now. Raises ``BrokerError``."""
-        operator = self._operator
-        if operator is None or not operator.is_open:
-            operator = self._operator = OperatorConnection(self._address)
-        tubes = operator.tube_records(operator.tubes())
+        """Return the broker's counts now. Raises ``BrokerError``."""
+        connection = self._connection
+        if connection is None or not connection.is_open:
+            connection = self._connection = OperatorConnection(self._address)
+        tubes = connection.tube_records(connection.tubes())
         by_name = {tube.tube: tube for tube in tubes if tube}
-        return Sample(time.monotonic(), operator.server(), by_name)
+        return Sample(time.monotonic(), connection.server(), by_name)
 
     def close(self) -> None:
         """Close the connection."""
-        if self._operator is not None:
-            self._operator.close()
+        if self._connection is not None:
+            self._connection.close()
 
 
 def run(address: Address, console: Console, interval: float) -> None:
-    """Show what the broker counts, until a key or a signal ends it.
+    """Show the broker's counts until a key or a signal ends it.
 
-    Raises ``BrokerError`` if the broker is away at the start; later it is waited for.
+    Raises ``BrokerError`` if the broker can't be reached at the start; later, waits for
+    it.
     """
-    source = Source(address)
-    first = source.sample()
+    sampler = Sampler(address)
+    first = sampler.sample()
     rich = find_rich() if console.is_terminal and not console.as_json else None
     with ExitStack() as stack:
-        stack.callback(source.close)
+        stack.callback(sampler.close)
         if rich is None:
-            _follow(source, first, Lines(console), time_out(interval))
+            _run(sampler, first, LineOutput(console), lambda: _sleep(interval))
             return
         wait = stack.enter_context(waiting())
         draw = stack.enter_context(rich.screen())
         title = f"jobqueue top   {address}   every {interval:g} s, q quits"
-        _follow(source, first, Screen(draw, title), lambda: wait(interval))
+        _run(sampler, first, LiveScreen(draw, title), lambda: wait(interval))
 
 
-def time_out(interval: float) -> Callable[[], bool]:
-    """Return a function that waits, and is never told to stop."""
-
-    def wait() -> bool:
-        time.sleep(interval)
-        return False
-
-    return wait
+def _sleep(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False  # no key ends this wait
 
 
-def _follow(
-    source: Source, sample: Sample, shown: "Screen | Lines", wait: Callable[[], bool]
+def _run(
+    sampler: Sampler,
+    sample: Sample,
+    output: "LiveScreen | LineOutput",
+    wait: Callable[[], bool],
 ) -> None:
-    trends = Trends()
-    trends.add(sample)
-    shown.sample(sample, trends)
+    history = RateHistory()
+    history.add(sample)
+    output.show(sample, history)
     while not wait():
         try:
-            sample = source.sample()
+            sample = sampler.sample()
         except BrokerError as error:
-            shown.away(error)
+            output.show_lost(error)
             continue
-        trends.add(sample)
-        shown.sample(sample, trends)
+        history.add(sample)
+        output.show(sample, history)
 
 
-class Screen:
-    """Shows each sample on the whole terminal."""
+class LiveScreen:
+    """Shows the latest sample on the whole terminal."""
 
     def __init__(self, draw: Callable[[list[Cell | Table]], None], title: str) -> None:
         self._draw = draw
         self._title = title
         self._parts: list[Cell | Table] = []
 
-    def sample(self, sample: Sample, trends: Trends) -> None:
-        """Show what the broker counts now."""
+    def show(self, sample: Sample, history: RateHistory) -> None:
+        """Show a sample."""
         size = shutil.get_terminal_size()
-        self._parts = top_view.screen(sample, trends, size, self._title)
+        self._parts = view.screen(sample, history, size, self._title)
         self._draw(self._parts)
 
-    def away(self, error: BrokerError) -> None:
-        """Say that the broker is away, over what it counted last."""
-        says = Cell(f"Waiting for the broker: {error}", "bold red")
-        self._draw([self._parts[0], says, *self._parts[2:]])
+    def show_lost(self, error: BrokerError) -> None:
+        """Show that the broker can't be reached, above its last counts."""
+        message = Cell(f"Waiting for the broker: {error}", "bold red")
+        self._draw([self._parts[0], message, *self._parts[2:]])
 
 
-class Lines:
-    """Prints each sample below the one before."""
+class LineOutput:
+    """Prints the samples one below the other."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._is_away = False
+        self._is_lost = False
 
-    def sample(self, sample: Sample, trends: Trends) -> None:
-        """Show what the broker counts now."""
+    def show(self, sample: Sample, history: RateHistory) -> None:
+        """Show a sample."""
         console = self._console
-        if self._is_away:
+        if self._is_lost:
             console.note("The broker is back")
-            self._is_away = False
+            self._is_lost = False
         if console.as_json:
-            console.json(top_view.values(sample, trends))
+            console.json(view.values(sample, history))
         else:
-            console.line(time.strftime("%H:%M:%S  ") + top_view.server(sample.server))
+            console.line(time.strftime("%H:%M:%S  ") + view.server(sample.server))
             records = list(sample.tubes.values())
-            console.line(top_view.tubes(records, trends, console.width).plain())
+            console.line(view.tubes(records, history, console.width).plain())
             console.line("")
         console.flush()
 
-    def away(self, error: BrokerError) -> None:
-        """Say that the broker is away, once."""
-        if not self._is_away:
+    def show_lost(self, error: BrokerError) -> None:
+        """Say once that the broker can't be reached."""
+        if not self._is_lost:
             self._console.note(f"Waiting for the broker: {error}")
-            self._is_away = True
+            self._is_lost = True

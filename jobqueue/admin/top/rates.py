@@ -1,4 +1,4 @@
-"""Rates per second, and how they went: what `top` shows beside the counts."""
+"""Rates per second, computed from counts, and their history."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -6,29 +6,29 @@ from dataclasses import dataclass
 
 from jobqueue.broker.stats import ServerStats, TubeStats
 
-_KEPT = 240  # samples
+_HISTORY = 240  # samples
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the broker counts at one moment."""
+    """The broker's counts at one moment."""
 
-    at: float  # seconds, of any clock that goes forward
+    at: float  # seconds, of a monotonic clock
     server: ServerStats
     tubes: Mapping[str, TubeStats]
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How many a second, since the sample before; None if there was none."""
+    """Rates per second since the last sample; None if they are not known."""
 
     puts: float | None = None
     deletes: float | None = None
     timeouts: float | None = None
 
 
-class Trends:
-    """Follows the counts from sample to sample."""
+class RateHistory:
+    """The rates of the server and of its tubes, and those of the last samples."""
 
     def __init__(self) -> None:
         self._last: Sample | None = None
@@ -36,23 +36,23 @@ class Trends:
         self._tubes: dict[str, Rates] = {}
         self._ready: dict[str, deque[float]] = {}
         self._deleted: dict[str, deque[float]] = {}
-        self.puts: deque[float] = deque(maxlen=_KEPT)
-        self.deletes: deque[float] = deque(maxlen=_KEPT)
+        self.puts: deque[float] = deque(maxlen=_HISTORY)
+        self.deletes: deque[float] = deque(maxlen=_HISTORY)
 
     def add(self, sample: Sample) -> None:
-        """Take note of a new sample."""
+        """Add a sample."""
         last = self._last
         if last and last.server.pid != sample.server.pid:
-            last = None  # the server was restarted, and counts from 0
+            last = None  # the server has restarted, and counts from 0
         self._last = sample
         self._server = _server_rates(last, sample)
         self._tubes = {name: _tube_rates(last, sample, name) for name in sample.tubes}
         self.puts.append(self._server.puts or 0)
         self.deletes.append(self._server.deletes or 0)
-        self._ready = _longer(
+        self._ready = _extended(
             self._ready, {name: tube.ready for name, tube in sample.tubes.items()}
         )
-        self._deleted = _longer(
+        self._deleted = _extended(
             self._deleted,
             {name: rates.deletes or 0 for name, rates in self._tubes.items()},
         )
@@ -67,19 +67,19 @@ class Trends:
         return self._tubes.get(name, Rates())
 
     def ready(self, name: str) -> list[float]:
-        """Return how many jobs of a tube were ready, the latest last."""
+        """Return the number of ready jobs of a tube over time, the latest last."""
         return list(self._ready.get(name, ()))
 
     def deleted(self, name: str) -> list[float]:
-        """Return at which rates jobs of a tube were deleted, the latest last."""
+        """Return the rate of deletes in a tube over time, the latest last."""
         return list(self._deleted.get(name, ()))
 
 
-def _longer(
+def _extended(
     before: Mapping[str, deque[float]], values: Mapping[str, float]
 ) -> dict[str, deque[float]]:
-    """Return the histories with one more value; those of tubes that are gone, go."""
-    histories = {name: before.get(name, deque(maxlen=_KEPT)) for name in values}
+    """Return the histories with one more value, without tubes that are gone."""
+    histories = {name: before.get(name, deque(maxlen=_HISTORY)) for name in values}
     for name, value in values.items():
         histories[name].append(value)
     return histories
@@ -109,5 +109,5 @@ def _tube_rates(last: Sample | None, now: Sample, name: str) -> Rates:
 
 
 def _rate(before: int, now: int, seconds: float) -> float | None:
-    """Return a rate; None if the tube was made anew, so that it counts from 0."""
+    """Return a rate; None if a new tube of the same name counts from 0."""
     return (now - before) / seconds if seconds > 0 and now >= before else None

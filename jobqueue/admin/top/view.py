@@ -1,37 +1,37 @@
-"""How `top` looks: lines about the server, and a table of its tubes."""
+"""The screen of `top`: lines about the server, and a table of its tubes."""
 
 from collections.abc import Sequence
 
 from jobqueue.admin.screen import formatting, views
 from jobqueue.admin.screen.table import Cell, Column, Table, count
-from jobqueue.admin.top.rates import Sample, Trends
+from jobqueue.admin.top.rates import RateHistory, Sample
 from jobqueue.broker.stats import JobState, ServerStats, TubeStats
 
-_TREND = 12  # characters, at least
-_LONGEST_NAME = 24  # of a tube, where the screen is narrow
-_WIDE = 110  # characters: room for a second trend
-_FRAME = 7  # lines around the tubes
+_MIN_TREND = 12  # characters
+_MAX_NAME = 24  # characters of a tube's name on a narrow screen
+_WIDE = 110  # characters: enough for a second trend
+_OTHER_LINES = 7  # beside those of the tubes
 
 
 def screen(
-    sample: Sample, trends: Trends, size: tuple[int, int], title: str
+    sample: Sample, history: RateHistory, size: tuple[int, int], title: str
 ) -> list[Cell | Table]:
-    """Return what to draw on a terminal of so many columns and lines."""
+    """Return the parts of the screen, for a size in columns and lines."""
     width, height = size
-    shown = _most_telling(list(sample.tubes.values()), max(1, height - _FRAME))
+    shown = _most_relevant(list(sample.tubes.values()), max(1, height - _OTHER_LINES))
     more = len(sample.tubes) - len(shown)
     return [
         Cell(title, "bold"),
         Cell(server(sample.server), "dim"),
-        Cell(_flow(trends, width)),
+        Cell(_flow(history, width)),
         Cell(""),
-        tubes(shown, trends, width),
+        tubes(shown, history, width),
         Cell(f"and {formatting.number_of(more, 'tube')} more" if more else ""),
     ]
 
 
 def server(record: ServerStats) -> str:
-    """Return what there is to say about the server, in few characters."""
+    """Return the line about the server."""
     parts = [
         f"beanstalkd {formatting.printable(record.version)}",
         "draining"
@@ -44,18 +44,18 @@ def server(record: ServerStats) -> str:
     return ", ".join(parts)
 
 
-def _flow(trends: Trends, width: int) -> str:
-    rates = trends.server
-    room = max(_TREND, (width - 50) // 2)
+def _flow(history: RateHistory, width: int) -> str:
+    rates = history.server
+    room = max(_MIN_TREND, (width - 50) // 2)
     return (
         f"put/s {formatting.rate(rates.puts):>7} "
-        f"{formatting.sparkline(list(trends.puts), room)}"
+        f"{formatting.sparkline(list(history.puts), room)}"
         f"   deleted/s {formatting.rate(rates.deletes):>7} "
-        f"{formatting.sparkline(list(trends.deletes), room)}"
+        f"{formatting.sparkline(list(history.deletes), room)}"
     )
 
 
-def tubes(records: Sequence[TubeStats], trends: Trends, width: int) -> Table:
+def tubes(records: Sequence[TubeStats], history: RateHistory, width: int) -> Table:
     """Return the table of the tubes."""
     is_wide = width >= _WIDE
     columns = [
@@ -65,26 +65,26 @@ def tubes(records: Sequence[TubeStats], trends: Trends, width: int) -> Table:
         Column("PUT/S", is_number=True),
         Column("DEL/S", is_number=True),
     ]
-    rows = [_row(tube, trends, is_wide=is_wide) for tube in records]
+    rows = [_row(tube, history, is_wide=is_wide) for tube in records]
     room = width - Table(columns, rows).width() - 2
-    trend = max(_TREND, room // 2 - 1) if is_wide else max(0, room - 1)
+    trend = max(_MIN_TREND, room // 2 - 1) if is_wide else max(0, room - 1)
     columns.append(Column("READY TREND" if is_wide else "TREND"))
     for row, tube in zip(rows, records, strict=True):
-        row.append(Cell(formatting.sparkline(trends.ready(tube.tube), trend), "green"))
+        row.append(Cell(formatting.sparkline(history.ready(tube.tube), trend), "green"))
     if is_wide:
         columns.append(Column("DELETED TREND"))
         for row, tube in zip(rows, records, strict=True):
             row.append(
-                Cell(formatting.sparkline(trends.deleted(tube.tube), trend), "cyan")
+                Cell(formatting.sparkline(history.deleted(tube.tube), trend), "cyan")
             )
     return Table(columns, rows)
 
 
-def _row(tube: TubeStats, trends: Trends, *, is_wide: bool) -> list[Cell]:
-    rates = trends.tube(tube.tube)
+def _row(tube: TubeStats, history: RateHistory, *, is_wide: bool) -> list[Cell]:
+    rates = history.tube(tube.tube)
     name = views.name_of(tube)
     if not is_wide:
-        name = name._replace(text=formatting.shortened(name.text, _LONGEST_NAME))
+        name = name._replace(text=formatting.shortened(name.text, _MAX_NAME))
     return [
         name,
         *views.state_counts(tube),
@@ -94,15 +94,15 @@ def _row(tube: TubeStats, trends: Trends, *, is_wide: bool) -> list[Cell]:
     ]
 
 
-def _most_telling(tubes: list[TubeStats], lines: int) -> list[TubeStats]:
-    """Return as many tubes as have room: those that have jobs first, by name."""
+def _most_relevant(tubes: list[TubeStats], lines: int) -> list[TubeStats]:
+    """Return as many tubes as there are lines, preferably those with jobs, by name."""
     by_jobs = sorted(tubes, key=lambda tube: (tube.count(JobState) == 0, tube.tube))
     return sorted(by_jobs[:lines], key=lambda tube: tube.tube)
 
 
-def values(sample: Sample, trends: Trends) -> dict[str, object]:
-    """Return what ``top --json`` prints of one moment."""
-    rates = trends.server
+def values(sample: Sample, history: RateHistory) -> dict[str, object]:
+    """Return the values of one sample in ``top --json``."""
+    rates = history.server
     return {
         "server": sample.server.as_dict()
         | {
@@ -113,8 +113,8 @@ def values(sample: Sample, trends: Trends) -> dict[str, object]:
         "tubes": [
             tube.as_dict()
             | {
-                "puts_per_second": trends.tube(tube.tube).puts,
-                "deletes_per_second": trends.tube(tube.tube).deletes,
+                "puts_per_second": history.tube(tube.tube).puts,
+                "deletes_per_second": history.tube(tube.tube).deletes,
             }
             for tube in sample.tubes.values()
         ],

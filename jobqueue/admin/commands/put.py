@@ -1,0 +1,57 @@
+"""The command put, and how it reads a job's arguments."""
+
+import json
+from collections.abc import Sequence
+from typing import NoReturn
+
+from jobqueue.admin.errors import UsageError
+from jobqueue.admin.session import Session
+from jobqueue.broker.checks import check_tube
+from jobqueue.broker.put_options import PutOptions
+from jobqueue.job.body import Encoder
+from jobqueue.job.signing import Signing
+
+
+def put(session: Session) -> int:
+    """Put one job."""
+    options = session.options
+    tube = check_tube(options.tube)
+    if not options.func_name.isidentifier():
+        raise UsageError(f"{options.func_name!r} is not the name of a function")
+    put_options = PutOptions(
+        delay=options.delay, priority=options.priority, ttr=options.ttr
+    )
+    body = Encoder(options.func_name, tube).encode(arguments(options.arguments))
+    job_id = session.connection.put(tube, Signing().sign(body), put_options)
+    if session.console.as_json:
+        session.console.json({"id": job_id})
+    else:
+        session.console.line(str(job_id))
+    return 0
+
+
+def arguments(words: Sequence[str]) -> dict[str, object]:
+    """Return a job's arguments, each given as ``name=value``.
+
+    A value is read as JSON if it is JSON, else as a string. Raises
+    :class:`~jobqueue.admin.errors.UsageError`.
+
+    >>> arguments(["n=1", "to=ada", 'code="1"'])
+    {'n': 1, 'to': 'ada', 'code': '1'}
+    """
+    found: dict[str, object] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not (equals and name.isidentifier()):
+            raise UsageError(f"{word!r} is not an argument: it should be name=value")
+        if name in found:
+            raise UsageError(f"argument {name!r} is given twice")
+        try:
+            found[name] = json.loads(text, parse_constant=_refuse)
+        except (ValueError, RecursionError):
+            found[name] = text
+    return found
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")

@@ -1,0 +1,138 @@
+"""The texts above and below the options in ``--help``."""
+
+DESCRIPTION = """\
+See which jobs of a beanstalkd wait and which failed, and have them run again.
+`jobqueue COMMAND --help` explains a command."""
+
+OVERVIEW = """\
+examples:
+  jobqueue stats                         how many jobs wait, and how many failed
+  jobqueue list emails --state buried    the jobs that failed
+  jobqueue show 17                       the counts and the body of one job
+  jobqueue kick emails --all             have all failed jobs run again
+  jobqueue top                           the counts, live
+
+A tube is a named queue. A job is ready, delayed (ready later), reserved (a
+worker runs it) or buried (it failed, and stays until it is kicked or deleted).
+Why a job failed is in the log of its worker: beanstalkd does not store errors.
+
+Exit status: 0 if the command did its work; 1 if there was nothing to do, a tube
+or job does not exist, or the broker can't be reached; 2 for a wrong command
+line; 128 and the signal's number if a signal ended the command.
+
+With --json:
+  stats   {"server": {...}, "tubes": [{"tube": ..., "ready": ..., ...}, ...]}
+  top     a line like that of stats for each sample, with puts_per_second,
+          deletes_per_second and, for the server, timeouts_per_second
+  list    a line for each job: id, tube, state, priority, age, delay, ttr,
+          time_left, reserves, timeouts, releases, buries, kicks, func_name
+          and kwargs (both null if the body is not in jobqueue's format)
+  show    the same, with the body instead of func_name and kwargs
+  kick    {"kicked": 3}, and with --job "not_kicked": [ids]
+  delete  {"deleted": 3, "not_deleted": [ids]}
+  clear   {"cleared": 3, "reserved": 0, "left": 0}
+  pause, resume   {"tube": "emails", "paused": 60}
+  put     {"id": 17}
+  import  {"put": 3, "next_line": null, "unconfirmed": 0}
+Times are whole seconds. New keys may be added; none is renamed or dropped.
+"""
+
+STATS = """\
+columns:
+  READY, DELAYED, RESERVED, BURIED   the number of jobs in each state
+  WATCH     connections that take jobs from the tube
+  WAIT      those of them that wait for a job now
+  PUTS      jobs put since the server started, or since the tube exists
+  PAUSED    for how much longer the tube hands out no jobs
+"""
+
+TOP = """\
+On a terminal, with the extra jobqueue[cli], it fills the screen, and q quits.
+Otherwise it prints a table for each sample until Ctrl-C.
+
+columns, beside those of stats:
+  PUT/S, DEL/S    jobs put and deleted per second; a job that is done is deleted
+  TREND           the number of ready jobs in the last samples
+"""
+
+LIST = """\
+columns:
+  AGE    the time since the job was put
+  LEFT   the time until a delayed job is ready, or a reserved job is taken back
+  PRI    the priority: 0 is the most urgent
+  RES    reserves: how often a worker took the job
+  TMO    timeouts: how often a worker held it longer than its ttr
+  REL    releases: how often a worker gave it back, as for a retry
+  BUR    buries: how often it was buried
+  KIC    kicks: how often it was kicked
+  CALL   the function and its arguments; a dash and the body, if that is not in
+         jobqueue's format
+"""
+
+SHOW = """\
+Why a job failed is in the log of its worker: beanstalkd does not store errors.
+"""
+
+KICK = """\
+Kicks buried jobs only; with --count those that were buried first. (beanstalkd's
+own kick takes delayed jobs if none is buried.)
+
+examples:
+  jobqueue kick emails --all
+  jobqueue kick --job 17 18
+"""
+
+DELETE = """\
+A reserved job can be deleted by its worker only.
+
+example:
+  jobqueue delete 17 18
+"""
+
+CLEAR = """\
+Asks first on a terminal; a script needs --yes. A reserved job can be deleted by
+its worker only: --state reserved prints how many there are.
+
+examples:
+  jobqueue clear emails --state buried
+  jobqueue clear emails --state ready --state delayed --yes
+"""
+
+PAUSE = """\
+Jobs that are running go on, and new jobs can be put.
+
+example:
+  jobqueue pause emails 3600
+"""
+
+PUT = """\
+A value that is JSON is read as JSON, any other value as a string: n=1 is a
+number; to=ada, when=2026-01-01 and x=NaN are strings. For a string that looks
+like JSON, add JSON's quotes: code='"0123"' or flag='"true"'.
+
+examples:
+  jobqueue put emails send to=ada@example.org subject="Hello, Ada"
+  jobqueue put reports build 'ids=[1, 2]' draft=true --delay 60
+"""
+
+EXPORT = """\
+Changes nothing. A line has the keys of `list --json`, with the body instead of
+func_name and kwargs: "body" if it is UTF-8, else "body_base64". "delay" is the
+number of seconds that are left of it. A job that starts or ends meanwhile may
+be missing: pause the tube first.
+
+example:
+  jobqueue pause emails 3600 && jobqueue export emails > jobs.jsonl
+"""
+
+IMPORT = """\
+Puts each job into its tube, with its priority, its ttr and the rest of its
+delay. Jobs get new ids, and their counts start at 0. Reserved jobs become
+ready. Buried jobs are put with a delay of an hour, so that no worker gets them,
+and buried at once; that needs beanstalkd 1.12.
+
+If the import stops half-way (at a line that can't be read, at Ctrl-C, or as the
+broker can't be reached), it prints how many jobs were put, and the line to go
+on at:
+  jobqueue import --from-line 1201 jobs.jsonl
+"""
