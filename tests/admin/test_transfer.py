@@ -191,7 +191,7 @@ def test_buried_jobs_are_not_put_where_they_cannot_be_buried(
     stats = "\n".join(["---", *told, ""]).encode()
     answer = b"OK %d\r\n%b\r\n" % (len(stats), stats)
     job = b'{"tube": "t", "body": "x", "state": "buried"}\n'
-    with FakeBroker(socket_folder / "old.sock", answer) as old:
+    with FakeBroker(socket_folder / "old.sock").on(b"stats", answer) as old:
         done = operate(old, "import", stdin=job)
 
         assert done.returncode == 1

@@ -23,8 +23,8 @@ from jobqueue.broker.address import Address
 from jobqueue.broker.outcomes import DONE, Buried
 from jobqueue.broker.put_options import PutOptions
 from tests.helpers.connections import FullConnection
-from tests.helpers.cut_replies import REPLIES, call, cut_replies_taken
-from tests.helpers.fake_broker import FakeBroker
+from tests.helpers.cut_replies import COMMANDS, REPLIES, call, cut_replies_taken
+from tests.helpers.fake_broker import SILENCE, FakeBroker, cut
 from tests.helpers.paths import ROOT
 from tests.helpers.servers import Beanstalkd, eventually, free_port
 
@@ -102,15 +102,17 @@ def test_only_the_named_tubes_are_watched(connection: FullConnection) -> None:
 def test_a_verdict_and_the_next_reserve_go_out_in_one_write(
     socket_folder: Path,
 ) -> None:
-    answers = b"RESERVED 1 1\r\na\r\n", b"DELETED\r\nRESERVED 2 1\r\nb\r\n"
-    with FakeBroker(socket_folder / "s", *answers) as fake:
+    fake = FakeBroker(socket_folder / "s")
+    fake.on(COMMANDS["reserve"], b"RESERVED 1 1\r\na\r\n", b"RESERVED 2 1\r\nb\r\n")
+    fake.on(b"delete", b"DELETED\r\n")
+    with fake:
         with FullConnection(Address.parse(fake.url)) as connection:
             job = connection.reserve(20)
             assert job == (1, b"a")
             assert connection.settle(1, DONE, reserve=20)
             assert connection.reserve(20) == (2, b"b")
 
-        assert fake.received == [
+        assert fake.writes == [
             b"reserve-with-timeout 20\r\n",
             b"delete 1\r\nreserve-with-timeout 20\r\n",
         ]
@@ -215,10 +217,8 @@ with tempfile.TemporaryDirectory() as folder:
 def test_an_answer_that_makes_no_sense_closes_the_connection(
     socket_folder: Path, method: str, garbage: bytes
 ) -> None:
-    with (
-        FakeBroker(socket_folder / "s", garbage) as fake,
-        FullConnection(Address.parse(fake.url)) as connection,
-    ):
+    fake = FakeBroker(socket_folder / "s").on(COMMANDS[method], cut(garbage))
+    with fake, FullConnection(Address.parse(fake.url)) as connection:
         with pytest.raises(ConnectionLostError):
             call(connection, method)
         assert not connection.is_open
@@ -239,10 +239,8 @@ def test_an_answer_that_makes_no_sense_closes_the_connection(
 def test_an_answer_to_another_command_closes_the_connection(
     socket_folder: Path, method: str, answer: bytes
 ) -> None:
-    with (
-        FakeBroker(socket_folder / "s", answer) as fake,
-        FullConnection(Address.parse(fake.url)) as connection,
-    ):
+    fake = FakeBroker(socket_folder / "s").on(COMMANDS[method], answer)
+    with fake, FullConnection(Address.parse(fake.url)) as connection:
         with pytest.raises(ConnectionLostError, match="makes no sense"):
             call(connection, method)
         assert not connection.is_open
@@ -253,8 +251,9 @@ def test_a_verdict_that_the_broker_has_no_room_for_says_so(
     socket_folder: Path, answer: bytes
 ) -> None:
     """To a bury and to a release with a delay, when the disk of the binlog is full."""
+    fake = FakeBroker(socket_folder / "s").on(b"bury", answer)
     with (
-        FakeBroker(socket_folder / "s", answer) as fake,
+        fake,
         FullConnection(Address.parse(fake.url)) as connection,
         pytest.raises(ConnectionLostError, match="has no room for its binlog"),
     ):
@@ -265,10 +264,9 @@ def test_a_verdict_that_the_broker_has_no_room_for_says_so(
 def test_silence_ends_at_a_deadline_and_closes_the_connection(
     socket_folder: Path, method: str
 ) -> None:
-    with (
-        FakeBroker(socket_folder / "s", None) as fake,
-        FullConnection(Address.parse(f"{fake.url}?timeout=0.1")) as connection,
-    ):
+    fake = FakeBroker(socket_folder / "s").on(COMMANDS[method], SILENCE)
+    address = Address.parse(f"{fake.url}?timeout=0.1")
+    with fake, FullConnection(address) as connection:
         with pytest.raises(BrokerTimeoutError):
             call(connection, method)
         assert not connection.is_open

@@ -7,8 +7,16 @@ from jobqueue.broker.address import Address
 from jobqueue.broker.outcomes import DONE
 from jobqueue.broker.put_options import PutOptions
 from tests.helpers.connections import FullConnection
-from tests.helpers.fake_broker import FakeBroker
+from tests.helpers.fake_broker import FakeBroker, cut
 
+# What each method sends, and a whole reply.
+COMMANDS = {
+    "put": b"put",
+    "reserve": b"reserve-with-timeout",
+    "settle": b"delete",
+    "stats_job": b"stats-job",
+    "watch_only": b"list-tubes-watched",
+}
 REPLIES = {
     "put": b"INSERTED 1234\r\n",
     "reserve": b"RESERVED 1234 5\r\nab\r\nd\r\n",
@@ -41,10 +49,9 @@ def cut_replies_taken(folder: Path, method: str) -> list[bytes]:
     taken = []
     reply = REPLIES[method]
     for end in range(len(reply)):
-        with (
-            FakeBroker(folder / f"{method}-{end}", reply[:end]) as fake,
-            FullConnection(Address.parse(fake.url)) as connection,
-        ):
+        fake = FakeBroker(folder / f"{method}-{end}")
+        fake.on(COMMANDS[method], cut(reply[:end]))
+        with fake, FullConnection(Address.parse(fake.url)) as connection:
             try:
                 call(connection, method)
                 taken.append(reply[:end])

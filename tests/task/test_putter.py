@@ -203,11 +203,9 @@ def test_a_broker_out_of_memory_is_a_clear_error_and_used_when_it_has_some(
 def test_a_job_that_the_broker_had_to_bury_at_once_is_a_clear_error(
     socket_folder: Path,
 ) -> None:
-    answers = b"USING t\r\nBURIED 7\r\n", b"INSERTED 8\r\n"
-    with (
-        FakeBroker(socket_folder / "s", *answers) as fake,
-        JobQueue(fake.url) as queue,
-    ):
+    fake = FakeBroker(socket_folder / "s")
+    fake.on(b"put", b"BURIED 7\r\n", b"INSERTED 8\r\n")
+    with fake, JobQueue(fake.url) as queue:
 
         @queue.task("t")
         def task_one() -> None: ...

@@ -21,7 +21,14 @@ from jobqueue import (
     Worker,
 )
 from jobqueue.worker import forks
-from tests.helpers.fake_broker import CONNECTED, RESERVED, STATS, FakeBroker
+from tests.helpers.fake_broker import (
+    HANG_UP,
+    NOT_FOUND,
+    RESERVED,
+    SILENCE,
+    FakeBroker,
+    stats_reply,
+)
 from tests.helpers.log_records import records
 from tests.helpers.servers import Beanstalkd, eventually, eventually_true
 from tests.helpers.worker_thread import working
@@ -310,21 +317,25 @@ def test_only_the_named_tubes_are_worked_off(
 
 
 @pytest.mark.parametrize(
-    ("error", "answers"),
+    ("error", "command", "answers"),
     [
-        (None, [b"NOT_FOUND\r\n"]),  # to delete
-        (ValueError("as told"), [b"NOT_FOUND\r\n"]),  # to stats-job
-        (ValueError("as told"), [STATS, b"NOT_FOUND\r\n"]),  # to bury
+        (None, b"delete", [NOT_FOUND]),
+        (ValueError("as told"), b"stats-job", [stats_reply(), NOT_FOUND]),
+        (ValueError("as told"), b"bury", [NOT_FOUND]),
     ],
 )
 def test_a_job_that_outlived_its_reservation_is_warned_of(
     socket_folder: Path,
     caplog: pytest.LogCaptureFixture,
     error: Exception | None,
+    command: bytes,
     answers: list[bytes],
 ) -> None:
-    """By a script: beanstalkd 1.12 does not always notice that a time to run is up."""
-    with FakeBroker(socket_folder / "s", *CONNECTED, RESERVED, STATS, *answers) as fake:
+    """With a fake broker, as beanstalkd 1.12 does not always notice that a time to run is up."""
+    fake = FakeBroker(socket_folder / "s")
+    fake.on(b"reserve-with-timeout", RESERVED, SILENCE)
+    fake.on(b"stats-job", stats_reply()).on(command, *answers)
+    with fake:
 
         @JobQueue(fake.url).task("t")
         def work() -> None:
@@ -344,7 +355,10 @@ def test_a_job_that_outlived_its_reservation_is_warned_of(
 def test_a_verdict_that_cannot_be_told_is_warned_of_with_the_failure(
     socket_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with FakeBroker(socket_folder / "s", *CONNECTED, RESERVED, STATS) as fake:
+    fake = FakeBroker(socket_folder / "s")
+    fake.on(b"reserve-with-timeout", RESERVED, SILENCE)
+    fake.on(b"stats-job", stats_reply()).on(b"bury", HANG_UP)
+    with fake:
 
         @JobQueue(fake.url).task("t")
         def work() -> None:

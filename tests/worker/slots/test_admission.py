@@ -14,7 +14,13 @@ from jobqueue.broker.consuming import ConsumerConnection
 from jobqueue.broker.outcomes import Buried, Outcome
 from jobqueue.job.outcome import RetryPolicy, RunLater
 from jobqueue.worker.slots.admission import CrashLoopGuard, GuardState
-from tests.helpers.fake_broker import CONNECTED, RESERVED, FakeBroker
+from tests.helpers.fake_broker import (
+    NOT_FOUND,
+    RESERVED,
+    SILENCE,
+    FakeBroker,
+    stats_reply,
+)
 from tests.helpers.reserved import stats
 from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
 from tests.helpers.worker_process import WorkerProcess, write_module
@@ -166,23 +172,16 @@ def test_a_bad_job_is_found_out_that_comes_when_the_workers_have_long_been_there
     assert MAX_LOST <= begun <= MAX_LOST + 2
 
 
-def counted(**counts: int) -> bytes:
-    some = {"pri": 7, "delay": 0, "ttr": 60, "releases": 0, "buries": 0, "kicks": 0}
-    lines = [f"{name}: {value}\n" for name, value in (some | counts).items()]
-    text = "---\nid: 9\ntube: t\n" + "".join(lines)
-    return b"OK %d\r\n%b\r\n" % (len(text), text.encode())
-
-
 def test_a_process_that_has_lost_a_reservation_is_wary_of_the_job(
     socket_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """By a script: a frozen process keeps its connection, and gets the job again."""
-    reserved_again = b"NOT_FOUND\r\n" + RESERVED
-    first, second = (counted(reserves=n) for n in (3, 4))
-    answers = (RESERVED, first, reserved_again, second)
-    refused = (counted(reserves=4), b"BURIED\r\n")
+    """With a fake broker: a frozen process keeps its connection, and gets the job again."""
+    fake = FakeBroker(socket_folder / "s")
+    fake.on(b"reserve-with-timeout", RESERVED, RESERVED, SILENCE)
+    fake.on(b"stats-job", stats_reply(reserves=3), stats_reply(reserves=4))
+    fake.on(b"delete", NOT_FOUND).on(b"bury", b"BURIED\r\n")
     ran = []
-    with FakeBroker(socket_folder / "s", *CONNECTED, *answers, *refused) as fake:
+    with fake:
 
         @JobQueue(fake.url).task("t")
         def work() -> None:
@@ -192,7 +191,8 @@ def test_a_process_that_has_lost_a_reservation_is_wary_of_the_job(
             eventually_true(lambda: "Job 9 buried" in caplog.text)
 
     assert ran == [1]
-    assert fake.received[-1].startswith(b"bury 9 7\r\n")
+    buries = [command for command in fake.received if command.startswith(b"bury")]
+    assert buries == [b"bury 9 7\r\n"]
 
 
 def test_each_job_is_suspect_until_one_proves_that_those_after_it_are_not() -> None:

@@ -16,7 +16,13 @@ from jobqueue.worker.running import time_limit
 from jobqueue.worker.running.executor import Executor
 from jobqueue.worker.slots import manager, slot
 from jobqueue.worker.slots.manager import Command
-from tests.helpers.fake_broker import CONNECTED, RESERVED, STATS, FakeBroker
+from tests.helpers.fake_broker import (
+    NOT_FOUND,
+    RESERVED,
+    SILENCE,
+    FakeBroker,
+    stats_reply,
+)
 from tests.helpers.log_records import records
 from tests.helpers.paths import ROOT
 from tests.helpers.servers import (
@@ -156,9 +162,12 @@ def test_a_broker_that_freezes_is_noticed_and_waited_for(
 def test_a_touch_that_is_answered_not_found_is_logged_and_the_last(
     socket_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    answers = *CONNECTED, RESERVED, STATS, b"NOT_FOUND\r\n", b"NOT_FOUND\r\n"
+    fake = FakeBroker(socket_folder / "s")
+    fake.on(b"reserve-with-timeout", RESERVED, SILENCE)
+    fake.on(b"stats-job", stats_reply())
+    fake.on(b"touch", NOT_FOUND).on(b"delete", NOT_FOUND)
     finish = threading.Event()
-    with FakeBroker(socket_folder / "s", *answers) as fake:
+    with fake:
 
         @JobQueue(fake.url).task("t")
         def work() -> None:
