@@ -331,7 +331,7 @@ def test_a_job_that_outlived_its_reservation_is_warned_of(
     command: bytes,
     answers: list[bytes],
 ) -> None:
-    """With a fake broker, as beanstalkd 1.12 does not always notice that a time to run is up."""
+    """A fake broker: beanstalkd 1.12 does not always notice that the ttr is over."""
     fake = FakeBroker(socket_folder / "s")
     fake.on(b"reserve-with-timeout", RESERVED, SILENCE)
     fake.on(b"stats-job", stats_reply()).on(command, *answers)

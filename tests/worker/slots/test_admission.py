@@ -175,7 +175,7 @@ def test_a_bad_job_is_found_out_that_comes_when_the_workers_have_long_been_there
 def test_a_process_that_has_lost_a_reservation_is_wary_of_the_job(
     socket_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With a fake broker: a frozen process keeps its connection, and gets the job again."""
+    """A frozen process keeps its connection, and gets the job again."""
     fake = FakeBroker(socket_folder / "s")
     fake.on(b"reserve-with-timeout", RESERVED, RESERVED, SILENCE)
     fake.on(b"stats-job", stats_reply(reserves=3), stats_reply(reserves=4))
