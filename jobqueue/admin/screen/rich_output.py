@@ -21,6 +21,8 @@ from jobqueue.admin.screen.table import COLUMN_GAP, Cell, Table
 def show(table: Table) -> None:
     """Print a table."""
     console = Console(highlight=False)
+    # A line that is too long wraps: rich would cut numbers.
+    console.width = max(console.width, table.width(console.width))
     console.print(_table(table, console.width), crop=False)
 
 

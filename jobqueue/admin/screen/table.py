@@ -1,9 +1,11 @@
 """A table as a value, and as plain text."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from jobqueue.admin.screen.formatting import shortened
 
 COLUMN_GAP = "  "
 
@@ -17,10 +19,15 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The heading of a column. Numbers are aligned to the right."""
+    """The heading of a column, and how its cells are laid out.
+
+    Numbers are aligned to the right. A column with a ``min_width`` is cut, to that
+    width at most, if lines are too long.
+    """
 
     title: str
     is_number: bool = False
+    min_width: int | None = None  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,33 +37,42 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
 
-    def width(self) -> int:
+    def width(self, max_width: int | None = None) -> int:
         """Return the characters of the longest line."""
-        widths = self.widths()
+        widths = self.widths(max_width)
         return sum(widths) + len(COLUMN_GAP) * (len(widths) - 1)
 
     def widths(self, max_width: int | None = None) -> list[int]:
-        """Return the characters of each column.
+        """Return the characters of each column, for lines of up to ``max_width``.
 
-        If a line may have ``max_width`` characters only, the last column is cut.
+        Lines are longer nevertheless if no column can be cut any more.
         """
         titles = [len(column.title) for column in self.columns]
         cells = zip(*self.rows, strict=True)
         longest = [max(len(text) for text, _ in column) for column in cells]
-        *widths, last = map(max, titles, longest) if longest else titles
-        if max_width is not None:
-            room = max_width - sum(widths) - len(COLUMN_GAP) * len(widths)
-            last = min(last, max(room, titles[-1]))
-        return [*widths, last]
+        widths = list(map(max, titles, longest)) if longest else titles
+        if max_width is None:
+            return widths
+        excess = sum(widths) + len(COLUMN_GAP) * (len(widths) - 1) - max_width
+        for number, column in enumerate(self.columns):
+            if excess > 0 and column.min_width is not None:
+                cut = min(excess, max(0, widths[number] - column.min_width))
+                widths[number] -= cut
+                excess -= cut
+        return widths
 
     def plain(self, width: int | None = None) -> str:
-        """Return the table as lines of text, cut to a width."""
+        """Return the table as lines of text, of up to ``width`` characters."""
+        widths = self.widths(width)
         line = COLUMN_GAP.join(
-            f"{{:{'>' if column.is_number else '<'}{room}.{room}}}"
-            for column, room in zip(self.columns, self.widths(width), strict=True)
+            f"{{:{'>' if column.is_number else '<'}{column_width}}}"
+            for column, column_width in zip(self.columns, widths, strict=True)
         ).format
+        rows: Iterable[Iterable[str]] = ([text for text, _ in row] for row in self.rows)
+        if widths != self.widths():
+            rows = (map(shortened, row, widths) for row in rows)
         lines = [line(*(column.title for column in self.columns))]
-        lines += [line(*(text for text, _ in row)) for row in self.rows]
+        lines += [line(*row) for row in rows]
         return "\n".join(map(str.rstrip, lines))
 
 

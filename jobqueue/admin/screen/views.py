@@ -8,6 +8,7 @@ from jobqueue.admin.screen.table import Cell, Column, Table, count
 from jobqueue.broker.stats import JobRecord, JobState, ServerStats, TubeStats
 
 _CALL_WIDTH = 200  # characters
+TUBE_COLUMN = Column("TUBE", min_width=12)
 
 STYLES = {
     JobState.READY: "green",
@@ -39,7 +40,7 @@ def tubes(records: Iterable[TubeStats]) -> Table:
     """Return the table of ``stats``."""
     numbers = ("WATCH", "WAIT", "PUTS", "PAUSED")
     columns = [
-        Column("TUBE"),
+        TUBE_COLUMN,
         *state_columns(),
         *(Column(title, is_number=True) for title in numbers),
     ]
@@ -81,7 +82,7 @@ def jobs(found: Iterable[tuple[JobRecord, bytes]]) -> Table:
         Column("AGE", is_number=True),
         Column("LEFT", is_number=True),
         *(Column(title, is_number=True) for title in numbers),
-        Column("CALL"),
+        Column("CALL", min_width=len("CALL")),
     ]
     rows = [_job_row(job, body) for job, body in found]
     return Table(columns, rows)

@@ -119,7 +119,9 @@ class LineOutput:
         else:
             console.line(time.strftime("%H:%M:%S  ") + view.server(sample.server))
             records = list(sample.tubes.values())
-            console.line(view.tubes(records, history, console.width).plain())
+            console.line(
+                view.tubes(records, history, console.width).plain(console.width)
+            )
             console.line("")
         console.flush()
 

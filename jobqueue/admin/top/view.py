@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 from jobqueue.admin.screen import formatting, views
-from jobqueue.admin.screen.table import Cell, Column, Table, count
+from jobqueue.admin.screen.table import COLUMN_GAP, Cell, Column, Table, count
 from jobqueue.admin.top.rates import RateHistory, Sample
 from jobqueue.broker.stats import JobState, ServerStats, TubeStats
 
 _MIN_TREND = 12  # characters
-_MAX_NAME = 24  # characters of a tube's name on a narrow screen
 _WIDE = 110  # characters: enough for a second trend
 _OTHER_LINES = 7  # beside those of the tubes
 
@@ -39,7 +38,7 @@ def server(record: ServerStats) -> str:
         else f"up {formatting.duration(record.uptime)}",
         "with a binlog" if record.has_binlog else "no binlog",
         formatting.number_of(record.connections, "connection"),
-        f"{record.waiting:,} waiting for jobs",
+        f"{record.waiting:,} waiting",
     ]
     return ", ".join(parts)
 
@@ -59,34 +58,32 @@ def tubes(records: Sequence[TubeStats], history: RateHistory, width: int) -> Tab
     """Return the table of the tubes."""
     is_wide = width >= _WIDE
     columns = [
-        Column("TUBE"),
+        views.TUBE_COLUMN,
         *views.state_columns(),
         Column("WAIT", is_number=True),
         Column("PUT/S", is_number=True),
         Column("DEL/S", is_number=True),
     ]
-    rows = [_row(tube, history, is_wide=is_wide) for tube in records]
-    room = width - Table(columns, rows).width() - 2
-    trend = max(_MIN_TREND, room // 2 - 1) if is_wide else max(0, room - 1)
-    columns.append(Column("READY TREND" if is_wide else "TREND"))
+    rows = [_row(tube, history) for tube in records]
+    trends = ["READY TREND", "DELETED TREND"] if is_wide else ["TREND"]
+    gap = len(COLUMN_GAP)
+    least = sum(gap + len(title) for title in trends)
+    room = width - Table(columns, rows).width(width - least)
+    trend_width = max(room // len(trends) - gap, len(trends[-1]))
+    columns += [Column(title) for title in trends]
     for row, tube in zip(rows, records, strict=True):
-        row.append(Cell(formatting.sparkline(history.ready(tube.tube), trend), "green"))
-    if is_wide:
-        columns.append(Column("DELETED TREND"))
-        for row, tube in zip(rows, records, strict=True):
-            row.append(
-                Cell(formatting.sparkline(history.deleted(tube.tube), trend), "cyan")
-            )
+        ready = formatting.sparkline(history.ready(tube.tube), trend_width)
+        row.append(Cell(ready, "green"))
+        if is_wide:
+            deleted = formatting.sparkline(history.deleted(tube.tube), trend_width)
+            row.append(Cell(deleted, "cyan"))
     return Table(columns, rows)
 
 
-def _row(tube: TubeStats, history: RateHistory, *, is_wide: bool) -> list[Cell]:
+def _row(tube: TubeStats, history: RateHistory) -> list[Cell]:
     rates = history.tube(tube.tube)
-    name = views.name_of(tube)
-    if not is_wide:
-        name = name._replace(text=formatting.shortened(name.text, _MAX_NAME))
     return [
-        name,
+        views.name_of(tube),
         *views.state_counts(tube),
         count(tube.waiting),
         Cell(formatting.rate(rates.puts), "" if rates.puts else "dim"),
