@@ -1,50 +1,68 @@
-"""Every error that jobqueue raises."""
+"""Every error that jobqueue raises.
+
+Most also derive from the builtin error that a caller would expect.
+"""
 
 
 class JobQueueError(Exception):
-    """The base class of every error that jobqueue raises."""
+    """The base class of all errors of jobqueue but :class:`TimeLimitExceeded`."""
 
 
 class TubeNameError(JobQueueError, ValueError):
-    """A tube's name is not one that beanstalkd takes."""
+    """A tube has a name that beanstalkd does not take.
+
+    A name is 1 to 200 letters, digits and ``-+/;.$_()``, and does not start with ``-``.
+    """
 
 
 class BrokerURLError(JobQueueError, ValueError):
-    """The broker's address is not a beanstalkd URL."""
+    """A broker's URL is malformed, or not one of a beanstalkd.
+
+    It is ``beanstalkd://host[:port]`` or ``unix:///path/to.sock``.
+    """
 
 
 class TaskDefinitionError(JobQueueError, TypeError):
-    """What was decorated can't be a task."""
+    """What was decorated can't be a task, or a hook.
+
+    A task is a function with a name: no class, method, lambda or generator.
+    """
 
 
 class DuplicateTaskError(JobQueueError, ValueError):
-    """Two different functions of one name were registered in one tube."""
+    """Two functions of one name were made tasks of one tube.
+
+    Their jobs could not be told apart. Rename one, or give it another tube.
+    """
 
 
 class UnknownTubeError(JobQueueError, LookupError):
-    """No task is registered in a tube that a worker should work off."""
+    """A worker is to take jobs from a tube that has no task.
+
+    Usually the module with the tasks was not imported.
+    """
 
 
 class ArgumentError(JobQueueError, TypeError):
-    """The arguments of a put don't fit the function, or JSON can't carry one."""
+    """A put has arguments that the function does not take, or that JSON can't carry."""
 
 
 class OptionError(JobQueueError, ValueError):
-    """An option is of the wrong type or out of its range."""
+    """An option has a wrong type, or a value out of its range."""
 
 
 class JobTooBigError(JobQueueError, ValueError):
-    """The job is larger than the broker allows."""
+    """A job is larger than the broker allows: usually 65,535 bytes."""
 
 
 class PutManyError(JobQueueError):
-    """An item of a ``put_many`` could not be put; its cause says why.
+    """An item of a ``put_many`` could not be put; ``__cause__`` is the reason.
 
-    ``index`` is the item's number, counted from 0. ``ids`` are the ids of the jobs that
-    the broker has taken, by the number of their item. All items before ``index`` are
-    among them, and perhaps some after it. ``unconfirmed`` is how many more were sent
-    without an answer, so that they may be there or not: none, unless the connection
-    was lost.
+    ``index`` is the number of that item, counted from 0. ``ids`` maps the numbers of
+    items to the ids of their jobs, for each job that the broker has taken: these are
+    all items before ``index``, and perhaps some after it. ``unconfirmed`` is the number
+    of further jobs that were sent, but not answered, so that the broker may have them
+    or not: 0, unless the connection was lost.
     """
 
     def __init__(
@@ -57,22 +75,25 @@ class PutManyError(JobQueueError):
 
 
 class BadJobError(JobQueueError, ValueError):
-    """A job is not one that this worker can run."""
+    """A worker can't run a job: its body, function or arguments are wrong.
+
+    Workers bury the job, and log this.
+    """
 
 
 class SignatureError(BadJobError):
-    """A job is not signed with the worker's secret, or not for the tube it is in."""
+    """A job is not signed with the worker's secret, or was signed for another tube."""
 
 
 class CrashLoopError(BadJobError):
-    """A job was lost too often, as each worker that ran it crashed or froze.
+    """A job was lost ``max_lost`` times, as the workers that ran it crashed or froze.
 
-    It is not run again, but buried with this as the reason.
+    It is buried instead of run again.
     """
 
 
 class BrokerError(JobQueueError, ConnectionError):
-    """The broker did not do what it was asked."""
+    """The broker could not be reached, or did not do what it was asked."""
 
 
 class BrokerUnreachableError(BrokerError):
@@ -84,35 +105,35 @@ class BrokerTimeoutError(BrokerError, TimeoutError):
 
 
 class ConnectionLostError(BrokerError):
-    """The connection ended, or was closed because a reply made no sense."""
+    """The connection to the broker ended, or was closed after an invalid reply."""
 
 
 class BrokerDrainingError(BrokerError):
-    """The broker is in drain mode and takes no new jobs."""
+    """The broker is in drain mode (SIGUSR1), and takes no new jobs."""
 
 
 class BrokerOutOfMemoryError(BrokerError):
-    """The broker has no memory left for another job."""
+    """The broker has no memory left for the job."""
 
 
 class ReservationLostError(BrokerError):
-    """The job is not reserved for this worker any more: another one may run it."""
+    """A job is no longer reserved for this worker, and another may run it."""
 
 
 class NoCurrentJobError(JobQueueError, LookupError):
-    """There is no current job: the code was not called by a worker."""
+    """There is no current job, as the calling code was not called by a worker."""
 
 
 class JobStuckError(JobQueueError, RuntimeError):
-    """A job did not stop at its time limit, and only the end of its process stops it.
+    """A job did not stop at its time limit; only the end of the process stops it.
 
-    Raised by :meth:`Worker.run <jobqueue.Worker.run>`, when the other jobs are done.
+    :meth:`Worker.run <jobqueue.Worker.run>` raises this when all other jobs are done.
     """
 
 
 class TimeLimitExceeded(BaseException):
-    """Raised inside of a task that runs longer than its ``time_limit``.
+    """A job has run for longer than its ``time_limit``.
 
-    Not an :class:`Exception`, so that no ``except Exception`` swallows it by mistake. A
-    task may catch it to tidy up, and has 5 seconds for that.
+    Raised inside the task, which may catch it to clean up, and has 5 seconds for that.
+    It is no :class:`Exception`, so that no ``except Exception`` swallows it by mistake.
     """

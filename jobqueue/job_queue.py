@@ -1,4 +1,4 @@
-"""Where the broker is, and the decorator that makes tasks for it."""
+"""JobQueue: the address of a broker, and the decorator that makes tasks for it."""
 
 import functools
 import sys
@@ -36,8 +36,8 @@ T = TypeVar("T")
 H = TypeVar("H", bound="Around")
 
 
-class _MethodOfDefaultToo(Generic[A, T]):
-    """A method that, called on the class, works on the default queue."""
+class _DefaultQueueMethod(Generic[A, T]):
+    """A method that works on the default queue when it is called on the class."""
 
     def __init__(self, function: Callable[Concatenate[Any, A], T]) -> None:
         self._function = function
@@ -49,26 +49,26 @@ class _MethodOfDefaultToo(Generic[A, T]):
 
 
 class JobQueue:
-    """A beanstalkd, as producers and the decorated functions see it.
+    """A beanstalkd, and the tasks whose jobs go through it.
 
     ``url`` is ``beanstalkd://host[:port]`` or ``unix:///path/to.sock``. Without one,
-    ``$BEANSTALKD_URL`` counts, and without that ``beanstalkd://127.0.0.1:11300``; both
-    are looked up at the first put. Nothing is connected before that.
+    the queue uses ``$BEANSTALKD_URL``, or else ``beanstalkd://127.0.0.1:11300``. The
+    environment is read, and a connection is made, at the first put.
 
-    Safe to share between threads, and to use after a fork. Connections stay open
-    between puts; :meth:`close`, or the end of a ``with`` block, closes them.
+    A queue is safe to share between threads, and to use after a fork. Its connections
+    stay open between puts; :meth:`close`, or the end of a ``with`` block, closes them.
 
-    With a ``secret`` the jobs are signed, and workers bury those of the queue's tasks
-    that are not. It is a str or bytes, of 16 bytes at least. Of several, in a list or
-    between whitespace, the first one signs, and all are accepted. Without one,
-    ``$JOBQUEUE_SECRET`` counts: it is looked up at the first put, and when a worker
-    starts. If there is none either, jobs are not signed.
+    With a ``secret``, jobs are signed, and workers bury those jobs of the queue's tasks
+    that are not. A secret is a str or bytes, of at least 16 bytes. Several may be
+    given, in a list or separated by whitespace: the first one signs, and each is
+    accepted. Without a ``secret``, the queue uses ``$JOBQUEUE_SECRET``, which is read
+    at the first put, and when a worker starts. If that is not set either, jobs are not
+    signed.
 
-    The other options are those of :meth:`task`, for all tasks of the queue that don't
-    say otherwise.
+    All other options are defaults for the tasks of the queue: see :meth:`task`.
 
     Raises :class:`~jobqueue.errors.BrokerURLError` for a malformed ``url``, and
-    :class:`~jobqueue.errors.OptionError`.
+    :class:`~jobqueue.errors.OptionError` for any other invalid option.
 
     >>> queue = JobQueue(retries=3)
     >>> @queue.task("emails")
@@ -111,10 +111,10 @@ class JobQueue:
     @classmethod
     @functools.cache
     def default(cls) -> Self:
-        """Return the queue that tasks of ``JobQueue.task`` itself belong to."""
+        """Return the default queue, whose tasks are made by ``@JobQueue.task``."""
         return cls()
 
-    @_MethodOfDefaultToo
+    @_DefaultQueueMethod
     def task(
         self,
         tube: str,
@@ -130,36 +130,52 @@ class JobQueue:
         max_lost: int | Unset | None = UNSET,
         time_limit: float | Unset | None = UNSET,
     ) -> Callable[[Callable[P, R]], Putter[P, R]]:
-        """Make a function a task, whose jobs go through this tube.
+        """Make a function a task, whose jobs go through a tube.
 
-        Called on the class, ``@JobQueue.task("tube")``, it uses the default queue.
+        Called on the class, as in ``@JobQueue.task("emails")``, it uses the default
+        queue. An option that is not given has the queue's value, or else the default
+        in brackets.
 
-        ``delay``, ``at``, ``priority`` and ``ttr`` are what its jobs are put with,
-        unless :meth:`Putter.options <jobqueue.Putter.options>` says otherwise.
+        How a job is put; :meth:`Putter.options <jobqueue.Putter.options>` changes it
+        for single puts:
 
-        A job that fails is tried again up to ``retries`` times (0), if its error is of
-        one of the classes ``retry_on`` (any). Before a retry it waits for as long as
-        ``backoff`` says: a number of seconds or a timedelta, a sequence of these, of
-        which the last holds for all further retries, or a function of the retry's
-        number, from 1. By default it is up to 1 s, 2 s, 4 s, and so on up to an hour,
-        of which chance takes a part.
+        - ``delay``: the seconds until a worker may take the job, as an int, a float or
+          a timedelta; rounded up to whole seconds (0).
+        - ``at``: the same as a point in time, a datetime with a timezone.
+        - ``priority``: from 0, the most urgent, to 4294967295 (65536).
+        - ``ttr``: the seconds, at least 1, after which beanstalkd gives the job to
+          another worker if the first one has died or frozen (60). A task may run for
+          longer: its worker extends the time while the task runs.
 
-        Then it is buried, and an operator may kick it, which grants the limits anew.
-        One that fails again after ``max_kicks`` kicks (3) is deleted, and its body
-        logged; None buries it each time. One whose worker crashed, froze or was killed
-        while it ran, ``max_lost`` times (3), is buried before it runs again; None runs
-        it however often.
+        What becomes of a job that fails:
 
-        A job that runs for more than ``time_limit`` seconds fails with
-        :class:`~jobqueue.errors.TimeLimitExceeded`, raised inside of it. None: it may
-        run for as long as it likes, unless the worker has a limit for all.
+        - ``retries``: how many times the job is tried again (0).
+        - ``retry_on``: an exception class, or several; only these errors are retried
+          (all).
+        - ``backoff``: the pause before a retry, as a number of seconds or a timedelta;
+          or a sequence of these, the last of which is for all further retries; or a
+          function from the retry's number, counted from 1, to such a pause (up to 1 s,
+          2 s, 4 s, and so on up to an hour, with jitter).
+        - ``max_kicks``: a job without retries left is buried, and an operator may kick
+          it, which grants its limits anew. If it fails again after this many kicks (3),
+          it is deleted, and its body is logged. None: it is buried each time.
 
-        What is not given here is as the queue has it.
+        What stops a job that would do harm:
 
-        Raises :class:`~jobqueue.errors.TubeNameError`,
-        :class:`~jobqueue.errors.OptionError`, and when the function is decorated
-        :class:`~jobqueue.errors.TaskDefinitionError` or
-        :class:`~jobqueue.errors.DuplicateTaskError`.
+        - ``max_lost``: after its worker has crashed, frozen or been killed this many
+          times while it ran (3), the job is buried instead of run. None: never.
+        - ``time_limit``: the seconds that a job may run. Then
+          :class:`~jobqueue.errors.TimeLimitExceeded` is raised inside the task. None:
+          there is no limit, unless the worker has one.
+
+        Raises :class:`~jobqueue.errors.TubeNameError`, and
+        :class:`~jobqueue.errors.OptionError` for an invalid option. The decorator
+        raises :class:`~jobqueue.errors.TaskDefinitionError` for what can't be a task,
+        and :class:`~jobqueue.errors.DuplicateTaskError` if the tube already has another
+        task of this name.
+
+        >>> @queue.task("emails", retries=3, retry_on=OSError, time_limit=30)
+        ... def send(to, subject): ...
         """
         if callable(tube):
             raise TaskDefinitionError(
@@ -187,7 +203,7 @@ class JobQueue:
     def _register(
         self, func: Callable[P, R], tube: str, options: TaskOptions, caller: FrameType
     ) -> Putter[P, R]:
-        """Make a function a task, which the frame of ``caller`` decorates."""
+        """Make a function a task that is decorated where the frame ``caller`` is."""
         from jobqueue.task.signature import TaskSignature, code_of  # noqa: PLC0415 - see there
 
         signature = TaskSignature(func)
@@ -199,26 +215,29 @@ class JobQueue:
             broker_url=self._url,
             around=self._around,
             signing=self._signing,
-            # Where the decorator is as well as where the function is from: careless
-            # wrappers give all functions one origin, and helpers one decorator.
+            # Both the decorator's line and the function's origin: a wrapper without
+            # functools.wraps gives all functions one origin, a helper one line.
             location=SourceLocation.of(caller, func, code_of(func)),
         )
         putter = Putter(func, task, signature, self._pool)
         subscriber.register(task)
         return putter
 
-    @_MethodOfDefaultToo
+    @_DefaultQueueMethod
     def around(self, hook: H) -> H:
-        """Call a generator function around every job of this queue, in the worker.
+        """Register a hook: a generator function to run around every job of the queue.
 
-        It gets the :class:`~jobqueue.Job`, and yields once. What is before the yield
-        runs before the task, what is after it runs afterwards; a failure is raised at
-        the yield. Several nest: the first one given is the outermost. An error of the
-        hook's own is the job's failure; but a failure stays one, also if the hook
-        catches it and raises nothing. They run in the slot's thread, not on the event
-        loop, and a time limit does not count for them.
+        A worker calls it with the :class:`~jobqueue.Job`. The hook yields once: what
+        stands before the yield runs before the task, and what stands after it runs
+        afterwards. The error of a task that fails is raised at the yield.
 
-        Raises :class:`~jobqueue.errors.TaskDefinitionError` for anything else than a
+        Hooks nest: the one that was registered first is the outermost. If a hook raises
+        an error of its own, the job fails with that. A hook can't make a failed job
+        succeed: if it catches the error and raises none, the job still fails. Hooks run
+        in the worker's thread for the job, also if the task is ``async``, and their
+        time does not count towards the ``time_limit``.
+
+        Raises :class:`~jobqueue.errors.TaskDefinitionError` for anything but a
         generator function.
 
         >>> @queue.around
@@ -236,7 +255,7 @@ class JobQueue:
         return hook
 
     def close(self) -> None:
-        """Close the open connections; a later put opens a new one."""
+        """Close the open connections; a later put makes a new one."""
         self._pool.close()
 
     def __enter__(self) -> Self:

@@ -1,6 +1,6 @@
-"""The fixtures that pytest finds by itself wherever jobqueue is installed.
+"""Fixtures that pytest finds by itself wherever jobqueue is installed.
 
-What they need is imported when one is used, as this is imported by every pytest.
+They import what they need when they are used, as every run of pytest imports this.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 class RunJobs(Protocol):
-    """What the fixture ``run_jobs`` is: that of jobqueue.testing, the URL given."""
+    """The type of the fixture ``run_jobs``."""
 
     def __call__(
         self, tubes: Iterable[str] = (), *, reraise: bool = True
     ) -> list[RanJob]:
-        """Work jobs off until none is ready, and return what ran."""
+        """Run jobs until none is ready: see :func:`jobqueue.testing.run_jobs`."""
         ...
 
 
 @pytest.fixture
 def beanstalkd() -> Iterator[str]:
-    """Start a private broker, where all puts of the test go, and return its URL."""
+    """Start a private broker for all puts of the test, and return its URL."""
     from jobqueue import testing
 
     with testing.beanstalkd() as url:
@@ -37,7 +37,7 @@ def beanstalkd() -> Iterator[str]:
 
 @pytest.fixture
 def run_jobs(beanstalkd: str) -> RunJobs:
-    """Return a function that works the test's jobs off, in its own thread."""
+    """Return a function that runs the test's jobs, in the thread of the test."""
     from jobqueue import testing
 
     return functools.partial(testing.run_jobs, beanstalkd)
@@ -45,7 +45,7 @@ def run_jobs(beanstalkd: str) -> RunJobs:
 
 @pytest.fixture
 def eager() -> Iterator[None]:
-    """Have each put of the test run its task at once."""
+    """Make each put of the test run its task at once."""
     from jobqueue import testing
 
     with testing.eager():

@@ -1,4 +1,4 @@
-"""Connections that are kept open between puts."""
+"""ConnectionPool: connections that stay open between puts."""
 
 import os
 import weakref
@@ -16,29 +16,29 @@ T = TypeVar("T")
 
 
 class ConnectionPool:
-    """Open connections that wait for the next put, for any number of threads.
+    """Keeps connections to a broker open between puts, for any number of threads.
 
-    Takes the broker's URL as :meth:`Address.find` does, and looks at the environment
-    only when a connection is made. There are as many connections as there were puts at
-    one time; they belong to no thread. A child process starts with none: a connection
-    must not be shared across a fork.
+    The pool takes the broker's URL as :meth:`Address.find` does, and reads the
+    environment only when it makes a connection. It has as many connections as there
+    were puts at the same time; none belongs to a thread. A child process starts with
+    none, as a connection must not be shared across a fork.
     """
 
     def __init__(self, url: str | None = None) -> None:
         if url is not None:
             Address.parse(url)
         self._url = url
-        # Appended to and popped from by all threads: lists need no lock for that.
+        # All threads append to it and pop from it: a list needs no lock for that.
         self._idle: list[ProducerConnection] = []
-        self._era = object()  # a new one after each close
+        self._generation = object()  # a new one after each close
         self._pid = os.getpid()
         weakref.finalize(self, _close_all, self._idle)
 
     def put(self, tube: str, body: bytes, options: PutOptions) -> int:
-        """Put a job, like :meth:`ProducerConnection.put`.
+        """Put a job like :meth:`ProducerConnection.put`.
 
-        On a connection that proves dead (the broker was restarted, say) the put is
-        tried once more, on a new one.
+        If an idle connection proves dead, as after a restart of the broker, the job is
+        put once more, over a new connection.
         """
         return self._on_connection(ProducerConnection.put, tube, body, options)
 
@@ -49,11 +49,11 @@ class ConnectionPool:
         return self._on_connection(ProducerConnection.put_many, tube, bodies, options)
 
     def close(self) -> None:
-        """Close the connections: the idle ones now, those in use when they are free.
+        """Close the idle connections now, and those in use as soon as they are idle.
 
-        The next put makes a new one.
+        The next put makes a new connection.
         """
-        self._era = object()
+        self._generation = object()
         _close_all(self._idle)
 
     def _on_connection(
@@ -63,36 +63,37 @@ class ConnectionPool:
         *args: A.args,
         **kwargs: A.kwargs,
     ) -> T:
-        """Use an idle connection; or a new one, if there is none or it proves dead."""
-        era = self._era
+        """Use an idle connection, or a new one if there is none or it proves dead."""
+        generation = self._generation
         connection = self._take()
         if connection is not None:
             try:
                 return use(connection, *args, **kwargs)
             except ConnectionLostError:
-                self.close()  # the other idle ones are as dead
-                era = self._era
+                self.close()  # the other idle ones are dead, too
+                generation = self._generation
             finally:
-                self._give_back(connection, era)
+                self._give_back(connection, generation)
         connection = ProducerConnection(Address.find(self._url))
         try:
             return use(connection, *args, **kwargs)
         finally:
-            self._give_back(connection, era)
+            self._give_back(connection, generation)
 
     def _take(self) -> ProducerConnection | None:
         if self._pid != os.getpid():
-            self.close()  # this process's copies only: the parent's stay open
+            self.close()  # closes this process's copies only: the parent's stay open
             self._pid = os.getpid()
         try:
             return self._idle.pop()
         except IndexError:
             return None
 
-    def _give_back(self, connection: ProducerConnection, era: object) -> None:
+    def _give_back(self, connection: ProducerConnection, generation: object) -> None:
         if connection.is_open:
             self._idle.append(connection)
-            if era is not self._era:  # closed meanwhile, maybe just before the append
+            # Looked at after the append, as close() may be called just before it.
+            if generation is not self._generation:
                 _close_all(self._idle)
 
 

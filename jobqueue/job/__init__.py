@@ -1,1 +1,1 @@
-"""One job: its body, its signature, its context in a task, and what becomes of it."""
+"""One job: its body and signature, its context in a task, and its outcome."""

@@ -1,4 +1,4 @@
-"""How long a job that failed waits until it is tried again."""
+"""Backoff: the pause before a failed job is tried again."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -13,16 +13,16 @@ LONGEST = 3600.0  # seconds
 
 
 def exponential(retry: int) -> float:
-    """Return any number of seconds up to 1, 2, 4, and so on, and up to an hour at most.
+    """Return a random pause of up to 1, 2, 4 seconds and so on, an hour at most.
 
-    Chance has all of the span ("full jitter"), so that jobs that failed together, when
-    a service went down, don't come back together to bring it down again.
+    The pause is anything from 0 to that limit ("full jitter"), so that jobs that failed
+    together, when a service went down, don't return together and bring it down again.
     """
     return random_fraction() * min(LONGEST, 2.0 ** min(retry - 1, 12))
 
 
 def check_backoff(backoff: Backoff) -> None:
-    """Raise :class:`~jobqueue.errors.OptionError` for what can't be a backoff."""
+    """Raise :class:`~jobqueue.errors.OptionError` for an invalid backoff."""
     if callable(backoff):
         return
     if isinstance(backoff, Sequence) and not isinstance(backoff, str | bytes):
@@ -40,10 +40,10 @@ def check_backoff(backoff: Backoff) -> None:
 
 
 def pause(backoff: Backoff, retry: int) -> int:
-    """Return for how many seconds to wait before a retry, which is counted from 1.
+    """Return the pause before a retry, in seconds. Retries are counted from 1.
 
-    Raises what a function given as ``backoff`` raises, and
-    :class:`~jobqueue.errors.OptionError` if it returns no delay.
+    If ``backoff`` is a function, raises whatever that raises, and
+    :class:`~jobqueue.errors.OptionError` if it returns no valid delay.
     """
     if callable(backoff):
         return whole_seconds("what backoff returns", backoff(retry))
@@ -53,8 +53,9 @@ def pause(backoff: Backoff, retry: int) -> int:
 
 
 def random_fraction() -> float:
-    """Return any number from 0 to 1, each as likely as any other.
+    """Return a random number from 0 to 1, uniformly distributed.
 
-    The module random is slow to import, and can't be when no file can be opened.
+    Does without the module random, which is slow to import, and can't be imported when
+    the process has no file descriptor left.
     """
     return int.from_bytes(os.urandom(4)) / (2**32 - 1)

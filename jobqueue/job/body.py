@@ -1,4 +1,4 @@
-"""The job's body: from a function's arguments to bytes, and back with every check."""
+"""The body of a job: encoded from a function's arguments, decoded with every check."""
 
 import json
 import math
@@ -8,12 +8,12 @@ from typing import NamedTuple, NoReturn
 from jobqueue.errors import ArgumentError, BadJobError
 
 _KEYS = frozenset({"func_name", "tube", "kwargs"})
-_SIGNATURE = "signature"  # a fourth key, if the job is signed: see signing.py
+_SIGNATURE = "signature"  # the fourth key of a signed job: see signing.py
 _EXPECTED = 'expected a JSON object with the keys "func_name", "tube" and "kwargs"'
 
 
 class Message(NamedTuple):
-    """One call of a task: what a job's body says."""
+    """One call of a task, as the body of a job says it."""
 
     func_name: str
     tube: str
@@ -21,7 +21,7 @@ class Message(NamedTuple):
 
 
 class Encoder:
-    """Makes the bodies of one task's jobs: compact UTF-8 JSON."""
+    """Encodes the bodies of one task's jobs as compact UTF-8 JSON."""
 
     def __init__(self, func_name: str, tube: str) -> None:
         self._func_name = func_name
@@ -31,23 +31,23 @@ class Encoder:
     def encode(self, kwargs: Mapping[str, object]) -> bytes:
         """Return the body of a job with these arguments.
 
-        JSON changes some values silently: tuples become lists, and the integer, float,
-        bool and None keys of a dict become strings.
+        JSON silently changes some values: tuples become lists, and int, float, bool and
+        None keys of a dict become strings.
 
-        Raises :class:`~jobqueue.errors.ArgumentError` (a ``TypeError``) naming the
-        argument that JSON can't carry.
+        Raises :class:`~jobqueue.errors.ArgumentError` (a ``TypeError``), which names
+        the argument that JSON can't carry.
         """
         try:
             return f"{self._head}{_JSON.encode(kwargs)}}}".encode()
-        except Exception as error:  # values may be of classes that raise anything
+        except Exception as error:  # the class of a value may raise anything
             raise ArgumentError(_explain(self._func_name, kwargs, error)) from error
 
 
 def decode(body: bytes) -> Message:
-    """Return the message in a job's body.
+    """Return the message in the body of a job.
 
-    Raises :class:`~jobqueue.errors.BadJobError`, which says what was expected, for
-    whatever bytes are not a message. The body's content is never part of the error.
+    Raises :class:`~jobqueue.errors.BadJobError` for any bytes that are not a message.
+    The error says what was expected, and shows nothing of the body's content.
     """
     try:
         content = _parse(body.decode())
@@ -74,7 +74,7 @@ def decode(body: bytes) -> Message:
 
 
 def _parse(text: str) -> object:
-    """Return what JSON says; a body as jobqueue makes them needs no second look."""
+    """Return the content of JSON, by a short cut for bodies as jobqueue writes them."""
     if text.startswith("{"):
         content, end = _DECODER.raw_decode(text)
         if end == len(text):
@@ -88,7 +88,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 _JSON = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, separators=(",", ":")
-)  # made once: json.dumps with options makes one for each call
+)  # made once: json.dumps with options makes an encoder for each call
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
@@ -109,7 +109,7 @@ def _json_type(value: object) -> str:
 
 
 def _describe(content: object) -> str:
-    """Say what is wrong with the content of a body."""
+    """Return what is wrong with the content of a body."""
     if not isinstance(content, dict):
         return f"the body is {_json_type(content)} in JSON"
     missing = sorted(_KEYS - content.keys())
@@ -122,21 +122,21 @@ def _describe(content: object) -> str:
 
 
 def _explain(func_name: str, kwargs: Mapping[str, object], error: Exception) -> str:
-    """Say which argument it was that made encoding fail."""
+    """Return which argument made encoding fail, and why."""
     for name, value in kwargs.items():
         try:
             problem = next(_problems(name, value), None)
         except RecursionError:
             problem = f"{name} is nested too deeply, or contains itself"
-        except Exception as odd:  # noqa: BLE001 - a value's own code: any at all
-            problem = f"{name} raises {type(odd).__name__} when looked at"
+        except Exception as raised:  # noqa: BLE001 - a value's own code may raise anything
+            problem = f"{name} raises {type(raised).__name__} when looked at"
         if problem:
             return f"{func_name}() can't be put: {problem}, which JSON can't carry"
     return f"{func_name}() can't be put: {error}"
 
 
 def _problems(path: str, value: object) -> Iterator[str]:
-    """Yield what JSON can't carry in a value, each with the way to it."""
+    """Yield each part of a value that JSON can't carry, with the path to it."""
     match value:
         case None | bool():
             pass

@@ -1,4 +1,4 @@
-"""The job that a task runs for, as the task itself sees it."""
+"""Job: what a task can see of the job that it runs for."""
 
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -12,20 +12,24 @@ if TYPE_CHECKING:
 
 
 class JobControl(Protocol):
-    """What a job's holder can ask of the broker."""
+    """What the worker that holds a job can ask of the broker."""
 
     def touch(self) -> bool:
-        """Start the time to run anew; False if the reservation was lost."""
+        """Restart the job's time to run. Return False if the reservation was lost."""
         ...
 
     def stats(self) -> "JobStats | None":
-        """Return what the broker counts; None if the reservation was lost."""
+        """Return what the broker counts of the job, or None if that was lost."""
         ...
 
 
-@dataclass(slots=True)  # not frozen, as that would take three times as long to make
+@dataclass(slots=True)  # not frozen: that takes three times as long to make
 class Job:
-    """One call of a task, on its way through a worker."""
+    """One call of a task, while a worker runs it.
+
+    ``id`` is beanstalkd's: it starts at 1 again when a server without a binlog
+    restarts, so use it in no durable key. ``kwargs`` are the arguments.
+    """
 
     id: int
     func_name: str
@@ -35,10 +39,11 @@ class Job:
 
     @property
     def attempt(self) -> int:
-        """How many times the broker has handed the job out, this time included.
+        """How many times the broker has handed out the job, this time included.
 
-        Asks the broker. Raises :class:`~jobqueue.errors.ReservationLostError` and other
-        errors of :class:`~jobqueue.errors.BrokerError`.
+        Each use asks the broker. Raises :class:`~jobqueue.errors.ReservationLostError`
+        if the job is no longer reserved for this worker, and other kinds of
+        :class:`~jobqueue.errors.BrokerError` if the broker does not answer.
         """
         stats = self.reservation.stats()
         if stats is None:
@@ -46,11 +51,12 @@ class Job:
         return stats.reserves
 
     def touch(self) -> None:
-        """Start the job's time to run anew.
+        """Restart the job's time to run (``ttr``), as beanstalkd's ``touch`` does.
 
-        The worker does so by itself, for as long as the task runs. Raises
-        :class:`~jobqueue.errors.ReservationLostError` if that was over, and other
-        errors of :class:`~jobqueue.errors.BrokerError`.
+        A worker does so by itself for as long as the task runs. A task may call this to
+        learn whether the job is still its own: raises
+        :class:`~jobqueue.errors.ReservationLostError` if it is not, and other kinds of
+        :class:`~jobqueue.errors.BrokerError` if the broker does not answer.
         """
         if not self.reservation.touch():
             raise self._lost()
@@ -69,9 +75,9 @@ running: ContextVar[Job] = ContextVar("jobqueue_running_job")
 def current_job() -> Job:
     """Return the job that the calling code runs for, in a worker.
 
-    Works in the task's own thread, in its ``async`` code, and in what passes the
-    context on, as ``asyncio.to_thread`` does. Raises
-    :class:`~jobqueue.errors.NoCurrentJobError` elsewhere.
+    Works in the task's thread, in ``async`` code of the task, and wherever the context
+    is passed on, as by ``asyncio.to_thread``. Raises
+    :class:`~jobqueue.errors.NoCurrentJobError` everywhere else.
 
     >>> current_job().id
     1

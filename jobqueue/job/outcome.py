@@ -1,4 +1,4 @@
-"""What becomes of a job, as values, and the one rule that decides it."""
+"""The one rule that decides what becomes of a failed job, and what it depends on."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -18,16 +18,19 @@ if TYPE_CHECKING:
     from jobqueue.broker.stats import JobStats
 
 KICKS_REACH_MAX = "Kicks reach max"
-_LONGEST_MOMENT = 256  # seconds
+_LONGEST_DEFERRAL = 256  # seconds
 
 RetryOn = type[BaseException] | Iterable[type[BaseException]]
 
 
 class Retry(Exception):  # noqa: N818 - a task says `raise Retry(delay=60)`
-    """Raised by a task: try this job again, if any of its retries are left.
+    """Raised by a task: try this job again, if it has retries left.
 
-    ``delay`` is in how many seconds; without one, the task's backoff says it. Raises
-    :class:`~jobqueue.errors.OptionError` for a delay that is none.
+    The ``reason`` is logged. ``delay`` is the pause before the retry: a number of
+    seconds or a timedelta; without one, the task's ``backoff`` says it. If no retries
+    are left (by default there are none), the job has failed as with any other error.
+
+    Raises :class:`~jobqueue.errors.OptionError` for an invalid delay.
 
     >>> raise Retry("too many requests", delay=60)
     """
@@ -41,15 +44,17 @@ class Retry(Exception):  # noqa: N818 - a task says `raise Retry(delay=60)`
 
 
 class Bury(Exception):  # noqa: N818 - a task says `raise Bury("why")`
-    """Raised by a task: bury this job at once, and log the reason.
+    """Raised by a task: bury this job now, whatever retries are left; log the reason.
 
-    Neither this nor :class:`Retry` is a :class:`~jobqueue.errors.JobQueueError`, so
-    that a task that catches those (around a put, say) does not swallow its own verdict.
+    Neither this nor :class:`Retry` is a :class:`~jobqueue.errors.JobQueueError`. So a
+    task that catches those, for example around a put, does not catch its own verdict.
+
+    >>> raise Bury("the account is closed")
     """
 
 
-class RunLater(Exception):  # noqa: N818 - it is a verdict, as the two before are
-    """Raised by the worker itself: put this job back for a moment. It has not run."""
+class RunLater(Exception):  # noqa: N818 - a verdict, as the two before
+    """Raised by the worker: release this job for a moment, as it can't run now."""
 
 
 class _Limits(NamedTuple):
@@ -73,7 +78,7 @@ class RetryPolicy(_Limits):
         max_kicks: int | None = 3,
         max_lost: int | None = 3,
     ) -> Self:
-        """Raise :class:`~jobqueue.errors.OptionError` for what can't be."""
+        """Raise :class:`~jobqueue.errors.OptionError` for an invalid value."""
         _check_count("retries", retries)
         check_backoff(backoff)
         _check_count("max_kicks", max_kicks, or_none=True)
@@ -82,17 +87,17 @@ class RetryPolicy(_Limits):
         return super().__new__(cls, retries, classes, backoff, max_kicks, max_lost)
 
     def retries_left(self, stats: "JobStats") -> int:
-        """Return how many more times a job may be tried."""
+        """Return how many retries a job has left."""
         return max(0, self.retries * stats.allowances - stats.releases)
 
     def is_last_chance(self, stats: "JobStats") -> bool:
-        """Tell whether a job was lost before, and may be only once more."""
+        """Return whether a job was lost before, and may be lost only once more."""
         return self.max_lost is not None and (
             0 < stats.lost == self.max_lost * stats.allowances - 1
         )
 
     def check_lost(self, stats: "JobStats") -> None:
-        """Raise CrashLoopError for a job that was lost too often to be run again."""
+        """Raise CrashLoopError for a job that was lost ``max_lost`` times."""
         if self.max_lost is not None and stats.lost >= self.max_lost * stats.allowances:
             raise CrashLoopError(
                 f"its worker was lost {stats.lost} times while it ran: killed, "
@@ -101,20 +106,20 @@ class RetryPolicy(_Limits):
 
 
 def decide(error: BaseException, stats: "JobStats", policy: RetryPolicy) -> Outcome:
-    """Decide what becomes of a job that failed.
+    """Return what becomes of a job that failed.
 
     A job that can't be run, or whose task raised :class:`Bury`, is buried whatever its
-    history. Any other failure is retried while retries are left, if it is one that is
-    to be retried; :class:`Retry` always is. Then it buries the job, until operators
-    have kicked it ``max_kicks`` times in vain; then the job is deleted.
+    history. After any other failure the job is released to be tried again, if it has
+    retries left, and the error is one of ``retry_on``, or :class:`Retry`. If not, the
+    job is buried, or deleted if it has already been kicked ``max_kicks`` times.
 
-    Each kick grants the limits anew. Raises what a ``backoff`` function raises.
+    Each kick grants all limits anew. Raises whatever a ``backoff`` function raises.
     """
-    kind = type(error)  # not isinstance(), which runs code of a task's own error
+    kind = type(error)  # isinstance() would run code of the error's own class
     if issubclass(kind, BadJobError | Bury):
         return Buried(stats.priority)
     if issubclass(kind, RunLater):
-        return Released(stats.priority, _moment(stats))
+        return Released(stats.priority, _deferral(stats))
     retried = issubclass(kind, (Retry, *policy.retry_on))
     if retried and policy.retries_left(stats):
         return Released(stats.priority, _delay(error, stats, policy))
@@ -123,9 +128,9 @@ def decide(error: BaseException, stats: "JobStats", policy: RetryPolicy) -> Outc
     return Buried(stats.priority)
 
 
-def _moment(stats: "JobStats") -> int:
-    """Return how long to put a job back that another is in the way of."""
-    longest: int = min(2 ** min(stats.releases + 1, 10), _LONGEST_MOMENT)
+def _deferral(stats: "JobStats") -> int:
+    """Return the delay of a job deferred because another holds the last-chance lock."""
+    longest: int = min(2 ** min(stats.releases + 1, 10), _LONGEST_DEFERRAL)
     return round(longest / 2 * (1 + random_fraction()))
 
 
@@ -137,7 +142,7 @@ def _delay(error: BaseException, stats: "JobStats", policy: RetryPolicy) -> int:
 
 
 def _classes(given: RetryOn) -> tuple[type[BaseException], ...]:
-    kinds: Iterable[object]  # whatever the types promise
+    kinds: Iterable[object]  # not yet checked, whatever the type promises
     kinds = given if isinstance(given, Iterable) else (given,)
     return tuple(_exception_class(kind, given) for kind in kinds)
 

@@ -1,8 +1,8 @@
-r"""Signed jobs: a fourth key in the body shows that it was put by one who may.
+r"""Signed jobs: a fourth key in the body proves that its producer knows the secret.
 
-The signature is the HMAC-SHA256 of ``b"jobqueue v1\n"`` and of the body as it is put
-without one. It goes in as the last key, so that what it is of are the very bytes before
-it: any language can make one, and nothing depends on how it writes numbers or strings.
+The signature is the HMAC-SHA256 of ``b"jobqueue v1\n"`` and the body without signature.
+It is the last key of the body, so that the signed bytes are those before it. Therefore
+any language can sign, however it writes numbers and strings.
 """
 
 import os
@@ -16,7 +16,7 @@ SHORTEST = 16  # bytes
 
 Secret = str | bytes | Sequence[str | bytes]
 
-# Signatures that the same secret makes for anything else are none of a job.
+# A prefix, so that what the same secret signs elsewhere is not valid for a job.
 _CONTEXT = b"jobqueue v1\n"
 _KEY = b',"signature":"'
 _DIGITS = 64
@@ -25,15 +25,15 @@ _LENGTH = len(_KEY) + _DIGITS + len(_END)
 
 
 class Signing:
-    """What jobs are signed with and checked against: the secrets, or nothing at all.
+    """Signs jobs and checks their signatures, with one secret, several, or none.
 
-    The first secret signs, and any of them is accepted, so that they can be changed one
-    by one. A string holds one, or several between whitespace. Without a ``secret``,
-    ``$JOBQUEUE_SECRET`` counts; it is looked up when the first job is signed or
-    checked, and every method may raise :class:`~jobqueue.errors.OptionError` for it.
+    The first secret signs, and each is accepted, so that they can be replaced one by
+    one. A string holds one secret, or several separated by whitespace. Without a
+    ``secret``, ``$JOBQUEUE_SECRET`` counts. It is read when the first job is signed or
+    checked: every method raises :class:`~jobqueue.errors.OptionError` if it is invalid.
 
     Raises :class:`~jobqueue.errors.OptionError` for a ``secret`` of less than 16 bytes.
-    No error shows a secret, and no ``repr``.
+    No error and no ``repr`` shows a secret.
     """
 
     def __init__(self, secret: Secret | None = None) -> None:
@@ -51,7 +51,7 @@ class Signing:
         return bool(self._secrets)
 
     def sign(self, body: bytes) -> bytes:
-        """Return the body with its signature; without a secret, as it is."""
+        """Return the body with its signature, or as it is if there is no secret."""
         if not self._secrets:
             return body
         signature = _signature(self._secrets[0], body)
@@ -60,7 +60,7 @@ class Signing:
     def check(self, body: bytes) -> None:
         """Raise SignatureError for a body that is not signed with one of the secrets.
 
-        Without a secret, any body will do.
+        Without a secret, every body is accepted.
         """
         if not self._secrets:
             return
@@ -89,7 +89,7 @@ def _signature(secret: bytes, body: bytes) -> bytes:
 
 
 def _checked(name: str, given: object) -> tuple[bytes, ...]:
-    """Return the secrets, if they are good enough."""
+    """Return the secrets. Raises OptionError if one is invalid, or there is none."""
     items = given if isinstance(given, list | tuple) else [given]
     found = tuple(secret for item in items for secret in _split(name, item))
     if not found:
@@ -111,7 +111,7 @@ def _split(name: str, item: object) -> list[bytes]:
             f"{name} has to be a str, bytes, or a list of these: no {kind}"
         )
     try:
-        # surrogateescape: the environment's own bytes, if they are not UTF-8.
+        # surrogateescape: the very bytes of the environment, even if not UTF-8.
         return [word.encode(errors="surrogateescape") for word in item.split()]
     except UnicodeEncodeError:
         raise OptionError(f"{name} has a lone surrogate, which no UTF-8 has") from None

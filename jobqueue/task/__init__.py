@@ -1,1 +1,1 @@
-"""What a task is: its definition, its options, its registry, and putting it."""
+"""Tasks: their definition, options and registry, and putting jobs for them."""

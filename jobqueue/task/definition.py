@@ -1,4 +1,4 @@
-"""A task: a decorated function, and where in the source it stands."""
+"""Task: a decorated function with its options, and its place in the source."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SourceLocation(NamedTuple):
-    """The line of source that registered a task, and where its function is from."""
+    """The line that registered a task, and the origin of the task's function."""
 
     file: str
     line: int
@@ -27,7 +27,7 @@ class SourceLocation(NamedTuple):
     def of(
         cls, frame: "FrameType", func: Callable[..., Any], code: "CodeType | None"
     ) -> "SourceLocation":
-        """Return the place where a frame is now, as it registers a function."""
+        """Return the line at which a frame is now, with the origin of a function."""
         return cls(
             file=os.path.realpath(frame.f_code.co_filename),
             line=frame.f_lineno,
@@ -39,12 +39,12 @@ class SourceLocation(NamedTuple):
         )
 
     def is_same(self, other: "SourceLocation") -> bool:
-        """Tell whether a task from the other place is this place's task once more.
+        """Return whether a task from the other location is this location's task again.
 
-        It is when the same line ran again, and also when its file did: a module that
-        was reloaded (perhaps edited), or that ran as ``__main__`` and was imported by
-        its name after that, has another module spec. Two lines of one run of a file
-        are two tasks, and so are two functions that a helper registers in one line.
+        It is, if the same line has run again, or if the whole file has: when a module
+        is reloaded (perhaps edited), or has run as ``__main__`` and is then imported by
+        its name, its module spec is another one. Two lines of a file that ran once are
+        two tasks, and so are two functions that a helper registers in one line.
         """
         return (self.file, self.function) == (other.file, other.function) and (
             self.line == other.line or self.loaded_as is not other.loaded_as
@@ -55,15 +55,15 @@ class SourceLocation(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A decorated function, and what a worker has to know to run its jobs."""
+    """A decorated function, with all that a worker needs to run its jobs."""
 
     tube: str
     func_name: str
     func: Callable[..., Any]
     options: TaskOptions
-    broker_url: str | None  # of its queue; None: of the environment, or the default
-    around: "Sequence[Around]"  # the hooks of its queue, also those yet to come
-    signing: Signing  # of its queue
+    broker_url: str | None  # its queue's; None: the environment says it
+    around: "Sequence[Around]"  # the queue's own list of hooks, which may grow
+    signing: Signing  # its queue's
     location: SourceLocation
 
     @property

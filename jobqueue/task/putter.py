@@ -1,4 +1,4 @@
-"""What a decorated function becomes: it still can be called, and it can be put."""
+"""Putter: what the decorator returns, a function that can be put as well as called."""
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,10 +22,11 @@ T = TypeVar("T")
 
 
 class Putter(Generic[P, R_co]):
-    """A task: call it to run the function here and now, or put it for a worker.
+    """A task: call it to run its function here and now, put it to have a worker run it.
 
-    Made by :meth:`JobQueue.task <jobqueue.JobQueue.task>`. It keeps the function's
-    name, docstring, signature and types; the function itself is ``__wrapped__``.
+    :meth:`JobQueue.task <jobqueue.JobQueue.task>` makes it of a function, and it keeps
+    the name, docstring, signature and types of that. The function itself is
+    ``__wrapped__``.
     """
 
     __name__: str
@@ -54,19 +55,20 @@ class Putter(Generic[P, R_co]):
         return self._call(*args, **kwargs)
 
     def put(self, /, *args: P.args, **kwargs: P.kwargs) -> int:
-        """Put a job that calls the function with these arguments; return its id.
+        """Put a job that calls the function with these arguments, and return its id.
 
-        The arguments travel by name and as JSON: tuples arrive as lists, and the keys
-        of a dict as strings. Defaults are not sent: those of the worker's code hold.
+        Arguments travel by name, as JSON: a tuple arrives as a list, and the keys of a
+        dict as strings. Default values are not sent; the worker's code has its own.
 
-        If the connection breaks after the job was sent, nobody can tell whether it was
-        taken. It is put once more then, so the job may be there twice.
+        If an idle connection breaks before the broker has confirmed the job, the job is
+        put once more, over a new connection: the broker may then have it twice.
 
-        Raises :class:`~jobqueue.errors.ArgumentError` (a ``TypeError``) for arguments
-        that the function does not take, and for one that JSON can't carry;
-        :class:`~jobqueue.errors.JobTooBigError` if the broker finds the job too big;
-        and :class:`~jobqueue.errors.BrokerError` (a ``ConnectionError``) if the broker
-        can't be reached, does not answer within 5 seconds, or takes no jobs.
+        Raises :class:`~jobqueue.errors.ArgumentError` (a ``TypeError``) if the function
+        does not take the arguments, or JSON can't carry one;
+        :class:`~jobqueue.errors.JobTooBigError` (a ``ValueError``) if the job is larger
+        than the broker allows; and :class:`~jobqueue.errors.BrokerError` (a
+        ``ConnectionError``) if the broker can't be reached, does not answer within 5
+        seconds, or takes no jobs.
 
         >>> task_one.put(arg1="a", arg2="b", arg3="c")
         1
@@ -78,27 +80,30 @@ class Putter(Generic[P, R_co]):
     async def aput(self, /, *args: P.args, **kwargs: P.kwargs) -> int:
         """Put a job like :meth:`put`, without blocking the event loop.
 
-        The broker is talked to in a thread of the loop's default executor. Cancelling
-        does not take a job back that is on its way.
+        A thread of the loop's default executor talks to the broker. Cancelling this
+        does not take back a job that is on its way.
+
+        Raises the errors of :meth:`put`.
 
         >>> await task_one.aput(arg1="a", arg2="b", arg3="c")
         1
         """
-        body = self._body(args, kwargs)  # here and now: a mistake needs no thread
+        body = self._body(args, kwargs)  # raises for wrong arguments before any thread
         destination = Redirection.destination or self._pool
         return await _in_thread(destination.put, self._tube, body, self._options.put)
 
     def put_many(self, items: Iterable[Mapping[str, object]], /) -> list[int]:
-        """Put a job for each item, a dict of arguments; return the ids in order.
+        """Put a job for each item, a dict of arguments, and return the ids in order.
 
-        Much faster than one by one: hundreds of jobs go out in one write, over one
-        connection. The items are taken from the iterable as they are sent, so a
-        generator of millions costs no more memory than its ids.
+        This is much faster than single puts: hundreds of jobs go out in one write, over
+        one connection. Items are taken from the iterable as they are sent, so that a
+        generator of millions needs no more memory than their ids.
 
-        Raises :class:`~jobqueue.errors.PutManyError` for an item that can't be put, or
-        an error of the iterable itself. It says which item it was, and has the ids of
-        those that were put; no later item is, but for some that were on their way. If
-        no item was taken from the iterable yet, raises the errors of :meth:`put`.
+        Raises :class:`~jobqueue.errors.PutManyError` if an item can't be put, or if the
+        iterable raises an error. The PutManyError has the number of that item, and the
+        ids of the jobs that were put. Later items are not put, except for some that
+        were already on their way. An error before the first item is taken from the
+        iterable is raised as :meth:`put` raises it.
 
         >>> task_one.put_many({"arg1": n, "arg2": "b", "arg3": "c"} for n in range(3))
         [1, 2, 3]
@@ -110,7 +115,11 @@ class Putter(Generic[P, R_co]):
     async def aput_many(self, items: Iterable[Mapping[str, object]], /) -> list[int]:
         """Put many jobs like :meth:`put_many`, without blocking the event loop.
 
-        A thread takes the items from the iterable.
+        A thread of the loop's default executor takes the items from the iterable and
+        talks to the broker.
+
+        >>> await task_one.aput_many([{"arg1": "a", "arg2": "b", "arg3": "c"}])
+        [1]
         """
         return await _in_thread(self.put_many, items)
 
@@ -122,16 +131,21 @@ class Putter(Generic[P, R_co]):
         priority: int | None = None,
         ttr: int | None = None,
     ) -> Self:
-        """Return a task that puts with these options; this one stays as it is.
+        """Return a copy of this task that puts its jobs with other options.
 
-        ``delay``: seconds, as an int, a float or a timedelta, until a worker may have
-        the job; rounded up to whole seconds. ``at``: the same as a point in time, a
-        datetime with a timezone; one in the past is now. ``priority``: from 0, the most
-        urgent, to 4294967295; usually 65536. ``ttr``: for how many seconds, at least 1
-        and usually 60, a worker may keep the job to itself. What is not given stays as
-        it was.
+        - ``delay``: the seconds until a worker may take the job, as an int, a float or
+          a timedelta; rounded up to whole seconds.
+        - ``at``: the same as a point in time, a datetime with a timezone. One in the
+          past means now.
+        - ``priority``: from 0, the most urgent, to 4294967295.
+        - ``ttr``: the seconds, at least 1, after which beanstalkd gives the job to
+          another worker if the first one has died or frozen.
 
-        Raises :class:`~jobqueue.errors.OptionError` (a ``ValueError``).
+        An option that is not given stays as it is; ``delay`` replaces an ``at``, and
+        the other way round.
+
+        Raises :class:`~jobqueue.errors.OptionError` (a ``ValueError``) for an option of
+        a wrong type or out of its range, and for ``delay`` together with ``at``.
 
         >>> task_one.options(delay=60, priority=0).put(arg1="a", arg2="b", arg3="c")
         1
@@ -142,7 +156,7 @@ class Putter(Generic[P, R_co]):
         return other
 
     def __reduce__(self) -> str:
-        """Pickle by name, as functions are: for a process pool, or spawn."""
+        """Pickle by name, as functions are, for process pools and spawned processes."""
         return self.__qualname__
 
     def __repr__(self) -> str:
@@ -165,6 +179,6 @@ class Putter(Generic[P, R_co]):
 
 
 async def _in_thread(call: Callable[A, T], /, *args: A.args, **kwargs: A.kwargs) -> T:
-    import asyncio  # noqa: PLC0415 - slow to import, and most producers don't need it
+    import asyncio  # noqa: PLC0415 - slow to import, and few producers need it
 
     return await asyncio.to_thread(call, *args, **kwargs)

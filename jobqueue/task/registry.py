@@ -1,8 +1,8 @@
-"""The map from a tube and a function's name to the task registered there.
+"""The registry of tasks: a map from tube and function name to the task.
 
-Decorators fill it when their module is imported: in the producer's process, where
-nobody reads it, and in the worker's, where it says what to call. That is the whole
-trick of the library.
+The decorator enters each task when its module is imported. That happens in the
+producer's process, where nothing reads the map, and in the worker's process, which
+looks up there which function to call for a job. This is the whole trick of the library.
 """
 
 import sys
@@ -20,10 +20,10 @@ class Subscriber:
         self._tubes: dict[str, dict[str, Task]] = {}
 
     def register(self, task: Task) -> None:
-        """Enter a task; the same function seen again replaces what it was before.
+        """Enter a task, in place of an earlier definition of the same function.
 
-        Raises :class:`~jobqueue.errors.DuplicateTaskError` for another function of a
-        name that the tube has already: its jobs could not be told apart.
+        Raises :class:`~jobqueue.errors.DuplicateTaskError` if the tube has a task of
+        this name that is a different function: their jobs could not be told apart.
         """
         tasks = self._tubes.setdefault(task.tube, {})
         known = tasks.get(task.func_name)
@@ -44,7 +44,7 @@ class Subscriber:
         return self._tubes.get(tube, {}).get(func_name)
 
     def find_in(self, tubes: Collection[str]) -> Callable[[str, str], Task | None]:
-        """Return a :meth:`find` that knows these tubes only."""
+        """Return a function like :meth:`find` that finds tasks of these tubes only."""
 
         def find(tube: str, func_name: str) -> Task | None:
             return self.find(tube, func_name) if tube in tubes else None
@@ -61,7 +61,7 @@ class Subscriber:
 
 
 def _is_interactive(func: Callable[..., Any]) -> bool:
-    """Tell whether a function was typed at a prompt, where one is often redefined."""
+    """Return whether a function was typed at a prompt, where redefining is usual."""
     main = sys.modules["__main__"]
     return func.__module__ == "__main__" and not hasattr(main, "__file__")
 

@@ -1,6 +1,6 @@
-"""What a function takes: which can be a task, and which arguments fit one.
+"""TaskSignature: which functions can be tasks, and which arguments fit one.
 
-Imported when a function is decorated: who only imports jobqueue does without inspect.
+Imported lazily by the decorator, to keep ``inspect`` out of ``import jobqueue``.
 """
 
 import inspect
@@ -13,9 +13,10 @@ _BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_O
 
 
 class TaskSignature:
-    """The name and the parameters of a function that can be a task.
+    """The name and the parameters of a task's function.
 
-    Raises :class:`~jobqueue.errors.TaskDefinitionError` for one that can't be.
+    Raises :class:`~jobqueue.errors.TaskDefinitionError` for a function that can't be a
+    task.
     """
 
     def __init__(self, func: Callable[..., object]) -> None:
@@ -32,8 +33,8 @@ class TaskSignature:
     ) -> Mapping[str, object]:
         """Return the arguments of a call by name.
 
-        Raises :class:`~jobqueue.errors.ArgumentError` where the call would raise a
-        TypeError, and for arguments that can't be given by name.
+        Raises :class:`~jobqueue.errors.ArgumentError` if the call would raise a
+        TypeError, and for positional arguments that have no name.
         """
         if not args and self._required <= kwargs.keys() <= self._names:
             return kwargs
@@ -54,15 +55,15 @@ class TaskSignature:
             )
 
     def _argument_names(self) -> tuple[frozenset[str], frozenset[str]]:
-        """Return the names that can be given, and those that must be."""
+        """Return the names of all arguments, and those of the required ones."""
         names, required = set(), set()
         for name, parameter in self._signature.parameters.items():
-            needed = parameter.default is parameter.empty
+            is_required = parameter.default is parameter.empty
             if parameter.kind in _BY_NAME:
                 names.add(name)
-                if needed:
+                if is_required:
                     required.add(name)
-            elif parameter.kind is parameter.POSITIONAL_ONLY and needed:
+            elif parameter.kind is parameter.POSITIONAL_ONLY and is_required:
                 raise TaskDefinitionError(
                     f"{self.func_name}() can't be a task: a job carries its arguments "
                     f"by name, and {name!r} is positional-only"
@@ -70,12 +71,12 @@ class TaskSignature:
         return frozenset(names), frozenset(required)
 
     def _misfit(self, kwargs: Mapping[str, object], error: TypeError) -> str:
-        """Say what is wrong with a call, as the call itself would."""
+        """Return what is wrong with a call, in the words of the call's own error."""
         parameters = self._signature.parameters
         takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
         unknown = [name for name in kwargs if name not in parameters]
         name = self.func_name
-        if unknown and not takes_any:  # signature.bind would name what is missing first
+        if unknown and not takes_any:  # signature.bind would name missing ones first
             problem = f"got an unexpected keyword argument {unknown[0]!r}"
         else:
             problem = str(error)
@@ -98,12 +99,12 @@ class TaskSignature:
 
 
 def code_of(func: Callable[..., object]) -> CodeType | None:
-    """Return the code of the function that decorators have wrapped."""
+    """Return the code of the innermost function, which decorators have wrapped."""
     return getattr(inspect.unwrap(func), "__code__", None)
 
 
 def check_hook(hook: object) -> None:
-    """Raise :class:`~jobqueue.errors.TaskDefinitionError` for no generator function."""
+    """Raise TaskDefinitionError for a hook that is not a generator function."""
     if not inspect.isgeneratorfunction(hook):
         raise TaskDefinitionError(
             f"{hook!r} can't be called around jobs: it has to be a function that "
@@ -111,7 +112,8 @@ def check_hook(hook: object) -> None:
         )
 
 
-def _name_of(func: object) -> str:  # whatever the types promise
+def _name_of(func: object) -> str:
+    """Return the name of a function. Raises TaskDefinitionError for anything else."""
     name = str(getattr(func, "__name__", ""))
     if not callable(func) or isinstance(func, type) or not name.isidentifier():
         raise TaskDefinitionError(

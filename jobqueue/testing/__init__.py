@@ -1,7 +1,7 @@
-"""For tests of one's own tasks: a private broker, and running their jobs right here.
+"""For tests of your own tasks: a private broker, and running jobs in the test itself.
 
-With pytest the fixtures ``beanstalkd``, ``run_jobs`` and ``eager`` are there by
-themselves, with no configuration. Without it, the same is here:
+pytest finds the fixtures ``beanstalkd``, ``run_jobs`` and ``eager`` without any
+configuration. For other test runners the same functions are here:
 
 >>> with beanstalkd() as url:
 ...     send.put(to="ada@example.org", subject="Hello")

@@ -1,4 +1,4 @@
-"""Eager mode: a put runs the task at once, and no broker is needed."""
+"""eager: a put runs its task at once, without a broker."""
 
 import itertools
 import time
@@ -22,12 +22,12 @@ MAX_JOB_SIZE = 65_535  # bytes, beanstalkd's default
 
 @contextmanager
 def eager() -> Iterator[None]:
-    """Have each put of this process run its task at once, where it was called.
+    """Make each put of this process run its task at once, in the calling thread.
 
-    The job goes through JSON and the map of registered tasks, as on its way to a
-    worker, so that what would break there breaks here. The task runs once, whatever its
-    ``retries`` and ``delay``, and its error is raised by the put. Hooks, time limits,
-    ``async`` tasks and ``current_job()`` work as in a worker.
+    The job goes through JSON and the registry of tasks, as on its way to a worker, so
+    that what would fail there fails here. The task runs once, whatever its ``retries``
+    and ``delay``, and the put raises its error. Hooks, time limits, ``async`` tasks and
+    ``current_job()`` work as in a worker.
 
     >>> with eager():
     ...     send.put(to="ada@example.org", subject="Hello")
@@ -38,7 +38,7 @@ def eager() -> Iterator[None]:
 
 
 class _Eager:
-    """Where eager puts go."""
+    """The destination of eager puts."""
 
     def __init__(self) -> None:
         self._ids = itertools.count(1)
@@ -46,7 +46,7 @@ class _Eager:
         self._idle_loops: list[EventLoop] = []
 
     def put(self, tube: str, body: bytes, options: PutOptions) -> int:
-        """Run a job and return its id. Raises whatever the task raises."""
+        """Run a job, and return its id. Raises whatever the task raises."""
         if len(body) > MAX_JOB_SIZE:
             raise JobTooBigError(
                 f"a job of {len(body)} bytes for tube {tube!r} is too big: beanstalkd "
@@ -59,13 +59,13 @@ class _Eager:
             if execution.error is not None:
                 raise execution.error
         finally:
-            del execution  # the error leads here: a cycle would keep all it refers to
+            del execution  # the error refers to this frame: break the cycle
         return job.id
 
     def put_many(
         self, tube: str, bodies: Iterable[bytes], options: PutOptions
     ) -> list[int]:
-        """Run jobs one after the other; an item that can't be put ends that."""
+        """Run jobs one after the other, up to an item that can't be put."""
         bulk: BulkPut[Exception] = BulkPut()
         for body in bulk.sending(bodies):
             bulk.answered(self.put(tube, body, options))
@@ -74,14 +74,14 @@ class _Eager:
         return bulk.ids
 
     def close(self) -> None:
-        """End the event loops, and the watch over time limits."""
+        """Stop the event loops, and the thread that watches time limits."""
         for loop in self._idle_loops:
             loop.close()
         self._limits.close()
 
     @contextmanager
     def _idle_loop(self) -> Iterator[EventLoop]:
-        """Lend an event loop: not one that waits for a job which has put this one."""
+        """Lend an event loop that is idle: that of a task that puts others is busy."""
         try:
             loop = self._idle_loops.pop()
         except IndexError:
@@ -92,7 +92,7 @@ class _Eager:
 
 @dataclass(slots=True)
 class _EagerJob:
-    """A job that nobody has reserved."""
+    """A job that is on no broker, with the interface of a reserved one."""
 
     id: int
     body: bytes

@@ -1,4 +1,4 @@
-"""A broker that belongs to one test."""
+"""beanstalkd: a private broker for a test."""
 
 import os
 import shutil
@@ -20,21 +20,22 @@ STARTING = 10.0  # seconds
 POLL = 0.005  # seconds
 LONGEST_FOLDER = 70  # characters
 
-# A server that ends takes the shell with it. When this process ends, however that may
-# be, the shell's standard input does, and it takes the server along.
-WHILE_SOMEBODY_CARES = '("$0" -l "$1"; kill $$) & read -r _; kill -9 -$$'
+# A shell runs the server, and is killed when the server ends. When this process ends,
+# even by SIGKILL, the shell's standard input ends, and the shell kills the server.
+WATCHED = '("$0" -l "$1"; kill $$) & read -r _; kill -9 -$$'
 
 
 @contextmanager
 def beanstalkd() -> Iterator[str]:
     """Start a private, empty broker, and yield its URL.
 
-    It is a real beanstalkd if one is on the PATH, else ``jobqueue.devserver``. Until
+    The broker is a beanstalkd if one is on the PATH, else ``jobqueue.devserver``. Until
     the end of the block all puts of this process go there, whatever the URL of their
-    queue, and its workers take jobs from there. ``$BEANSTALKD_URL`` names it for other
-    processes; one whose queue has a URL of its own has to be told.
+    queue, and workers of this process take jobs from there. ``$BEANSTALKD_URL`` names
+    it for child processes. A child whose queue has a URL of its own needs to be told.
 
-    Raises :class:`~jobqueue.errors.BrokerUnreachableError` if it does not start.
+    Raises :class:`~jobqueue.errors.BrokerUnreachableError` if the broker does not
+    start.
 
     >>> with beanstalkd() as url:
     ...     send.put(to="ada@example.org", subject="Hello")
@@ -58,8 +59,8 @@ def _server() -> Iterator[str]:
         return
     with tempfile.TemporaryDirectory(prefix="jq-", dir=_short_folder()) as folder:
         path = Path(folder) / "socket"
-        command = ["/bin/sh", "-c", WHILE_SOMEBODY_CARES, program, f"unix:{path}"]
-        # In a group of its own, so that Ctrl-C is the tests' business only.
+        command = ["/bin/sh", "-c", WATCHED, program, f"unix:{path}"]
+        # In a process group of its own, so that Ctrl-C reaches the tests only.
         with subprocess.Popen(  # noqa: S603 - it is our own command
             command, stdin=subprocess.PIPE, process_group=0
         ) as process:
@@ -67,13 +68,13 @@ def _server() -> Iterator[str]:
                 _wait_until_it_listens(process, program, path)
                 yield f"unix://{path}"
             finally:
-                os.killpg(process.pid, signal.SIGKILL)  # nothing of it is to stay
+                os.killpg(process.pid, signal.SIGKILL)  # the shell and the server
 
 
 def _short_folder() -> str | None:
-    """Return where a socket's path is short enough; None: wherever temporary files go.
+    """Return a folder in which a socket's path is short enough, or None for the usual.
 
-    A path has room for some 100 bytes.
+    The path of a Unix socket has at most about 100 bytes.
     """
     return "/tmp" if len(tempfile.gettempdir()) > LONGEST_FOLDER else None  # noqa: S108 - a folder is made in it
 

@@ -1,4 +1,4 @@
-"""Working jobs off in the process, and the thread, of a test."""
+"""run_jobs: runs jobs in the process, and the thread, of a test."""
 
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable
@@ -23,9 +23,9 @@ from jobqueue.worker.slots.slot import Outage, Slot
 
 @dataclass(frozen=True, slots=True)
 class RanJob:
-    """One run of a job, and the error that it ended with, if any.
+    """One run of a job, with the error that it ended with, or None.
 
-    The names and arguments are None if the body was not a job.
+    ``tube``, ``func_name`` and ``kwargs`` are None if the body is not a valid job.
     """
 
     id: int
@@ -38,20 +38,20 @@ class RanJob:
 def run_jobs(
     url: str, tubes: Iterable[str] = (), *, reraise: bool = True
 ) -> list[RanJob]:
-    """Work jobs off until none is ready, and return what ran, in order.
+    """Run jobs until none is ready, and return those that ran, in order.
 
-    ``url`` is the broker's. ``tubes`` are names; without any, every tube that has a
-    task. Tasks run in the calling thread, so that they see a transaction that the test
-    has open (but ``async`` ones run on an event loop in another). Retries don't wait
-    for their pause. A job that was put with a delay stays where it is.
+    ``url`` is the broker's, and ``tubes`` are names; without any, jobs of every tube
+    that has a task run. Tasks run in the calling thread, so that they see an open
+    transaction of the test; ``async`` tasks run on an event loop in another thread.
+    Retries run without their pause. A job that was put with a delay is not run.
 
-    The error of the first job that fails for good, with no retry left, is raised, and
-    the other jobs stay; with ``reraise=False`` they run, and the errors are in what is
-    returned.
+    If a job fails and has no retries left, its error is raised, and the jobs after it
+    stay in their tubes. With ``reraise=False`` all jobs run, and the errors are in the
+    result.
 
-    Raises what :class:`~jobqueue.Worker` does, and
-    :class:`~jobqueue.errors.BrokerError`; and at once what ends a test rather than a
-    job, as Ctrl-C does, and ``pytest.fail``.
+    Raises the errors of :class:`~jobqueue.Worker`, and
+    :class:`~jobqueue.errors.BrokerError` if the broker does not answer. An exception
+    that is meant for the test, as by Ctrl-C or ``pytest.fail``, is raised at once.
 
     >>> with beanstalkd() as url:
     ...     send.put(to="ada@example.org", subject="Hello")
@@ -83,20 +83,20 @@ def run_jobs(
     failure = ran[-1].error if reraise and ran else None
     if failure is None:
         return ran
-    ran.clear()  # the error leads here: a cycle would keep all that it refers to
+    ran.clear()  # the error refers to this frame: break the cycle
     try:
         raise failure
     finally:
         del failure
 
 
-# A worker takes anything that a task raises for the job's failure. In a test, what is
-# none of these is meant for the test.
+# To a worker, anything that a task raises is the job's failure. In a test, an exception
+# that is none of these is meant for the test.
 _OF_A_JOB = (NoneType, Exception, SystemExit, TimeLimitExceeded, CancelledError)
 
 
 class _NotingExecutor(Executor):
-    """An executor that notes what it runs."""
+    """An executor that keeps a list of what it has run."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class _NotingExecutor(Executor):
         try:
             return execution
         finally:
-            del execution  # a failure leads to this frame: see Executor.execute
+            del execution  # its error refers to this frame: see Executor.execute
 
 
 def _ran(reserved: ReservedBody, error: BaseException | None) -> RanJob:
@@ -128,7 +128,7 @@ def _ran(reserved: ReservedBody, error: BaseException | None) -> RanJob:
 
 
 class _Connection(ConsumerConnection):
-    """A connection on which a retry is ready at once, and which may end the run."""
+    """A connection that releases retries without delay, and may end the run."""
 
     def __init__(
         self,
@@ -147,12 +147,12 @@ class _Connection(ConsumerConnection):
             outcome = outcome._replace(delay=0)
         elif self._ran[-1].error is not None and self._stop_at_failure is not None:
             self._stop_at_failure()
-            reserve = None  # the next job is not to count a reservation in vain
+            reserve = None  # the next job stays ready, with no reservation counted
         return super().settle(job_id, outcome, reserve=reserve)
 
 
 class _NoOutage(Outage):
-    """No patience with a broker that is away: nobody will bring it back."""
+    """Raises the error of a broker that is away, instead of waiting for it."""
 
     def begins(self, error: BrokerError) -> None:
         raise error
