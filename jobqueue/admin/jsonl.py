@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from jobqueue.broker.checks import check_tube
 from jobqueue.broker.put_options import PutOptions
-from jobqueue.broker.stats import JobRecord, JobState
+from jobqueue.broker.stats import JobState, JobStats
 from jobqueue.errors import JobQueueError
 
 _JSON = json.JSONEncoder(ensure_ascii=False)
@@ -32,7 +32,7 @@ class JobLine:
     is_buried: bool
 
 
-def as_values(job: JobRecord, body: bytes) -> dict[str, object]:
+def as_values(job: JobStats, body: bytes) -> dict[str, object]:
     """Return the keys and values of a job's line."""
     remaining = job.time_left if job.state == JobState.DELAYED else 0
     values = job.as_dict() | {"delay": remaining}
@@ -42,7 +42,7 @@ def as_values(job: JobRecord, body: bytes) -> dict[str, object]:
         return values | {"body_base64": base64.b64encode(body).decode()}
 
 
-def encode(job: JobRecord, body: bytes) -> bytes:
+def encode(job: JobStats, body: bytes) -> bytes:
     """Return the line of a job, with the line break."""
     values = as_values(job, body)
     return _JSON.encode(values).encode() + b"\n"

@@ -16,7 +16,7 @@ from jobqueue.admin.errors import CommandError
 from jobqueue.admin.screen.formatting import number_of
 from jobqueue.broker.checks import MAX_JOB_ID
 from jobqueue.broker.operating import OperatorConnection
-from jobqueue.broker.stats import JobRecord, JobState, TubeStats
+from jobqueue.broker.stats import JobState, JobStats, TubeStats
 
 BLOCK = 5_000  # ids
 PATIENCE = 10_000_000  # ids in a row without a job, while the last id is unknown
@@ -68,7 +68,7 @@ class Search:
         """How many jobs were not found, at least."""
         return 0 if self._is_over else max(0, self.wanted - self.found)
 
-    def blocks(self) -> Iterator[list[JobRecord]]:
+    def blocks(self) -> Iterator[list[JobStats]]:
         """Yield the jobs that are found, a block at a time."""
         while self._count_missing():
             if not self._is_last_id_known and self._jobless_ids > PATIENCE:
@@ -89,7 +89,7 @@ class Search:
                 "ids lie too far apart to ask about each"
             )
 
-    def _jobs_among(self, ids: range) -> list[JobRecord]:
+    def _jobs_among(self, ids: range) -> list[JobStats]:
         if self._is_last_id_known:
             found = self._connection.jobs_of(self._tube, ids)
         else:
@@ -100,7 +100,7 @@ class Search:
         self._found += (job.id for job in wanted)
         return wanted
 
-    def _learn_last_id(self, ids: range) -> list[JobRecord]:
+    def _learn_last_id(self, ids: range) -> list[JobStats]:
         """Learn the last id from jobs of all tubes, and return those of this tube."""
         jobs = [job for job in self._connection.jobs(ids) if job]
         self._jobless_ids = 0 if jobs else self._jobless_ids + len(ids)

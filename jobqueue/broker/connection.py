@@ -8,7 +8,7 @@ from typing import Self, TypeVar
 import greenstalk
 
 from jobqueue.broker.address import Address
-from jobqueue.broker.replies import NOT_FOUND, reason_for, size_of, values_of
+from jobqueue.broker.replies import NOT_FOUND, reason_for, size_of, values_of, words_of
 from jobqueue.broker.wire import BrokerSocket
 from jobqueue.errors import (
     BrokerTimeoutError,
@@ -41,7 +41,7 @@ class Connection:
             self._socket = BrokerSocket.connect_to(address)
         except (OSError, ValueError) as error:  # ValueError: no valid host name
             raise BrokerUnreachableError(
-                f"beanstalkd at {address} can't be reached ({reason_for(error)}): "
+                f"beanstalkd at {address} can't be reached ({words_of(error)}): "
                 "is it running there?"
             ) from None
         self._replies = self._socket.replies
@@ -98,6 +98,10 @@ class Connection:
         """Read a reply line and the job's body after it; None for NOT_FOUND."""
         values = self.answer(expected)
         return None if values is None else self._replies.body(size_of(values[-1]))
+
+    def _read_chunk(self) -> bytes:
+        """Read a line of OK and the data after it."""
+        return self._replies.chunk(size_of(self._reply(b"OK")[-1]))
 
     def _reply(self, expected: bytes) -> list[bytes]:
         """Read one reply line and return its values.

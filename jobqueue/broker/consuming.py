@@ -9,7 +9,7 @@ from jobqueue.broker.address import Address
 from jobqueue.broker.checks import check_tube, whole_number
 from jobqueue.broker.connection import Connection
 from jobqueue.broker.outcomes import Buried, Deleted, Outcome, Released
-from jobqueue.broker.replies import NOT_FOUND, id_of, number_of, size_of, values_of
+from jobqueue.broker.replies import NOT_FOUND, id_of, size_of, values_of
 from jobqueue.broker.stats import JobStats
 
 _NO_JOB = {b"TIMED_OUT\r\n", b"DEADLINE_SOON\r\n"}
@@ -114,7 +114,7 @@ class ConsumerConnection(Connection):
 
     def stats_job(self, job_id: int) -> JobStats | None:
         """Return what the broker counts of a job; None if there is no such job."""
-        return self.ask(b"stats-job %d\r\n" % job_id, self._job_stats)
+        return self.ask(b"stats-job %d\r\n" % job_id, self._read_stats)
 
     def _is_confirmed(self, expected: bytes) -> bool:
         """Read one reply line: this one, or False if it is NOT_FOUND."""
@@ -126,31 +126,9 @@ class ConsumerConnection(Connection):
         values_of(line, expected)  # raises, or finds it after all
         return True
 
-    def _job_stats(self) -> JobStats | None:
+    def _read_stats(self) -> JobStats | None:
         chunk = self.answer_with_chunk(b"OK")
-        if chunk is None:
-            return None
-        # Not greenstalk's: that makes a number of a tube's name like 007.
-        stats = _parse_stats(chunk)
-        return JobStats(
-            tube=stats[b"tube:"].decode("ascii"),
-            priority=number_of(stats[b"pri:"]),
-            delay=number_of(stats[b"delay:"]),
-            ttr=number_of(stats[b"ttr:"]),
-            reserves=number_of(stats[b"reserves:"]),
-            releases=number_of(stats[b"releases:"]),
-            buries=number_of(stats[b"buries:"]),
-            kicks=number_of(stats[b"kicks:"]),
-        )
-
-
-def _parse_stats(chunk: bytes) -> dict[bytes, bytes]:
-    """Return what a stats command answers with, colons included.
-
-    It is YAML of one ``key: value`` a line after the first, with no space in either.
-    """
-    _, *words = chunk.split()
-    return dict(zip(words[::2], words[1::2], strict=True))
+        return None if chunk is None else JobStats.parse(chunk)
 
 
 @functools.lru_cache(maxsize=8, typed=True)  # it is part of each job's settling

@@ -1,4 +1,4 @@
-"""What operators ask of beanstalkd, beyond what tasks and workers need."""
+"""A connection that looks at tubes and jobs, and changes them."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -6,7 +6,13 @@ from typing import TypeVar
 from jobqueue.broker.checks import check_id, check_tube, whole_number
 from jobqueue.broker.producing import ProducerConnection
 from jobqueue.broker.replies import id_of, size_of
-from jobqueue.broker.stats import JobRecord, JobState, ServerStats, TubeStats
+from jobqueue.broker.stats import (
+    JobState,
+    JobStats,
+    ServerStats,
+    TubeStats,
+    parse_names,
+)
 
 T = TypeVar("T")
 
@@ -14,56 +20,73 @@ T = TypeVar("T")
 class OperatorConnection(ProducerConnection):
     """A connection that looks at tubes and jobs, and changes them.
 
-    It puts jobs, too: an import does.
+    It puts jobs as well, for imports.
     """
 
     def server(self) -> ServerStats:
-        """Return what the server tells of itself."""
-        return ServerStats.parse(self._chunk(b"stats\r\n"))
+        """Return the counts and settings of the server."""
+        return self.ask(b"stats\r\n", lambda: ServerStats.parse(self._read_chunk()))
 
     def tubes(self) -> list[str]:
         """Return the names of all tubes, sorted."""
-        _, *lines = self._chunk(b"list-tubes\r\n").decode("ascii").splitlines()
-        return sorted(line.removeprefix("- ") for line in lines)
+        names = self.ask(b"list-tubes\r\n", lambda: parse_names(self._read_chunk()))
+        return sorted(names)
 
     def tube(self, name: str) -> TubeStats | None:
-        """Return what is counted of a tube; None if there is no such tube."""
-        return next(self.tube_records([name]))
+        """Return the counts of a tube; None if there is no such tube."""
+        return self.tube_stats([name])[0]
 
-    def tube_records(self, names: Iterable[str]) -> Iterator[TubeStats | None]:
-        """Yield what is counted of each tube; None if there is no such tube."""
+    def tube_stats(self, names: Iterable[str]) -> list[TubeStats | None]:
+        """Return the counts of each tube; None for a tube that does not exist."""
+
+        def read() -> TubeStats | None:
+            chunk = self.answer_with_chunk(b"OK")
+            return None if chunk is None else TubeStats.parse(chunk)
+
         commands = [b"stats-tube %b\r\n" % check_tube(name).encode() for name in names]
-        chunks = list(self.ask_many(commands, self._read_chunk))
-        return (None if chunk is None else TubeStats.parse(chunk) for chunk in chunks)
+        return list(self.ask_many(commands, read))
 
-    def job(self, job_id: int) -> tuple[JobRecord, bytes] | None:
+    def job(self, job_id: int) -> tuple[JobStats, bytes] | None:
         """Return a job and its body; None if there is no such job."""
-        (record,) = self.jobs([job_id])
+        (stats,) = self.jobs([job_id])
         (body,) = self.bodies([job_id])
-        return None if record is None or body is None else (record, body)
+        return None if stats is None or body is None else (stats, body)
 
-    def jobs(self, ids: Iterable[int]) -> Iterator[JobRecord | None]:
-        """Yield what is counted of each job; None for one that there is not."""
-        for chunk in self._ask_each(b"stats-job %d\r\n", ids, self._read_chunk):
-            yield None if chunk is None else JobRecord.parse(chunk)
+    def jobs(self, ids: Iterable[int]) -> Iterator[JobStats | None]:
+        """Yield the counts of each job; None for a job that does not exist."""
 
-    def jobs_of(self, tube: str, ids: Iterable[int]) -> list[JobRecord]:
-        """Return those of the jobs that are in this tube. Others are passed quickly."""
-        wanted = b"\ntube: %b\n" % tube.encode()
-        chunks = self._ask_each(b"stats-job %d\r\n", ids, self._read_chunk)
-        return [JobRecord.parse(chunk) for chunk in chunks if chunk and wanted in chunk]
+        def read() -> JobStats | None:
+            chunk = self.answer_with_chunk(b"OK")
+            return None if chunk is None else JobStats.parse(chunk)
+
+        return self._ask_each(b"stats-job %d\r\n", ids, read)
+
+    def jobs_of(self, tube: str, ids: Iterable[int]) -> list[JobStats]:
+        """Return those of the jobs that are in this tube, skipping others quickly."""
+        name = tube.encode()
+        wanted = (b"\ntube: %b\n" % name, b'\ntube: "%b"\n' % name)
+
+        def read() -> JobStats | None:
+            chunk = self.answer_with_chunk(b"OK")
+            if chunk is None:
+                return None
+            is_wanted = chunk.startswith(wanted, chunk.index(b"\ntube: "))
+            return JobStats.parse(chunk) if is_wanted else None
+
+        jobs = self._ask_each(b"stats-job %d\r\n", ids, read)
+        return [job for job in jobs if job is not None]
 
     def bodies(self, ids: Iterable[int]) -> Iterator[bytes | None]:
-        """Yield each job's body; None for one that there is not."""
+        """Yield the body of each job; None for a job that does not exist."""
         return self._ask_each(
             b"peek %d\r\n", ids, lambda: self.answer_with_body(b"FOUND")
         )
 
     def first(self, tube: str, state: JobState) -> int | None:
-        """Return the id of the job of a state that comes first; None if there is none.
+        """Return the id of the first job of a state; None if there is none.
 
-        beanstalkd knows the most urgent ready one, the delayed one that is ready next
-        and the one that was buried first, but no reserved one.
+        The first is the most urgent ready job, the delayed job that is ready next, or
+        the job buried first. beanstalkd has no such command for reserved jobs.
         """
         if state is JobState.RESERVED:
             return None
@@ -72,21 +95,21 @@ class OperatorConnection(ProducerConnection):
         return self.ask(b"peek-%b\r\n" % state.encode(), self._read_id)
 
     def kick_jobs(self, ids: Iterable[int]) -> Iterator[bool]:
-        """Make jobs ready; yield False for one that is not buried or delayed.
+        """Make jobs ready; yield False for a job that is not buried or delayed.
 
-        Never beanstalkd's ``kick``, which takes delayed jobs when none is buried.
+        Never sends beanstalkd's ``kick``, which takes delayed jobs when none is buried.
         """
         return self._tell_each(b"kick-job %d\r\n", ids, b"KICKED")
 
     def delete_jobs(self, ids: Iterable[int]) -> Iterator[bool]:
-        """Delete jobs; yield False for one that a worker has, or that there is not."""
+        """Delete jobs; yield False for a job that is reserved or does not exist."""
         return self._tell_each(b"delete %d\r\n", ids, b"DELETED")
 
     def bury_jobs(self, jobs: Iterable[tuple[int, int]]) -> Iterator[bool]:
-        """Bury jobs that nobody has reserved, each an id and a priority.
+        """Bury jobs that are not reserved, each given by its id and a priority.
 
-        Yields False for one that there is not any more, or that a worker has. Needs
-        beanstalkd 1.12.
+        Yields False for a job that is reserved or does not exist. Needs beanstalkd
+        1.12.
         """
         commands = (
             b"reserve-job %d\r\nbury %d %d\r\n"
@@ -96,29 +119,23 @@ class OperatorConnection(ProducerConnection):
         return self.ask_many(commands, self._read_buried)
 
     def pause(self, tube: str, seconds: int) -> bool:
-        """Have no jobs handed out for some seconds; False if there is no such tube."""
+        """Stop handing out jobs for some seconds; False if there is no such tube."""
         whole_number("seconds", seconds)
         command = b"pause-tube %b %d\r\n" % (check_tube(tube).encode(), seconds)
-        return self.ask(command, lambda: self._is_done(b"PAUSED"))
+        return self.ask(command, lambda: self._read_whether(b"PAUSED"))
 
     def _tell_each(
         self, command: bytes, ids: Iterable[int], expected: bytes
     ) -> Iterator[bool]:
-        return self._ask_each(command, ids, lambda: self._is_done(expected))
+        return self._ask_each(command, ids, lambda: self._read_whether(expected))
 
     def _ask_each(
         self, command: bytes, ids: Iterable[int], read: Callable[[], T]
     ) -> Iterator[T]:
         return self.ask_many((command % check_id(n) for n in ids), read)
 
-    def _chunk(self, command: bytes) -> bytes:
-        return self.ask(command, self._read_chunk) or b""
-
-    def _read_chunk(self) -> bytes | None:
-        return self.answer_with_chunk(b"OK")
-
     def _read_id(self) -> int | None:
-        """Read the answer to a peek, and leave the body."""
+        """Read the reply to a peek: the job's id, leaving out its body."""
         values = self.answer(b"FOUND")
         if values is None:
             return None
@@ -127,9 +144,10 @@ class OperatorConnection(ProducerConnection):
         return id_of(job_id)
 
     def _read_buried(self) -> bool:
-        """Read the answers to a reserve-job and the bury that came with it."""
+        """Read the replies to a ``reserve-job`` and the ``bury`` sent with it."""
         is_reserved = self.answer_with_body(b"RESERVED") is not None
-        return self._is_done(b"BURIED") and is_reserved
+        return self._read_whether(b"BURIED") and is_reserved
 
-    def _is_done(self, expected: bytes) -> bool:
+    def _read_whether(self, expected: bytes) -> bool:
+        """Read one reply line: True if it is as expected, False for NOT_FOUND."""
         return self.answer(expected) is not None

@@ -125,7 +125,7 @@ class ProducerConnection(Connection):
         broker = f"beanstalkd at {self.address}"
         match error:
             case greenstalk.JobTooBigError():
-                limit = self._client.stats()["max-job-size"]
+                limit = self._max_job_size()
                 return JobTooBigError(
                     f"a job of {size} bytes for tube {tube!r} is too big: {broker} "
                     f"takes {limit} at most. Put a reference to the data (a path, "
@@ -143,6 +143,13 @@ class ProducerConnection(Connection):
                 return BrokerOutOfMemoryError(
                     f"{broker} did not take the job: it {NO_ROOM}"
                 )
+
+    def _max_job_size(self) -> int:
+        """Ask the broker for its limit in bytes."""
+        from jobqueue.broker.stats import ServerStats  # noqa: PLC0415 - rarely needed
+
+        self._socket.sendall(b"stats\r\n")
+        return ServerStats.parse(self._read_chunk()).max_job_size
 
 
 class Refused(NamedTuple, Generic[E]):

@@ -56,6 +56,13 @@ def reason_for(error: Exception) -> str:
         return f"it {NO_ROOM}. What it could not bury or delay is ready at its restart"
     if isinstance(error, greenstalk.Error):
         return f"an answer that makes no sense here, {type(error).__name__} {error}"
+    if isinstance(error, ValueError | IndexError):
+        return f"an answer that makes no sense here: {error}"
+    return words_of(error)
+
+
+def words_of(error: Exception) -> str:
+    """Return an error's own words, or else its name."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

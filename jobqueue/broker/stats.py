@@ -1,52 +1,18 @@
-"""What beanstalkd tells of jobs, tubes and itself, as values."""
+"""What beanstalkd counts of jobs, tubes and itself: the records, and their one parser.
+
+A reply to a ``stats`` command is YAML: a line of ``---``, then a ``key: value`` on each
+line. beanstalkd 1.13 puts strings in quotes, 1.12 only the version. A value is read by
+its key, not by its looks: a tube named ``007`` stays a name.
+"""
 
 import enum
-from collections.abc import Iterable, Mapping
+import functools
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-_KEYS_OF_JOB = [
-    "id:",
-    "tube:",
-    "state:",
-    "pri:",
-    "age:",
-    "delay:",
-    "ttr:",
-    "time-left:",
-    "file:",
-    "reserves:",
-    "timeouts:",
-    "releases:",
-    "buries:",
-    "kicks:",
-]
-
-
-class JobStats(NamedTuple):
-    """What the broker counts of a job (protocol.txt, "stats-job")."""
-
-    tube: str
-    priority: int
-    delay: int  # seconds, of its last put or release
-    ttr: int  # seconds
-    reserves: int
-    releases: int
-    buries: int
-    kicks: int
-
-    @property
-    def allowances(self) -> int:
-        """How many times the job has its limits: once, and once more for each kick."""
-        return self.kicks + 1
-
-    @property
-    def lost(self) -> int:
-        """How many reservations have ended without a verdict, while there is one now.
-
-        The worker was killed, or crashed, or froze, or lost its connection.
-        """
-        return self.reserves - 1 - self.releases - self.buries
+from jobqueue.broker.replies import id_of, number_of
 
 
 class JobState(enum.StrEnum):
@@ -58,54 +24,111 @@ class JobState(enum.StrEnum):
     BURIED = "buried"
 
 
-@dataclass(slots=True)  # not frozen, as that would take three times as long to make
-class JobRecord:
-    """One job: beanstalkd's answer to stats-job. Times are in seconds."""
+class JobStats(NamedTuple):
+    """One job: the reply to ``stats-job``. Times are in seconds.
+
+    A tuple, as an operator's search makes a hundred thousand of them.
+    """
 
     id: int
     tube: str
-    state: str
+    state: JobState
     priority: int
     age: int
-    delay: int  # that of the last put or release
+    delay: int  # of the last put or release
     ttr: int
-    time_left: int  # until a delayed job is ready, or a reserved one's ttr is over
+    time_left: int  # until a delayed job is ready, or a reserved job's ttr is over
     reserves: int
     timeouts: int
     releases: int
     buries: int
     kicks: int
 
+    @property
+    def allowances(self) -> int:
+        """How many times the job has its limits: once, and once more for each kick."""
+        return self.kicks + 1
+
+    @property
+    def lost(self) -> int:
+        """How many reservations of a job that is reserved now ended without a verdict.
+
+        The worker was killed, crashed, froze, or lost its connection.
+        """
+        return self.reserves - 1 - self.releases - self.buries
+
     @classmethod
     def parse(cls, chunk: bytes) -> Self:
-        """Read an answer. It is YAML of one ``key: value`` a line after the first."""
-        words = chunk.decode("ascii").split()
-        keys, values = words[1::2], words[2::2]
-        if keys != _KEYS_OF_JOB:  # of another version
-            stats = dict(zip(keys, values, strict=True))
-            values = [stats.get(key, "0") for key in _KEYS_OF_JOB]
-        job_id, tube, state, *numbers = values
-        priority, age, delay, ttr, time_left, _file, *counts = map(int, numbers)
+        """Read a reply. Raises ``ValueError``."""
+        usual = _usual_job().fullmatch(chunk)
+        if usual:
+            job_id, _quote, tube, state, *numbers = usual.groups()
+            return cls(
+                id_of(job_id), tube.decode("ascii"), _STATES[state], *map(int, numbers)
+            )
+        values = _Values.parse(chunk)
         return cls(
-            int(job_id), tube, state, priority, age, delay, ttr, time_left, *counts
+            id=id_of(values.needed("id")),
+            tube=values.needed("tube").decode("ascii"),
+            state=JobState(values.needed("state").decode("ascii")),
+            priority=values.number("pri"),
+            age=values.number_or_0("age"),
+            delay=values.number("delay"),
+            ttr=values.number("ttr"),
+            time_left=values.number_or_0("time-left"),
+            reserves=values.number("reserves"),
+            timeouts=values.number_or_0("timeouts"),
+            releases=values.number("releases"),
+            buries=values.number("buries"),
+            kicks=values.number("kicks"),
         )
 
     def as_dict(self) -> dict[str, object]:
-        """Return what ``--json`` prints, body aside."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        """Return what ``--json`` prints, but for the body."""
+        return self._asdict()
+
+
+_STATES = {state.encode(): state for state in JobState}
+
+
+_USUAL_JOB = rb"""---
+id: (\d+)
+tube: ("?)([^"\s]+)\2
+state: (ready|delayed|reserved|buried)
+pri: (\d+)
+age: (\d+)
+delay: (\d+)
+ttr: (\d+)
+time-left: (\d+)
+file: \d+
+reserves: (\d+)
+timeouts: (\d+)
+releases: (\d+)
+buries: (\d+)
+kicks: (\d+)
+"""
+
+
+@functools.cache  # compiling takes half a millisecond, and most workers never need it
+def _usual_job() -> re.Pattern[bytes]:
+    """Return the pattern of the replies of beanstalkd 1.11 to 1.13.
+
+    With the pattern, a reply is read in a third of the time.
+    """
+    return re.compile(_USUAL_JOB)
 
 
 @dataclass(frozen=True, slots=True)
 class TubeStats:
-    """One tube: beanstalkd's answer to stats-tube."""
+    """One tube: the reply to ``stats-tube``."""
 
     tube: str
     ready: int
     delayed: int
     reserved: int
     buried: int
-    urgent: int  # of the ready ones, those of a priority below 1024
-    watching: int  # connections that reserve from it
+    urgent: int  # ready jobs of a priority below 1024
+    watching: int  # connections that reserve from the tube
     waiting: int  # those of them that wait for a job now
     puts: int  # since the server started, or the tube came to be
     deletes: int
@@ -113,20 +136,20 @@ class TubeStats:
 
     @classmethod
     def parse(cls, chunk: bytes) -> Self:
-        """Read an answer."""
-        stats = parse_lines(chunk)
+        """Read a reply. Raises ``ValueError``."""
+        values = _Values.parse(chunk)
         return cls(
-            tube=stats["name"],
-            ready=int(stats["current-jobs-ready"]),
-            delayed=int(stats["current-jobs-delayed"]),
-            reserved=int(stats["current-jobs-reserved"]),
-            buried=int(stats["current-jobs-buried"]),
-            urgent=int(stats["current-jobs-urgent"]),
-            watching=int(stats["current-watching"]),
-            waiting=int(stats["current-waiting"]),
-            puts=int(stats["total-jobs"]),
-            deletes=int(stats["cmd-delete"]),
-            paused=int(stats["pause-time-left"]),
+            tube=values.needed("name").decode("ascii"),
+            ready=values.number("current-jobs-ready"),
+            delayed=values.number("current-jobs-delayed"),
+            reserved=values.number("current-jobs-reserved"),
+            buried=values.number("current-jobs-buried"),
+            urgent=values.number_or_0("current-jobs-urgent"),
+            watching=values.number_or_0("current-watching"),
+            waiting=values.number_or_0("current-waiting"),
+            puts=values.number_or_0("total-jobs"),
+            deletes=values.number_or_0("cmd-delete"),
+            paused=values.number_or_0("pause-time-left"),
         )
 
     def count(self, states: Iterable[JobState]) -> int:
@@ -140,9 +163,9 @@ class TubeStats:
 
 @dataclass(frozen=True, slots=True)
 class ServerStats:
-    """The server itself: beanstalkd's answer to stats.
+    """The server itself: the reply to ``stats``.
 
-    It does not tell how much memory it uses.
+    beanstalkd does not say how much memory it uses.
     """
 
     version: str
@@ -160,39 +183,39 @@ class ServerStats:
     connections: int
     workers: int  # connections that have reserved
     waiting: int
-    puts: int  # put commands since it started, refused ones too
-    jobs: int  # jobs put since it started
+    puts: int  # put commands since the server started, refused ones too
+    jobs: int  # jobs put since the server started
     deletes: int
     timeouts: int
     cpu_seconds: float
 
     @classmethod
     def parse(cls, chunk: bytes) -> Self:
-        """Read an answer."""
-        stats = parse_lines(chunk)
-        oldest = int(stats["binlog-oldest-index"])
-        current = int(stats["binlog-current-index"])
+        """Read a reply. Raises ``ValueError``."""
+        values = _Values.parse(chunk)
+        oldest = values.number_or_0("binlog-oldest-index")
+        current = values.number("binlog-current-index")
         return cls(
-            version=stats["version"].strip('"'),
-            uptime=int(stats["uptime"]),
-            pid=int(stats["pid"]),
-            hostname=stats.get("hostname", "").strip('"'),
+            version=values.text("version"),
+            uptime=values.number("uptime"),
+            pid=values.number_or_0("pid"),
+            hostname=values.text("hostname"),
             has_binlog=current > 0,
             binlog_files=current - oldest + 1 if current else 0,
-            is_draining=stats.get("draining") == "true",
-            max_job_size=int(stats["max-job-size"]),
-            ready=int(stats["current-jobs-ready"]),
-            delayed=int(stats["current-jobs-delayed"]),
-            reserved=int(stats["current-jobs-reserved"]),
-            buried=int(stats["current-jobs-buried"]),
-            connections=int(stats["current-connections"]),
-            workers=int(stats["current-workers"]),
-            waiting=int(stats["current-waiting"]),
-            puts=int(stats["cmd-put"]),
-            jobs=int(stats["total-jobs"]),
-            deletes=int(stats["cmd-delete"]),
-            timeouts=int(stats["job-timeouts"]),
-            cpu_seconds=float(stats["rusage-utime"]) + float(stats["rusage-stime"]),
+            is_draining=values.text("draining") == "true",
+            max_job_size=values.number_or_0("max-job-size"),
+            ready=values.number("current-jobs-ready"),
+            delayed=values.number("current-jobs-delayed"),
+            reserved=values.number("current-jobs-reserved"),
+            buried=values.number("current-jobs-buried"),
+            connections=values.number_or_0("current-connections"),
+            workers=values.number_or_0("current-workers"),
+            waiting=values.number_or_0("current-waiting"),
+            puts=values.number("cmd-put"),
+            jobs=values.number_or_0("total-jobs"),
+            deletes=values.number_or_0("cmd-delete"),
+            timeouts=values.number_or_0("job-timeouts"),
+            cpu_seconds=values.seconds("rusage-utime") + values.seconds("rusage-stime"),
         )
 
     def as_dict(self) -> dict[str, object]:
@@ -200,7 +223,48 @@ class ServerStats:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def parse_lines(chunk: bytes) -> Mapping[str, str]:
-    """Return the values of YAML that may have spaces in them, by key."""
-    lines = chunk.decode(errors="replace").splitlines()
-    return dict(line.split(": ", 1) for line in lines if ": " in line)
+def parse_names(chunk: bytes) -> list[str]:
+    """Return the names in a reply to ``list-tubes``. Raises ``ValueError``."""
+    head, *lines = chunk.removesuffix(b"\n").split(b"\n")
+    if head != b"---" or not all(line.startswith(b"- ") for line in lines):
+        raise ValueError("no list of names")
+    return [_unquoted(line[2:]).decode("ascii") for line in lines]
+
+
+class _Values(dict[str, bytes]):
+    """The values of a reply, by key, without their quotes.
+
+    Numbers that only inform are 0 where a version of beanstalkd has none.
+    """
+
+    @classmethod
+    def parse(cls, chunk: bytes) -> Self:
+        lines = (line.partition(b": ") for line in chunk.split(b"\n"))
+        return cls(
+            (key.decode("ascii"), _unquoted(value))
+            for key, colon, value in lines
+            if colon
+        )
+
+    def needed(self, key: str) -> bytes:
+        if key in self:
+            return self[key]
+        raise ValueError(f"no {key!r} in it")
+
+    def number(self, key: str) -> int:
+        return number_of(self.needed(key))
+
+    def number_or_0(self, key: str) -> int:
+        return number_of(self.get(key, b"0"))
+
+    def seconds(self, key: str) -> float:
+        return float(self.get(key, b"0"))
+
+    def text(self, key: str) -> str:
+        return self.get(key, b"").decode(errors="replace")
+
+
+def _unquoted(value: bytes) -> bytes:
+    if len(value) > 1 and value.startswith(b'"') and value.endswith(b'"'):
+        return re.sub(rb'\\(["\\])', rb"\1", value[1:-1])
+    return value

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from jobqueue.broker.producing import BulkPut
 from jobqueue.broker.put_options import PutOptions
-from jobqueue.broker.stats import JobStats
+from jobqueue.broker.stats import JobState, JobStats
 from jobqueue.errors import JobTooBigError
 from jobqueue.task.definition import Task
 from jobqueue.task.registry import subscriber
@@ -105,11 +105,16 @@ class _EagerJob:
 
     def stats(self) -> JobStats:
         return JobStats(
+            id=self.id,
             tube=self.tube,
+            state=JobState.RESERVED,
             priority=self.options.priority,
+            age=0,
             delay=0,
             ttr=self.options.ttr,
+            time_left=self.options.ttr,
             reserves=1,
+            timeouts=0,
             releases=0,
             buries=0,
             kicks=0,

@@ -134,7 +134,7 @@ def _ask(url: str, tubes: Iterable[str]) -> list[TubeStats] | None:
     address = Address.parse(url)._replace(timeout=BROKER_TIMEOUT)
     try:
         with OperatorConnection(address) as connection:
-            records = connection.tube_records(sorted(tubes))
+            records = connection.tube_stats(sorted(tubes))
     except BrokerError:
         return None
     return [record for record in records if record is not None]

@@ -100,7 +100,7 @@ def test_it_draws_updates_and_fits(broker: Beanstalkd, size: tuple[int, int]) ->
 
     with Terminal(broker, "top", "--interval", 0.2, size=size) as terminal:
         terminal.shows("every 0.2 s, q quits")
-        terminal.shows("beanstalkd 1.12")
+        terminal.shows(f"beanstalkd {broker.version()}")
         put(broker, 1234)
         terminal.shows("1,237")
         terminal.types("q")
@@ -139,7 +139,7 @@ def test_other_keys_than_q_do_nothing(broker: Beanstalkd) -> None:
     with Terminal(broker, "top", "--interval", 0.2) as terminal:
         terminal.shows("every 0.2 s")
         terminal.types("x")
-        terminal.shows("beanstalkd 1.12", times=2)
+        terminal.shows(f"beanstalkd {broker.version()}", times=2)
         assert terminal.process.poll() is None
         terminal.types("Q")
         assert terminal.exit_code() == 0
@@ -147,7 +147,7 @@ def test_other_keys_than_q_do_nothing(broker: Beanstalkd) -> None:
 
 def test_it_goes_on_when_the_broker_is_back(broker: Beanstalkd) -> None:
     with Terminal(broker, "top", "--interval", 0.2) as terminal:
-        terminal.shows("beanstalkd 1.12")
+        terminal.shows(f"beanstalkd {broker.version()}")
         broker.kill()
         terminal.shows("Waiting for the broker: ")
         Path(str(broker.target)).unlink(missing_ok=True)

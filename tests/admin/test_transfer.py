@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobqueue.admin import jsonl
-from jobqueue.broker.stats import JobRecord
+from jobqueue.broker.stats import JobState, JobStats
 from tests.helpers.fake_broker import FakeBroker
 from tests.helpers.servers import Beanstalkd, eventually, eventually_true
 from tests.helpers.terminal import (
@@ -36,12 +36,12 @@ def jobs_of(broker: Beanstalkd, tube: str = "t") -> list[Job]:
     )
 
 
-def record(state: str = "ready", **numbers: int) -> JobRecord:
+def record(state: str = "ready", **numbers: int) -> JobStats:
     names = (
         "id priority age delay ttr time_left reserves timeouts releases buries kicks"
     )
     values = dict.fromkeys(names.split(), 1) | numbers
-    return JobRecord(tube="t", state=state, **values)
+    return JobStats(tube="t", state=JobState(state), **values)
 
 
 @given(content=st.binary())

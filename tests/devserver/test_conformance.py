@@ -396,7 +396,7 @@ def test_the_statistics_of_the_server_name_it_as_clients_expect(
 ) -> None:
     stats = client.stats()
 
-    assert stats["version"].startswith('"1.12')
+    assert stats["version"].startswith("1.12")
     assert stats["pid"].isdigit()
     assert len(bytes.fromhex(stats["id"])) == 8
     assert stats["hostname"] == socket.gethostname()

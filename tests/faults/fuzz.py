@@ -102,8 +102,8 @@ TARGETS = {"decode": fuzz_decode, "url": fuzz_url, "replies": fuzz_replies}
 # To begin with: libFuzzer can't see into json and urllib, and would guess for long.
 BODY = b'{"func_name": "f", "tube": "t", "kwargs": {"a": [1, -2.5e3, null, "\\u00e4"]}}'
 STATS = (
-    b"---\ntube: t\npri: 7\ndelay: 0\nttr: 60\nreserves: 1\nreleases: 0\nburies: 0\n"
-    b"kicks: 0\n"
+    b"---\nid: 7\ntube: t\nstate: reserved\npri: 7\ndelay: 0\nttr: 60\nreserves: 1\n"
+    b"releases: 0\nburies: 0\nkicks: 0\n"
 )
 SEEDS = {
     "decode": [BODY, b"[{}]", b"[" * 99, b"NaN", b"1e999", b"\xff"],

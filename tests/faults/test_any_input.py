@@ -211,8 +211,8 @@ words = st.sampled_from(
     ]
 )
 STATS = (
-    b"---\nid: 7\ntube: t\npri: 7\ndelay: 0\nttr: 60\nreserves: 1\nreleases: 0\n"
-    b"buries: 0\nkicks: 0\n"
+    b"---\nid: 7\ntube: t\nstate: reserved\npri: 7\ndelay: 0\nttr: 60\nreserves: 1\n"
+    b"releases: 0\nburies: 0\nkicks: 0\n"
 )
 BODY = b'{"func_name":"work","tube":"t","kwargs":{}}'
 good = st.sampled_from(

@@ -1,11 +1,13 @@
 """Replies that are cut at each of their bytes, and the calls that receive them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from jobqueue import ConnectionLostError
 from jobqueue.broker.address import Address
 from jobqueue.broker.outcomes import DONE
 from jobqueue.broker.put_options import PutOptions
+from jobqueue.broker.stats import JobState
 from tests.helpers.connections import FullConnection
 from tests.helpers.fake_broker import FakeBroker, cut
 
@@ -16,6 +18,15 @@ COMMANDS = {
     "settle": b"delete",
     "stats_job": b"stats-job",
     "watch_only": b"list-tubes-watched",
+    "server": b"stats",
+    "tubes": b"list-tubes",
+    "tube": b"stats-tube",
+    "jobs": b"stats-job",
+    "jobs_of": b"stats-job",
+    "bodies": b"peek",
+    "first": b"peek-ready",
+    "kick_jobs": b"kick-job",
+    "pause": b"pause-tube",
 }
 REPLIES = {
     "put": b"INSERTED 1234\r\n",
@@ -23,22 +34,36 @@ REPLIES = {
     "settle": b"DELETED\r\n",
     "stats_job": b"OK 18\r\n---\nid: 1\npri: 2\n\n\r\n",
     "watch_only": b"OK 14\r\n---\n- default\n\r\n",
+    "server": b"OK 18\r\n---\nid: 1\npri: 2\n\n\r\n",
+    "tubes": b"OK 14\r\n---\n- default\n\r\n",
+    "tube": b"OK 18\r\n---\nid: 1\npri: 2\n\n\r\n",
+    "jobs": b"OK 18\r\n---\nid: 1\npri: 2\n\n\r\n",
+    "jobs_of": b'OK 13\r\n---\ntube: "t"\n\n\r\n',
+    "bodies": b"FOUND 1 3\r\nabc\r\n",
+    "first": b"FOUND 1 3\r\nabc\r\n",
+    "kick_jobs": b"KICKED\r\n",
+    "pause": b"PAUSED\r\n",
+}
+CALLS: dict[str, Callable[[FullConnection], object]] = {
+    "put": lambda c: c.put("default", b"", PutOptions()),
+    "reserve": lambda c: c.reserve(0),
+    "settle": lambda c: c.settle(1, DONE),
+    "stats_job": lambda c: c.stats_job(1),
+    "watch_only": lambda c: c.watch_only(["t"]),
+    "server": lambda c: c.server(),
+    "tubes": lambda c: c.tubes(),
+    "tube": lambda c: c.tube("t"),
+    "jobs": lambda c: list(c.jobs([1])),
+    "jobs_of": lambda c: c.jobs_of("t", [1]),
+    "bodies": lambda c: list(c.bodies([1])),
+    "first": lambda c: c.first("default", JobState.READY),
+    "kick_jobs": lambda c: list(c.kick_jobs([1])),
+    "pause": lambda c: c.pause("t", 60),
 }
 
 
 def call(connection: FullConnection, method: str) -> object:
-    match method:
-        case "put":
-            return connection.put("default", b"", PutOptions())
-        case "reserve":
-            return connection.reserve(0)
-        case "settle":
-            return connection.settle(1, DONE)
-        case "stats_job":
-            return connection.stats_job(1)
-        case _:
-            connection.watch_only(["t"])
-            return None
+    return CALLS[method](connection)
 
 
 def cut_replies_taken(folder: Path, method: str) -> list[bytes]:

@@ -18,7 +18,7 @@ def stats_reply(**counts: int) -> bytes:
     usual = {"pri": 7, "age": 0, "delay": 0, "ttr": 60, "reserves": 1}
     usual |= {"releases": 0, "buries": 0, "kicks": 0}
     lines = [f"{name}: {value}\n" for name, value in (usual | counts).items()]
-    text = ("---\nid: 9\ntube: t\n" + "".join(lines)).encode()
+    text = ("---\nid: 9\ntube: t\nstate: reserved\n" + "".join(lines)).encode()
     return b"OK %d\r\n%b\r\n" % (len(text), text)
 
 

@@ -71,13 +71,17 @@ class RawClient:
         return int(job_id)
 
     def stats(self, command: bytes = b"stats") -> dict[str, str]:
-        """Return what a command for statistics answers."""
+        """Return the values that a command for statistics answers, without quotes."""
         _, *lines = self.ask(command).decode().splitlines()
-        return dict(line.split(": ", 1) for line in lines if ": " in line)
+        pairs = (line.split(": ", 1) for line in lines if ": " in line)
+        return {key: value.strip('"') for key, value in pairs}
 
     def yaml(self, command: bytes) -> list[str]:
-        """Return the lines that a command answers, with ? for what the clock says."""
-        chunk = self.ask(command).decode().partition("\r\n")[2]
+        """Return the lines that a command answers, without quotes.
+
+        A ? stands for each number that depends on the clock.
+        """
+        chunk = self.ask(command).decode().replace('"', "").partition("\r\n")[2]
         begin, *lines = chunk.removesuffix("\n\r\n").split("\n")
         assert begin == "---"
         return [re.sub(r"(age|time-left): \d+$", r"\1: ?", line) for line in lines]
@@ -115,11 +119,12 @@ def converse(
 def comparable(reply: bytes) -> bytes:
     """Return a reply without what differs between two servers, or two moments.
 
-    A job's id is the same on two servers; the id of a server is not.
+    A job's id is the same on two servers; the id of a server is not. From 1.13 on,
+    names are in quotes.
     """
     if not reply.startswith(b"OK "):
         return reply
-    chunk = reply.partition(b"\r\n")[2]
+    chunk = reply.partition(b"\r\n")[2].replace(b'"', b"")
     if b"\nstate: " in chunk:
         return re.sub(rb"^(age|time-left): .*$", rb"\1", chunk, flags=re.MULTILINE)
     return DIFFERING.sub(rb"\1", chunk)

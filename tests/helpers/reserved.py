@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from jobqueue.broker.stats import JobStats
+from jobqueue.broker.stats import JobState, JobStats
 from jobqueue.task.definition import Task
 from jobqueue.worker.running.executor import Execution, ReservedBody
 
@@ -11,15 +11,20 @@ from jobqueue.worker.running.executor import Execution, ReservedBody
 def stats(**counts: int) -> JobStats:
     """Return what the broker may count of a reserved job of tube "t"."""
     some = {
+        "id": 7,
         "priority": 7,
+        "age": 0,
         "delay": 0,
         "ttr": 60,
+        "time_left": 60,
+        "timeouts": 0,
         "releases": 0,
         "buries": 0,
         "kicks": 0,
     }
     at_least = 1 + counts.get("releases", 0) + counts.get("buries", 0)
-    return JobStats(tube="t", **some | {"reserves": at_least} | counts)
+    numbers = some | {"reserves": at_least} | counts
+    return JobStats(tube="t", state=JobState.RESERVED, **numbers)
 
 
 Run = Callable[..., Execution]

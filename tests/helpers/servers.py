@@ -151,6 +151,10 @@ class Beanstalkd:
         with self.client() as client:
             return client.stats_job(job_id)
 
+    def version(self) -> str:
+        with self.client() as client:
+            return str(client.stats()["version"])
+
     def connections(self) -> int:
         """Return how many connections are open, leaving out the asking one."""
         with self.client() as client:

@@ -9,14 +9,14 @@ from jobqueue.admin.screen.console import Console
 from jobqueue.admin.session import Session
 from jobqueue.admin.top import loop as top_loop
 from jobqueue.broker.checks import check_id, check_tube
-from jobqueue.broker.stats import JobRecord
+from jobqueue.broker.stats import JobStats
 
 
 def stats(session: Session) -> int:
     """Show the counts of some tubes, or of all, and a line about the server."""
     connection, console = session.connection, session.console
     names = [check_tube(name) for name in session.options.tubes] or connection.tubes()
-    records = dict(zip(names, connection.tube_records(names), strict=True))
+    records = dict(zip(names, connection.tube_stats(names), strict=True))
     found = [tube for tube in records.values() if tube]
     server = connection.server()
     if console.as_json:
@@ -43,7 +43,7 @@ def list_jobs(session: Session) -> int:
     """Show the jobs of a tube."""
     console, limit = session.console, session.options.limit
     search = session.search()
-    found: list[JobRecord] = []
+    found: list[JobStats] = []
     with console.progress("Looking for jobs", search.total) as advance:
         for jobs in search.blocks():
             found += jobs
@@ -58,7 +58,7 @@ def list_jobs(session: Session) -> int:
 
 
 def _print_jobs(
-    console: Console, jobs: Iterable[JobRecord], bodies: Iterable[bytes | None]
+    console: Console, jobs: Iterable[JobStats], bodies: Iterable[bytes | None]
 ) -> None:
     """Print jobs with their bodies, holding only one body at a time.
 

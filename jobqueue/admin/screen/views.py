@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from jobqueue.admin.screen import formatting
 from jobqueue.admin.screen.table import Cell, Column, Table, count
-from jobqueue.broker.stats import JobRecord, JobState, ServerStats, TubeStats
+from jobqueue.broker.stats import JobState, JobStats, ServerStats, TubeStats
 
 _CALL_WIDTH = 200  # characters
 TUBE_COLUMN = Column("TUBE", min_width=12)
@@ -73,7 +73,7 @@ def server(record: ServerStats) -> str:
     return ", ".join(parts)
 
 
-def jobs(found: Iterable[tuple[JobRecord, bytes]]) -> Table:
+def jobs(found: Iterable[tuple[JobStats, bytes]]) -> Table:
     """Return the table of ``list``."""
     numbers = ("PRI", "RES", "TMO", "REL", "BUR", "KIC")
     columns = [
@@ -88,7 +88,7 @@ def jobs(found: Iterable[tuple[JobRecord, bytes]]) -> Table:
     return Table(columns, rows)
 
 
-def _job_row(job: JobRecord, body: bytes) -> list[Cell]:
+def _job_row(job: JobStats, body: bytes) -> list[Cell]:
     counts = (job.reserves, job.timeouts, job.releases, job.buries, job.kicks)
     return [
         Cell(str(job.id), "bold"),
@@ -104,12 +104,12 @@ def _job_row(job: JobRecord, body: bytes) -> list[Cell]:
 _plain = functools.lru_cache(maxsize=1024)(Cell)  # many jobs have equal cells
 
 
-def _left(job: JobRecord) -> str:
+def _left(job: JobStats) -> str:
     has_end = job.state in (JobState.DELAYED, JobState.RESERVED)
     return formatting.brief(job.time_left) if has_end else "-"
 
 
-def job_values(job: JobRecord, body: bytes) -> dict[str, object]:
+def job_values(job: JobStats, body: bytes) -> dict[str, object]:
     """Return the values of a job in ``list --json``."""
     message = formatting.message_of(body)
     return job.as_dict() | {
@@ -118,7 +118,7 @@ def job_values(job: JobRecord, body: bytes) -> dict[str, object]:
     }
 
 
-def one_job(job: JobRecord, body: bytes) -> str:
+def one_job(job: JobStats, body: bytes) -> str:
     """Return the lines of ``show``."""
     left = {
         JobState.DELAYED: f" (ready in {formatting.duration(job.time_left)})",

@@ -27,7 +27,7 @@ class Sampler:
         connection = self._connection
         if connection is None or not connection.is_open:
             connection = self._connection = OperatorConnection(self._address)
-        tubes = connection.tube_records(connection.tubes())
+        tubes = connection.tube_stats(connection.tubes())
         by_name = {tube.tube: tube for tube in tubes if tube}
         return Sample(time.monotonic(), connection.server(), by_name)
 
