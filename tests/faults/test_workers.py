@@ -14,48 +14,12 @@ import pytest
 import jobqueue
 from jobqueue import JobQueue, Worker
 from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
-from tests.helpers.worker_process import WorkerProcess, write_module
-
-TASKS = """
-import ctypes, os, subprocess, time
-from jobqueue import JobQueue
-
-queue = JobQueue()
-kept = []
-
-def say(*words):
-    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
-
-@queue.task("t")
-def work(n=0):
-    say("ran", n, "in", os.getpid())
-
-@queue.task("t", ttr=1, max_lost=None)
-def freezes():
-    say("begins in", os.getpid())
-    time.sleep(0.5)
-
-@queue.task("t")
-def leaks():
-    while True:
-        kept.append(os.open("/dev/null", os.O_RDONLY))
-
-@queue.task("t", max_lost=None)
-def forks(how):
-    if how == "subprocess":
-        child = subprocess.Popen(["sleep", "600"], close_fds=False).pid
-    else:
-        child = ctypes.CDLL(None).fork()  # Python does not know of this one
-        if child == 0:
-            ctypes.CDLL(None).sleep(600)
-    say("forked", child)
-    time.sleep(600)
-"""
+from tests.helpers.worker_process import WorkerProcess, copy_app, write_module
 
 
 @pytest.fixture
 def app(tmp_path: Path, broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch) -> Path:
-    write_module(tmp_path, "tasks", TASKS)
+    copy_app("faulty", tmp_path)
     monkeypatch.setenv("BEANSTALKD_URL", broker.url)
     return tmp_path
 

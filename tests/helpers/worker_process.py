@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from tests.helpers.paths import ROOT
 from tests.helpers.servers import DEADLINE, eventually_true
 
 
@@ -86,6 +88,12 @@ def write_module(folder: Path, name: str, source: str) -> None:
     for parent in path.relative_to(folder).parents[:-1]:
         (folder / parent / "__init__.py").touch()
     path.write_text(source)
+
+
+def copy_app(name: str, folder: Path) -> None:
+    """Copy an application of tests/apps into a folder, as its module `tasks`."""
+    folder.mkdir(exist_ok=True)
+    shutil.copy(ROOT / f"tests/apps/{name}.py", folder / "tasks.py")
 
 
 def is_running(pid: int) -> bool:

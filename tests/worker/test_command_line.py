@@ -11,49 +11,13 @@ import pytest
 
 import jobqueue
 from tests.helpers.servers import Beanstalkd, eventually
-from tests.helpers.worker_process import WorkerProcess, write_module
-
-TASKS = """
-import os, signal, subprocess, sys, threading, time
-from multiprocessing import get_context
-from jobqueue import JobQueue
-
-queue = JobQueue()
-
-@queue.task("t")
-def work(seconds=0):
-    print("started", seconds, flush=True)
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        time.sleep(0.01)
-    print("worked", flush=True)
-    print("buffered")
-
-@queue.task("t")
-def leave_a_thread():
-    threading.Thread(target=time.sleep, args=(600,), name="left").start()
-
-@queue.task("t")
-def close_stderr():
-    sys.stderr.close()
-
-@queue.task("u")
-def terminate_a_forked_child():
-    fork = get_context("fork")
-    up = fork.Event()  # CPython forgets what comes to a child before it is up
-    child = fork.Process(target=lambda: (up.set(), time.sleep(60)))
-    child.start()
-    up.wait()
-    child.terminate()
-    child.join()
-    print("child ended with", child.exitcode, flush=True)
-"""
+from tests.helpers.worker_process import WorkerProcess, copy_app, write_module
 
 
 @pytest.fixture
 def app(tmp_path: Path, broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BEANSTALKD_URL", broker.url)
-    write_module(tmp_path, "tasks", TASKS)
+    copy_app("command_line", tmp_path)
     return tmp_path
 
 
@@ -266,7 +230,7 @@ def test_a_module_that_configures_logging_does_not_silence_the_worker(
     app: Path, broker: Beanstalkd
 ) -> None:
     configure = "import logging.config\nlogging.config.dictConfig({'version': 1})\n"
-    write_module(app, "tasks", configure + TASKS)
+    write_module(app, "tasks", configure + (app / "tasks.py").read_text())
     put(app, "work.put()")
 
     done = worker("--import", "tasks", "--burst", cwd=app)

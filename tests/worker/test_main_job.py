@@ -13,28 +13,12 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.servers import Beanstalkd, eventually, eventually_true, free_port
-from tests.helpers.worker_process import WorkerProcess, write_module
-
-TASKS = """
-from jobqueue import JobQueue
-
-queue = JobQueue()
-
-@queue.task("task_tube_one")
-def task_one(arg1, arg2, arg3):
-    with open("ran", "a") as ran:
-        print(arg1, arg2, arg3, file=ran)
-
-@JobQueue.task("task_tube_two")
-def task_two(n):
-    with open("two", "a") as two:
-        print(n, file=two)
-"""
+from tests.helpers.worker_process import WorkerProcess, copy_app
 
 
 @pytest.fixture
 def app(tmp_path: Path) -> Path:
-    write_module(tmp_path, "app.tasks", TASKS)
+    copy_app("main_job", tmp_path / "app")
     return tmp_path
 
 

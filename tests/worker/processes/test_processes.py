@@ -13,104 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
+from tests.helpers.servers import DEADLINE, Beanstalkd, eventually
 from tests.helpers.worker_process import (
     WorkerProcess,
-    is_running,
+    copy_app,
     write_module,
 )
-
-TASKS = """
-import asyncio, ctypes, os, signal, sys, threading, time
-from concurrent.futures import ThreadPoolExecutor
-from jobqueue import JobQueue
-
-queue = JobQueue()
-
-def say(*words):
-    os.write(1, (" ".join(map(str, words)) + "\\n").encode())  # whole, from any thread
-
-@queue.task("t")
-def work(seconds=0, n=0):
-    say("begins", n, "in", os.getpid())
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        time.sleep(0.01)
-    say("ends", n)
-
-@queue.task("t", max_lost=None)
-def die(how):
-    say("dies in", os.getpid())
-    os.kill(os.getpid(), how)
-    time.sleep(60)
-
-@queue.task("t", max_lost=None)
-def die_later():
-    say("dies soon")
-    time.sleep(1)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-class Late:
-    def __del__(self, kill=os.kill, pid=os.getpid(), signum=signal.SIGTERM):
-        kill(pid, signum)
-
-@queue.task("t")
-def signal_at_the_very_end():
-    sys.modules["late"] = Late()
-
-@queue.task("t")
-def leave_thread(n):
-    threading.Thread(target=time.sleep, args=(600,)).start()
-    say("has left", n, "in", os.getpid())
-
-pool = ThreadPoolExecutor(2)
-
-@queue.task("t")
-def use_pool():
-    pool.submit(say, "in the pool").result()
-
-@queue.task("limited", time_limit=0.5)
-def spin():
-    while True:
-        pass
-
-@queue.task("limited", time_limit=0.5)
-def sleep():
-    time.sleep(600)
-
-@queue.task("limited", time_limit=0.5)
-async def asleep():
-    await asyncio.sleep(600)
-
-@queue.task("limited", time_limit=0.5)
-def swallow():
-    while True:
-        try:
-            time.sleep(0.01)
-        except BaseException:
-            pass
-
-@queue.task("limited", time_limit=0.5)
-async def swallow_async():
-    while True:
-        try:
-            await asyncio.sleep(0.01)
-        except BaseException:
-            pass
-
-@queue.task("limited", time_limit=0.5)
-async def block_the_loop():
-    time.sleep(600)
-
-@queue.task("limited", time_limit=0.5)
-def in_c():
-    ctypes.CDLL(None).sleep(600)
-
-@queue.task("limited", time_limit=0.5)
-def hold_the_interpreter():
-    say("holds")
-    ctypes.PyDLL(None).sleep(600)
-"""
 
 OPTIONS = {
     "1x1": (),
@@ -132,7 +40,7 @@ def shape(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def app(tmp_path: Path, broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BEANSTALKD_URL", broker.url)
-    write_module(tmp_path, "tasks", TASKS)
+    copy_app("processes", tmp_path)
     return tmp_path
 
 
@@ -242,7 +150,7 @@ def test_a_killed_worker_loses_no_job_and_leaves_no_orphan(
         process.signal(signal.SIGKILL)
         process.exit_code()
 
-        eventually_true(lambda: not any(is_running(pid) for pid in process.pids()))
+        eventually(process.running_pids, [])
         eventually(broker.connections, 0)
     done = SLOTS[shape] > 1 and len(process.pids()) > 1
     assert broker.counts("t") == ({} if done else {"ready": 1})
@@ -438,7 +346,7 @@ def test_a_job_that_holds_the_interpreter_is_ended_by_the_supervisor(
         process.signal(signal.SIGTERM)
         process.signal(signal.SIGINT)
         process.exit_code()
-        eventually_true(lambda: not any(is_running(pid) for pid in process.pids()))
+        eventually(process.running_pids, [])
 
 
 def test_a_job_whose_limit_is_over_while_all_is_frozen_is_not_held_to_hang(

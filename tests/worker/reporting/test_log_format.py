@@ -18,33 +18,8 @@ from hypothesis import strategies as st
 
 from jobqueue.worker.reporting.log_format import JSONLines
 from tests.helpers.servers import Beanstalkd, eventually
-from tests.helpers.worker_process import WorkerProcess, write_module
+from tests.helpers.worker_process import WorkerProcess, copy_app
 
-TASKS = """
-import os, warnings
-from jobqueue import JobQueue
-
-queue = JobQueue()
-
-@queue.task("t")
-def work(n=0): ...
-
-@queue.task("t")
-def fail():
-    raise ValueError("two\\nlines, and more \\u2028")
-
-@queue.task("t", max_kicks=0)
-def fail_for_good(secret):
-    raise ValueError
-
-@queue.task("t")
-def warn():
-    warnings.warn("take\\ncare", stacklevel=1)
-
-@queue.task("t", max_lost=1)
-def die():
-    os._exit(9)
-"""
 GARBAGE = b'{"func_name":\r\n\x00\xff\n"nope'
 IN_LINES = b'{"func_name": "fail_for_good",\r\n"tube": "t",\n"kwargs": {"secret": "a"}}'
 
@@ -52,7 +27,7 @@ IN_LINES = b'{"func_name": "fail_for_good",\r\n"tube": "t",\n"kwargs": {"secret"
 @pytest.fixture
 def app(tmp_path: Path, broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BEANSTALKD_URL", broker.url)
-    write_module(tmp_path, "tasks", TASKS)
+    copy_app("log_lines", tmp_path)
     return tmp_path
 
 

@@ -20,56 +20,10 @@ from jobqueue.worker.reporting.counters import Table
 from tests.helpers.servers import Beanstalkd, eventually, eventually_true, free_port
 from tests.helpers.worker_process import (
     WorkerProcess,
+    copy_app,
     is_running,
     write_module,
 )
-
-TASKS = """
-import os, time
-from jobqueue import Bury, JobQueue
-
-# A slot that is stopped in the moment when a job comes to it is a loss of that job's.
-queue = JobQueue(max_lost=None)
-
-@queue.task("t")
-def work(seconds=0):
-    time.sleep(seconds)
-
-@queue.task("t")
-def fail():
-    raise Bury
-
-@queue.task("t", retries=1, backoff=0)
-def retry():
-    raise ValueError
-
-@queue.task("t", max_kicks=0)
-def give_up():
-    raise ValueError
-
-@queue.task("t", max_lost=1)
-def die():
-    os._exit(9)
-
-@queue.task("t", time_limit=0.2)
-def stick():
-    while True:
-        try:
-            time.sleep(0.01)
-        except BaseException:
-            pass
-
-@queue.task("t")
-def fork():
-    child = os.fork()
-    if child:
-        print("forked", child, flush=True)
-    else:
-        time.sleep(600)
-
-@queue.task("elsewhere")
-async def other(): ...
-"""
 
 Sample = tuple[str, frozenset[tuple[str, str]]]
 Samples = Mapping[Sample, float]
@@ -126,7 +80,7 @@ def never_falling(scraped: Samples) -> dict[Sample, float]:
 @pytest.fixture
 def app(tmp_path: Path, broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BEANSTALKD_URL", broker.url)
-    write_module(tmp_path, "tasks", TASKS)
+    copy_app("metrics", tmp_path)
     return tmp_path
 
 

@@ -23,43 +23,16 @@ from tests.helpers.fake_broker import (
 )
 from tests.helpers.reserved import stats
 from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
-from tests.helpers.worker_process import WorkerProcess, write_module
+from tests.helpers.worker_process import WorkerProcess, copy_app
 from tests.helpers.worker_thread import working
 
-TASKS = """
-import ctypes, os, signal, time
-from jobqueue import JobQueue
-
-queue = JobQueue()
-
-def say(*words):
-    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
-
-@queue.task("t")
-def good(n):
-    say("good", n)
-
-@queue.task("t")
-def slow(n):
-    time.sleep(2)  # longer than a process takes to start, and jobs to come back
-
-@queue.task("t")
-def bad(how):
-    time.sleep(0.2)  # so that its neighbours have begun, too
-    say("bad")
-    if how == "exit":
-        os._exit(9)
-    if how == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
-    ctypes.string_at(0)
-"""
 GOOD = 200
 MAX_LOST = 3
 
 
 @pytest.fixture
 def app(tmp_path: Path, broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch) -> Path:
-    write_module(tmp_path, "tasks", TASKS)
+    copy_app("crash_loops", tmp_path)
     monkeypatch.setenv("BEANSTALKD_URL", broker.url)
     return tmp_path
 
