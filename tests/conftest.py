@@ -10,10 +10,10 @@ import pytest
 from jobqueue import JobQueue
 from jobqueue.task.registry import subscriber
 from jobqueue.worker.running.event_loop import EventLoop
-from jobqueue.worker.running.executor import Execution, Executor, ReservedBody
+from jobqueue.worker.running.executor import Executor, ReservedJob
 from jobqueue.worker.running.time_limit import TimeLimits
 from tests.helpers.raw_client import RawClient
-from tests.helpers.reserved import Reserved, Run, Running
+from tests.helpers.reserved import Executed, Reserved, Run, Running, execute
 from tests.helpers.servers import IS_INSTALLED, SERVERS, Beanstalkd, Server, server_of
 
 # Machines stall; no test asserts a time.
@@ -116,7 +116,7 @@ def running() -> Iterator[Running]:
 @pytest.fixture
 def executor(running: Running) -> Iterator[Executor]:
     event_loop = EventLoop()
-    limits: TimeLimits[ReservedBody] = TimeLimits(
+    limits: TimeLimits[ReservedJob] = TimeLimits(
         lambda job, _guard: running.stuck.append(job)
     )
     yield Executor(subscriber.find, limits, event_loop)
@@ -128,8 +128,8 @@ def executor(running: Running) -> Iterator[Executor]:
 def run(executor: Executor) -> Run:
     """Return a function that runs a job: ``run("func_name", **kwargs)``."""
 
-    def run(func_name: str, **kwargs: Any) -> Execution:
+    def run(func_name: str, **kwargs: Any) -> Executed:
         body = {"func_name": func_name, "tube": "t", "kwargs": kwargs}
-        return executor.execute(Reserved(json.dumps(body).encode()))
+        return execute(executor, Reserved(json.dumps(body).encode()))
 
     return run

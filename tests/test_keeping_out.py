@@ -13,7 +13,7 @@ from jobqueue import BadJobError, JobQueue, OptionError, SignatureError, Worker
 from jobqueue.job.signing import Signing
 from jobqueue.testing import eager, run_jobs
 from jobqueue.worker.running.executor import Executor
-from tests.helpers.reserved import Reserved
+from tests.helpers.reserved import Reserved, execute
 from tests.helpers.servers import Beanstalkd, eventually
 from tests.helpers.strategies import json_values
 from tests.helpers.terminal import operate
@@ -112,7 +112,7 @@ NAMES = [
 def test_a_name_that_is_not_a_tasks_calls_nothing(
     func_name: str, ran: list[str], executor: Executor
 ) -> None:
-    execution = executor.execute(Reserved(body_of(func_name)))
+    execution = execute(executor, Reserved(body_of(func_name)))
 
     assert isinstance(execution.error, BadJobError)
     assert execution.task is None
@@ -130,7 +130,7 @@ def test_any_name_is_looked_up_in_the_map_and_nowhere_else(
 
     executor = Executor(find, None, None)  # type: ignore[arg-type]
     job = {"func_name": func_name, "tube": tube, "kwargs": kwargs}
-    execution = executor.execute(Reserved(json.dumps(job).encode()))
+    execution = execute(executor, Reserved(json.dumps(job).encode()))
 
     assert isinstance(execution.error, BadJobError)
     assert asked == [(tube, func_name)]
@@ -152,7 +152,7 @@ def test_names_of_arguments_are_data_and_reach_no_further_than_the_function(
     kwargs = dict.fromkeys(names, 1)
     for func_name in ("send", "anything"):
         job = {"func_name": func_name, "tube": "t", "kwargs": kwargs}
-        executor.execute(Reserved(json.dumps(job).encode()))
+        execute(executor, Reserved(json.dumps(job).encode()))
 
     assert ran == [f"anything {sorted(names)}"]
 

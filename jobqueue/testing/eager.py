@@ -14,7 +14,7 @@ from jobqueue.task.definition import Task
 from jobqueue.task.registry import subscriber
 from jobqueue.testing.redirect import redirected_to
 from jobqueue.worker.running.event_loop import EventLoop
-from jobqueue.worker.running.executor import Executor, ReservedBody
+from jobqueue.worker.running.executor import Executor, ReservedJob
 from jobqueue.worker.running.time_limit import TimeLimits
 
 MAX_JOB_SIZE = 65_535  # bytes, beanstalkd's default
@@ -42,7 +42,7 @@ class _Eager:
 
     def __init__(self) -> None:
         self._ids = itertools.count(1)
-        self._limits: TimeLimits[ReservedBody] = TimeLimits()
+        self._limits: TimeLimits[ReservedJob] = TimeLimits()
         self._idle_loops: list[EventLoop] = []
 
     def put(self, tube: str, body: bytes, options: PutOptions) -> int:
@@ -54,12 +54,13 @@ class _Eager:
             )
         job = _EagerJob(next(self._ids), body, tube, options)
         with self._idle_loop() as loop:
-            execution = Executor(subscriber.find, self._limits, loop).execute(job)
+            executor = Executor(subscriber.find, self._limits, loop)
+            result = executor.run(executor.resolve(job), job)
         try:
-            if execution.error is not None:
-                raise execution.error
+            if result.error is not None:
+                raise result.error
         finally:
-            del execution  # the error refers to this frame: break the cycle
+            del result  # the error refers to this frame: break the cycle
         return job.id
 
     def put_many(
@@ -98,6 +99,7 @@ class _EagerJob:
     body: bytes
     tube: str
     options: PutOptions
+    task: Task | None = None
     began: float = field(default_factory=time.monotonic)
 
     def touch(self) -> bool:
@@ -120,6 +122,4 @@ class _EagerJob:
             kicks=0,
         )
 
-    def begins(self, task: Task) -> None: ...
-
-    def limit(self, seconds: float | None) -> None: ...
+    def publish_deadline(self, seconds: float | None) -> None: ...

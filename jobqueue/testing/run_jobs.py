@@ -8,17 +8,20 @@ from types import NoneType
 
 from jobqueue.broker.address import Address
 from jobqueue.broker.consuming import ConsumerConnection
-from jobqueue.broker.outcomes import Outcome, Released
+from jobqueue.broker.outcomes import Buried, Outcome, Released
 from jobqueue.errors import BadJobError, BrokerError, TimeLimitExceeded
 from jobqueue.job.body import decode
 from jobqueue.task.registry import subscriber
 from jobqueue.worker.processes.status_board import StatusBoard
+from jobqueue.worker.reporting.job_log import JobLog
+from jobqueue.worker.reporting.reporter import Decision, Listener, Reporter
 from jobqueue.worker.running.event_loop import EventLoop
-from jobqueue.worker.running.executor import Execution, Executor, FindTask, ReservedBody
+from jobqueue.worker.running.executor import Call, Executor, ReservedJob, Result
 from jobqueue.worker.running.time_limit import TimeLimits
-from jobqueue.worker.settings import check_tubes
-from jobqueue.worker.slots.admission import GuardState
-from jobqueue.worker.slots.slot import Outage, Slot
+from jobqueue.worker.settings import Timings, check_tubes
+from jobqueue.worker.slots.admission import Admission, GuardState
+from jobqueue.worker.slots.outage import Outage
+from jobqueue.worker.slots.slot import Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +67,28 @@ def run_jobs(
     ran: list[RanJob] = []
 
     def connect() -> ConsumerConnection:
-        return _Connection(address, ran, slot.stop if reraise else None)
+        return _Connection(address, fail)
 
-    limits: TimeLimits[ReservedBody] = TimeLimits()
+    def fail() -> bool:
+        """Note a failure, and return whether it ends the run."""
+        if reraise:
+            slot.stop()
+        return reraise
+
+    timings = Timings()
+    reporter = Reporter(JobLog(timings.time_limit_grace), _Notes(ran, fail))
+    limits: TimeLimits[ReservedJob] = TimeLimits()
     with closing(limits), closing(EventLoop()) as event_loop:
         slot = Slot(
             connect,
             watched,
-            _NotingExecutor(ran, subscriber.find_in(watched), limits, event_loop),
-            _NoOutage(address),
-            GuardState(),
-            cell=StatusBoard(1).cells[0],
+            executor=_Executor(subscriber.find_in(watched), limits, event_loop),
+            admission=Admission(GuardState(timings), has_many_tubes=len(watched) > 1),
+            outage=_NoOutage(address, reporter),
+            reporter=reporter,
+            slot_status=StatusBoard(1).cells[0],
             on_job_begin=lambda: None,
-            on_job_end=lambda: None,
+            on_job_ran=lambda: None,
             burst=True,
         )
         slot.run()
@@ -95,58 +107,60 @@ def run_jobs(
 _OF_A_JOB = (NoneType, Exception, SystemExit, TimeLimitExceeded, CancelledError)
 
 
-class _NotingExecutor(Executor):
-    """An executor that keeps a list of what it has run."""
+class _Executor(Executor):
+    """An executor that lets through what is meant for the test."""
 
-    def __init__(
-        self,
-        ran: list[RanJob],
-        find: FindTask,
-        limits: TimeLimits[ReservedBody],
-        event_loop: EventLoop,
-    ) -> None:
-        super().__init__(find, limits, event_loop)
-        self._ran = ran
-
-    def execute(self, reserved: ReservedBody) -> Execution:
-        execution = super().execute(reserved)
-        if not isinstance(execution.error, _OF_A_JOB):
-            raise execution.error
-        self._ran.append(_ran(reserved, execution.error))
+    def run(self, call: Call, reserved: ReservedJob) -> Result:
+        result = super().run(call, reserved)
         try:
-            return execution
+            if not isinstance(result.error, _OF_A_JOB):
+                raise result.error
+            return result
         finally:
-            del execution  # its error refers to this frame: see Executor.execute
+            del result  # its error refers to this frame: see Executor.run
 
 
-def _ran(reserved: ReservedBody, error: BaseException | None) -> RanJob:
+class _Notes(Listener):
+    """Notes what ran, and tells of a failed job that is to be deleted."""
+
+    def __init__(self, ran: list[RanJob], fail: Callable[[], bool]) -> None:
+        self._ran = ran
+        self._fail = fail
+
+    def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:  # noqa: ARG002 - as the base has it
+        self._ran.append(_ran(job, result.error))
+
+    def body_at_risk(
+        self,
+        job: ReservedJob,  # noqa: ARG002 - as the base has it
+        result: Result,  # noqa: ARG002
+        decision: Decision,  # noqa: ARG002
+    ) -> bool:
+        self._fail()
+        return False
+
+
+def _ran(job: ReservedJob, error: BaseException | None) -> RanJob:
     try:
-        message = decode(reserved.body)
+        message = decode(job.body)
     except BadJobError:
-        return RanJob(reserved.id, None, None, None, error)
-    return RanJob(reserved.id, message.tube, message.func_name, message.kwargs, error)
+        return RanJob(job.id, None, None, None, error)
+    return RanJob(job.id, message.tube, message.func_name, message.kwargs, error)
 
 
 class _Connection(ConsumerConnection):
-    """A connection that releases retries without delay, and may end the run."""
+    """A connection that releases retries without delay; a burial is a failure."""
 
-    def __init__(
-        self,
-        address: Address,
-        ran: list[RanJob],
-        stop: Callable[[], None] | None,
-    ) -> None:
+    def __init__(self, address: Address, fail: Callable[[], bool]) -> None:
         super().__init__(address)
-        self._ran = ran
-        self._stop_at_failure = stop
+        self._fail = fail
 
     def settle(
         self, job_id: int, outcome: Outcome, *, reserve: int | None = None
     ) -> bool:
         if isinstance(outcome, Released):
             outcome = outcome._replace(delay=0)
-        elif self._ran[-1].error is not None and self._stop_at_failure is not None:
-            self._stop_at_failure()
+        elif isinstance(outcome, Buried) and self._fail():
             reserve = None  # the next job stays ready, with no reservation counted
         return super().settle(job_id, outcome, reserve=reserve)
 
@@ -154,5 +168,5 @@ class _Connection(ConsumerConnection):
 class _NoOutage(Outage):
     """Raises the error of a broker that is away, instead of waiting for it."""
 
-    def begins(self, error: BrokerError) -> None:
+    def begin(self, error: BrokerError) -> None:
         raise error

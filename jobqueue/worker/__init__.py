@@ -1,16 +1,30 @@
-"""The worker: reserves jobs, runs them, and tells the broker what became of them."""
+"""The worker: reserves jobs, runs them, and tells the broker what became of them.
+
+A job's way, from top to bottom in ``slots/slot.py``, :meth:`Slot._work_on_one`::
+
+    reserve    broker/consuming.py     one connection, one job at a time
+    resolve    running/executor.py     body -> task and arguments, or a refusal
+    admit      slots/admission.py      may it run? crash loops, replayed signatures
+    run        running/executor.py     hooks, time limit, event loop -> Result
+    decide     job/outcome.py          the one rule: delete, release or bury
+    settle     slots/reservation.py    tells the broker, asks for the next in one write
+    report     reporting/reporter.py   to the log and the counters
+
+Meanwhile ``slots/heartbeat.py`` touches what runs, and ``slots/manager.py`` starts and
+watches the slots of this process, and stops them (``slots/shutdown.py``). The command
+(``__main__.py``) runs a supervisor with its processes: ``processes/supervisor.py``.
+"""
 
 from collections.abc import Iterable
 
 from jobqueue.broker.address import Address
 from jobqueue.task.options import check_time_limit
 from jobqueue.task.registry import subscriber
-from jobqueue.worker.exits import call_with_timeout
-from jobqueue.worker.reporting import job_log
 from jobqueue.worker.settings import (
     SHUTDOWN_TIMEOUT,
     Settings,
     check_count,
+    check_max_jobs,
     check_secrets,
     check_shutdown_timeout,
     check_tubes,
@@ -22,7 +36,7 @@ __all__ = ["Worker"]
 
 
 class Worker:
-    """Works off the jobs of some tubes in this process.
+    """Runs the jobs of some tubes in this process.
 
     ``tubes`` are names; without any, every tube that has a task. The modules with the
     tasks have to be imported before. ``url`` is the broker's; without one, the broker
@@ -37,7 +51,7 @@ class Worker:
 
     Raises :class:`~jobqueue.errors.UnknownTubeError` for a tube without a task,
     :class:`~jobqueue.errors.OptionError` if the tubes' tasks belong to different
-    brokers, or for a number or a ``$JOBQUEUE_SECRET`` that can't be, and
+    brokers, or for a wrong number or ``$JOBQUEUE_SECRET``, and
     :class:`~jobqueue.errors.BrokerURLError`.
 
     >>> Worker(["emails"], threads=8).run()
@@ -59,19 +73,16 @@ class Worker:
         self._tasks = subscriber.tasks(self.tubes)
         self.address = address or common_broker(self._tasks)
         self._signed = check_secrets(self._tasks)
-        self.crew = SlotManager(
-            Settings(
-                tubes=self.tubes,
-                address=self.address,
-                threads=check_count("threads", threads),
-                burst=burst,
-                max_jobs=max_jobs
-                if max_jobs is None
-                else check_count("max_jobs", max_jobs),
-                time_limit=check_time_limit(time_limit),
-                shutdown_timeout=check_shutdown_timeout(shutdown_timeout),
-            )
+        self.settings = Settings(
+            tubes=self.tubes,
+            address=self.address,
+            threads=check_count("threads", threads),
+            burst=burst,
+            max_jobs=check_max_jobs(max_jobs),
+            time_limit=check_time_limit(time_limit),
+            shutdown_timeout=check_shutdown_timeout(shutdown_timeout),
         )
+        self.manager = SlotManager(self.settings)
 
     def run(self) -> None:
         """Work until :meth:`stop` is called or a signal comes; once.
@@ -85,13 +96,14 @@ class Worker:
         seconds of its time limit, when the others have ended. It was buried; its thread
         is left behind, and ends with the process.
         """
-        job_log.started(self.tubes, self._tasks, self._signed, self.address)
-        self.crew.run()
-        call_with_timeout(job_log.stopped)
+        reporter = self.manager.reporter
+        reporter.worker_started(self.tubes, self._tasks, self._signed, self.address)
+        self.manager.run()
+        reporter.worker_stopped()
 
     def stop(self) -> None:
         """Reserve no more jobs, finish those that run, and return from :meth:`run`.
 
         Can be called from any other thread, at any time; it does not wait.
         """
-        self.crew.stop()
+        self.manager.stop()

@@ -24,10 +24,11 @@ from jobqueue.worker.processes.leash import ParentWatch
 from jobqueue.worker.processes.shared_memory import SharedMemory
 from jobqueue.worker.processes.signals import SIGNALS, block_signals, notice, put_back
 from jobqueue.worker.processes.status_board import StatusBoard, size_of_status_board
-from jobqueue.worker.reporting import job_log, log_format, process_log
+from jobqueue.worker.reporting import log_format, process_log
 from jobqueue.worker.reporting.counters import SIZE, Memory
 from jobqueue.worker.reporting.unfailing import one_line
-from jobqueue.worker.slots.manager import THREAD_NAME, Command
+from jobqueue.worker.slots.shutdown import StopReason
+from jobqueue.worker.slots.slot_thread import THREAD_NAME
 
 MODULE = "jobqueue.worker"
 STDERR = 2  # the file descriptor
@@ -207,10 +208,10 @@ def _work(
     except JobQueueError as error:
         parser.error(str(error))
     if shared is not None and leash is not None:
-        worker.crew.board = StatusBoard(options.threads, shared.board)
-        leash.on_loss = lambda: worker.crew.tell(Command.DRAIN)
+        worker.manager.status_board = StatusBoard(options.threads, shared.board)
+        leash.on_loss = lambda: worker.manager.request_stop(StopReason.SUPERVISOR)
         if shared.tally is not None:
-            worker.crew.count_in(shared.tally)
+            worker.manager.count_in(shared.tally)
     elif options.metrics_port is not None:
         _count_and_serve(worker, options, parser, ending)
     failure: JobQueueError | None = None
@@ -218,9 +219,9 @@ def _work(
         worker.run()
     except JobQueueError as error:
         failure = error
-    ending.is_for_good = leash is not None or not worker.crew.is_to_be_replaced
+    ending.is_for_good = leash is not None or not worker.manager.is_to_be_replaced
     if isinstance(failure, JobStuckError):
-        call_with_timeout(job_log.stuck_worker_ends, str(failure))
+        call_with_timeout(process_log.stuck_worker_ends, str(failure))
         ending.now()
     if failure is not None:
         parser.error(str(failure))
@@ -237,9 +238,13 @@ def _count_and_serve(
     """Begin to count, or go on with it in the program that has replaced another."""
     port, counts = handed_on() or (None, None)
     shared = SharedMemory(SIZE, counts)
-    worker.crew.count_in(shared.memory)
+    worker.manager.count_in(shared.memory)
     port = _serve_metrics(
-        options, parser, lambda: [shared.memory], worker.crew.board.count, port
+        options,
+        parser,
+        lambda: [shared.memory],
+        worker.manager.status_board.count,
+        port,
     )
     fds = [port, *shared.fds]
     ending.last_step = lambda: hand_on(fds)
@@ -259,7 +264,7 @@ def _end_threads(ending: _Ending, patience: float) -> None:
     def end_at_last() -> None:
         time.sleep(patience)
         names = [thread.name for thread in tasks_own if thread.is_alive()]
-        call_with_timeout(job_log.threads_left, names)
+        call_with_timeout(process_log.threads_left, names)
         ending.now()
 
     if tasks_own:

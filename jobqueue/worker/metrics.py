@@ -26,11 +26,12 @@ from jobqueue.worker.reporting.counters import (
     RECONNECTS,
     SECONDS,
     SIZE,
+    UNKNOWN,
     Key,
     Memory,
     totals,
 )
-from jobqueue.worker.reporting.reporter import UNKNOWN, Ending
+from jobqueue.worker.reporting.reporter import Ending
 
 BROKER_TIMEOUT = 2.0  # seconds: a scrape has 10 by default, for all that it asks
 
@@ -59,8 +60,8 @@ class WorkerMetrics(Collector):
         >>> prometheus_client.REGISTRY.register(WorkerMetrics.of(worker))
         """
         memory = bytearray(SIZE)
-        worker.crew.count_in(memory)
-        return cls(lambda: [memory], worker.crew.board.count)
+        worker.manager.count_in(memory)
+        return cls(lambda: [memory], worker.manager.status_board.count)
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics, as they are now."""

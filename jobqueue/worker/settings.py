@@ -104,6 +104,11 @@ def check_count(name: str, value: object) -> int:
     raise OptionError(f"{name} has to be a whole number from 1, not {value!r}")
 
 
+def check_max_jobs(value: object) -> int | None:
+    """Return a positive whole number, or None for no limit. Raises OptionError."""
+    return None if value is None else check_count("max_jobs", value)
+
+
 def check_tubes(tubes: Iterable[str]) -> tuple[str, ...]:
     """Return these tubes without duplicates; without any, every tube that has a task.
 

@@ -30,11 +30,10 @@ from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BrokerURLError
 from jobqueue.task.options import TaskOptions
-from jobqueue.worker.slots import slot
 from tests.helpers.connections import FullConnection
 from tests.helpers.raw_client import RawClient
 from tests.helpers.servers import Beanstalkd, eventually_true
-from tests.helpers.worker_thread import working
+from tests.helpers.worker_thread import with_timings, working
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
@@ -324,11 +323,7 @@ def test_any_reply_is_a_good_one_or_the_end_of_the_connection(
     assert all(map(is_id, ids))
 
 
-def test_no_reply_ends_a_worker(
-    any_broker: AnyBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(slot, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(slot, "LONGEST_PAUSE", 0.001)
+def test_no_reply_ends_a_worker(any_broker: AnyBroker) -> None:
     scripts = []
 
     @settings(max_examples=300)
@@ -339,7 +334,9 @@ def test_no_reply_ends_a_worker(
     collect()  # before a worker runs, as Hypothesis is not for several threads
     JobQueue(any_broker.url).task("t")(work)
     watched = [b"OK 6\r\n- t\n\n\r\n"]
-    worker = Worker()
+    worker = with_timings(
+        Worker(), first_reconnect_pause=0.001, longest_reconnect_pause=0.001
+    )
     ended = threading.Event()
 
     def run() -> None:

@@ -22,14 +22,13 @@ from jobqueue import (
     Worker,
 )
 from jobqueue.task.putter import Putter
-from jobqueue.worker.slots import slot
 from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
-from tests.helpers.worker_thread import working
+from tests.helpers.worker_thread import with_timings, working
 
 
-@pytest.fixture(autouse=True)
-def _shorter_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slot, "LONGEST_PAUSE", 0.1)
+def impatient(worker: Worker) -> Worker:
+    """Return a worker that soon notices that the broker is back."""
+    return with_timings(worker, longest_reconnect_pause=0.1)
 
 
 def test_what_was_put_runs_and_what_was_buried_is_however_often_the_broker_is_killed(
@@ -49,7 +48,7 @@ def test_what_was_put_runs_and_what_was_buried_is_however_often_the_broker_is_ki
             ran[number] += 1
             raise ValueError(number)
 
-        with working(Worker(threads=2)):
+        with working(impatient(Worker(threads=2))):
             for number in range(400):
                 try:
                     (work if number % 2 else fail).put(number=number)
@@ -87,7 +86,7 @@ def test_a_job_of_a_broker_that_forgot_it_is_not_taken_for_another_of_the_same_i
         ran.append("new")
 
     first = old.put(fails=False), old.put(fails=True)
-    with working(Worker(threads=2)):
+    with working(impatient(Worker(threads=2))):
         eventually(lambda: ran, ["old", "old"])
         broker.kill()
         broker.start()
@@ -128,7 +127,7 @@ def test_a_job_that_a_killed_broker_has_not_written_whole_is_buried_and_no_other
             file.seek(found.start())
             file.write(bytes(len(found.group())))
         broker.start()
-        with working(Worker()):
+        with working(impatient(Worker())):
             eventually(lambda: broker.counts("t"), {"buried": 1})
         command = [sys.executable, "-m", "jobqueue", "show", "2", "--url", broker.url]
         subprocess.run(command, check=True)
@@ -146,7 +145,7 @@ def test_a_draining_broker_is_worked_off(broker: Beanstalkd, queue: JobQueue) ->
 
     work.put_many({"number": n} for n in range(10))
     broker.drain()
-    with working(Worker()):
+    with working(impatient(Worker())):
         eventually(lambda: broker.counts("t"), {})
 
     assert ran == list(range(10))
@@ -221,7 +220,7 @@ def test_a_full_disk_refuses_jobs_and_loses_none(
             {"number": n} for n in range(4)
         )  # there is room to bury the first
         count = fill(queue)
-        with working(Worker()):
+        with working(impatient(Worker())):
             eventually(lambda: caplog.text.count(" done: work"), count)
             assert "has no room for its binlog" in caplog.text
             assert ran == [0, 1, 2, 3]
@@ -253,7 +252,7 @@ def test_a_broker_without_file_descriptors_is_waited_for(
             sock.connect(str(broker.target))
         with pytest.raises(BrokerTimeoutError):
             work.put(number=1)
-        stack.enter_context(working(Worker()))
+        stack.enter_context(working(impatient(Worker())))
         eventually_true(lambda: "Waiting for the broker" in caplog.text)
         taken.close()
         eventually_true(lambda: is_put(work, 2))

@@ -20,9 +20,8 @@ from jobqueue import (
     Worker,
     current_job,
 )
-from jobqueue.worker.slots import slot
 from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
-from tests.helpers.worker_thread import working
+from tests.helpers.worker_thread import with_timings, working
 
 from .proxy import Proxy, Trouble, Way, What
 
@@ -154,13 +153,12 @@ def some_of(plan: Sequence[Trouble]) -> list[Trouble]:
     return [t for n, t in enumerate(plan) if t.way is Way.UP or n % step == start]
 
 
-@pytest.fixture
-def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slot, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(slot, "LONGEST_PAUSE", 0.001)
+def without_pauses(worker: Worker) -> Worker:
+    return with_timings(
+        worker, first_reconnect_pause=0.001, longest_reconnect_pause=0.001
+    )
 
 
-@pytest.mark.usefixtures("_without_pauses")
 @pytest.mark.parametrize("what", [What.CUT, What.HALF_CLOSE, What.GARBLE])
 @pytest.mark.parametrize("way_of_a_job", WAYS_OF_A_JOB, ids=lambda way: way[0].__name__)
 def test_a_worker_loses_no_job_wherever_its_connection_is_troubled(
@@ -189,7 +187,7 @@ def test_a_worker_loses_no_job_wherever_its_connection_is_troubled(
         task = queue.task("t", max_lost=None, retries=1)(work)
         ids = task.put_many({"number": n} for n in range(len(plan) + 9))
         proxy.plan.extend(plan)
-        with working(Worker(url=proxy.url)):
+        with working(without_pauses(Worker(url=proxy.url))):
             left = {"buried"} if ends is is_buried or ends is is_retried else set()
             eventually_true(lambda: not proxy.plan, within=3 * DEADLINE)
             eventually_true(lambda: broker.counts("t").keys() == left, 3 * DEADLINE)
@@ -202,7 +200,6 @@ def test_a_worker_loses_no_job_wherever_its_connection_is_troubled(
     assert set(settled.values()) == {1}
 
 
-@pytest.mark.usefixtures("_without_pauses")
 def test_single_bytes_and_late_ones_are_no_trouble(
     broker: Beanstalkd, proxy: Proxy
 ) -> None:
@@ -216,7 +213,7 @@ def test_single_bytes_and_late_ones_are_no_trouble(
 
         work.put(number=0)
         work.put_many({"number": n} for n in range(1, 20))
-        with working(Worker()):
+        with working(without_pauses(Worker())):
             eventually(lambda: broker.counts("t"), {})
             proxy.stall()
             with JobQueue(broker.url) as direct:

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from jobqueue.broker.stats import JobState, JobStats
+from jobqueue.errors import BadJobError
 from jobqueue.task.definition import Task
-from jobqueue.worker.running.executor import Execution, ReservedBody
+from jobqueue.worker.running.executor import Executor, ReservedJob, refused
 
 
 def stats(**counts: int) -> JobStats:
@@ -27,7 +29,15 @@ def stats(**counts: int) -> JobStats:
     return JobStats(tube="t", state=JobState.RESERVED, **numbers)
 
 
-Run = Callable[..., Execution]
+class Executed(NamedTuple):
+    """How a job was executed: resolved, and called unless that was refused."""
+
+    task: Task | None
+    error: BaseException | None
+    seconds: float
+
+
+Run = Callable[..., Executed]
 
 
 class Reserved:
@@ -38,6 +48,7 @@ class Reserved:
     def __init__(self, body: bytes) -> None:
         self.body = body
         self.began = time.monotonic()
+        self.task: Task | None = None
 
     def touch(self) -> bool:
         return True
@@ -45,13 +56,25 @@ class Reserved:
     def stats(self) -> JobStats | None:
         return stats(reserves=3)
 
-    def begins(self, task: Task) -> None: ...
+    def publish_deadline(self, seconds: float | None) -> None: ...
 
-    def limit(self, seconds: float | None) -> None: ...
+
+def execute(executor: Executor, reserved: ReservedJob) -> Executed:
+    """Resolve a job and run it, as a slot does that has no broker to ask."""
+    try:
+        call = executor.resolve(reserved)
+    except BadJobError as refusal:
+        result = refused(refusal, reserved)
+    else:
+        result = executor.run(call, reserved)
+    try:
+        return Executed(reserved.task, result.error, result.seconds)
+    finally:
+        del result  # an error leads to this frame
 
 
 class Running:
     """What was said of the jobs that ran."""
 
     def __init__(self) -> None:
-        self.stuck: list[ReservedBody] = []
+        self.stuck: list[ReservedJob] = []

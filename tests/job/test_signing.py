@@ -18,7 +18,7 @@ from jobqueue.job.body import Encoder, decode
 from jobqueue.job.signing import Signing
 from jobqueue.task.registry import subscriber
 from jobqueue.worker.running.executor import Executor
-from tests.helpers.reserved import Reserved
+from tests.helpers.reserved import Reserved, execute
 from tests.helpers.strategies import json_values
 
 SECRET = "correct-horse-battery"
@@ -213,7 +213,7 @@ class Target:
             self.ran.append(kwargs)
 
     def refuses(self, body: bytes) -> str:
-        error = self._executor.execute(Reserved(body)).error
+        error = execute(self._executor, Reserved(body)).error
         assert isinstance(error, BadJobError)
         assert self.ran == []
         text = str(error)
@@ -230,7 +230,7 @@ def target(executor: Executor) -> Target:
 def test_the_target_runs_what_is_well_signed(
     target: Target, executor: Executor
 ) -> None:
-    assert executor.execute(Reserved(signed())).error is None
+    assert execute(executor, Reserved(signed())).error is None
     assert target.ran == [{"n": 1, "to": "ä"}]
 
 
@@ -353,7 +353,7 @@ def test_no_bytes_at_all_run_but_those_that_were_signed(
     @given(mutations() | st.binary())
     def attack(body: bytes) -> None:
         if body in SIGNED:
-            assert executor.execute(Reserved(body)).error is None
+            assert execute(executor, Reserved(body)).error is None
             target.ran.clear()
         else:
             target.refuses(body)

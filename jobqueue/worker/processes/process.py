@@ -14,7 +14,7 @@ from jobqueue.worker.processes.status_board import (
     StatusBoard,
     size_of_status_board,
 )
-from jobqueue.worker.running.time_limit import GRACE
+from jobqueue.worker.settings import Timings
 
 
 class Process:
@@ -86,7 +86,7 @@ class Process:
         The process itself would have buried it otherwise, 5 seconds after the limit;
         or after ``awake_since``, if it was frozen then.
         """
-        patience = 2 * GRACE
+        patience = 2 * Timings().time_limit_grace
         if self.board.state is ProcessState.LEAVING:  # it has, and waits for other jobs
             patience += shutdown_timeout
         now = time.monotonic()

@@ -13,10 +13,12 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
 from jobqueue.broker.address import Address
-from jobqueue.errors import BadJobError
+from jobqueue.errors import BadJobError, CrashLoopError
 from jobqueue.task.definition import Task
-from jobqueue.worker.reporting.reporter import UNKNOWN, Ending, Observer
-from jobqueue.worker.running.executor import Execution
+from jobqueue.worker.reporting.reporter import SUCCEEDED, Decision, Ending, Listener
+from jobqueue.worker.running.executor import ReservedJob, Result
+
+UNKNOWN = "(unknown)"  # no Python function is called that
 
 Memory = mmap.mmap | bytearray
 Key = tuple[str, ...]  # a tube and a func_name; or a broker's URL alone
@@ -41,7 +43,7 @@ _NUMBER = 8  # bytes
 _START = _NUMBER  # of the rows: before them is where they end
 
 
-class Table:
+class CountTable:
     """Rows of numbers under keys, in memory that was all zeros in the beginning.
 
     One process appends rows, and others read them at any time. A row is the key's size,
@@ -78,7 +80,7 @@ class Table:
             start = end
 
 
-class JobCounters(Observer):
+class JobCounters(Listener):
     """Counts what one process does, for each task that there is.
 
     What is not of a known task is counted for its tube, so that bodies of all kinds
@@ -88,35 +90,58 @@ class JobCounters(Observer):
 
     def __init__(self, memory: Memory, address: Address, tasks: Iterable[Task]) -> None:
         self._lock = threading.Lock()
-        self._table = Table(memory)
+        self._table = CountTable(memory)
         self._rows = dict(self._table.rows())
         self._broker = self._row((str(address),))
         for task in tasks:  # so that each has its zeros before the first job
             self._row((task.tube, task.func_name))
 
-    def ended(self, ending: Ending, execution: Execution, tube: str = UNKNOWN) -> None:
+    def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:
         """Count a job, and how long it ran if it could be run."""
-        task = execution.task
+        ending, task = decision.ending, job.task
+        if ending is None or (ending is Ending.LOST and not result.has_run):
+            return  # it has not ended
         with self._lock:
             if task is None:
+                tube = UNKNOWN if decision.stats is None else decision.stats.tube
                 self._row((tube, UNKNOWN))[ending] += 1
                 return
             row = self._row((task.tube, task.func_name))
             row[ending] += 1
-            if execution.error is None or not _is_refusal(execution.error):
-                row[BUCKETS.start + bisect_left(BOUNDS, execution.seconds)] += 1
-                row[SECONDS] += execution.seconds
+            if result.has_run and not _is_refusal(result.error):
+                row[BUCKETS.start + bisect_left(BOUNDS, result.seconds)] += 1
+                row[SECONDS] += result.seconds
 
-    def buried_while_it_runs(self, task: Task | None) -> None:
-        """Count a verdict on a job, but no run: nobody knows when that ends."""
-        if task is not None:
-            with self._lock:
-                self._row((task.tube, task.func_name))[Ending.BURIED] += 1
+    def job_stuck(self, job: ReservedJob, stack: str, *, is_buried: bool) -> None:  # noqa: ARG002 - as the base has it
+        """Count a burial, but no run: nobody knows when that ends."""
+        if is_buried:
+            self._count(job, Ending.BURIED)
 
-    def broker_is_back(self) -> None:
+    def job_buried_while_running(self, job: ReservedJob, error: CrashLoopError) -> None:  # noqa: ARG002 - as the base has it
+        """Count a burial, but no run: that is counted when it ends well."""
+        self._count(job, Ending.BURIED)
+
+    def buried_job_ended(
+        self,
+        job: ReservedJob,
+        result: Result,
+        *,
+        is_doubted: bool,  # noqa: ARG002 - as the base has it
+        is_deleted: bool,
+    ) -> None:
+        """Count a job that has ended well after all, and its run."""
+        if is_deleted:
+            self.job_ended(job, result, SUCCEEDED)
+
+    def broker_found(self, address: Address) -> None:  # noqa: ARG002 - as the base has it
         """Count a reconnection."""
         with self._lock:
             self._broker[RECONNECTS] += 1
+
+    def _count(self, job: ReservedJob, ending: Ending) -> None:
+        if job.task is not None:
+            with self._lock:
+                self._row((job.task.tube, job.task.func_name))[ending] += 1
 
     def _row(self, key: Key) -> "memoryview[float]":
         row = self._rows.get(key)
@@ -128,8 +153,8 @@ class JobCounters(Observer):
         return row
 
 
-def _is_refusal(error: BaseException) -> bool:
-    """Tell whether a job was refused, so that no function of the task's ran."""
+def _is_refusal(error: BaseException | None) -> bool:
+    """Return whether the arguments did not fit, so that no line of the task ran."""
     return issubclass(type(error), BadJobError)
 
 
@@ -137,7 +162,7 @@ def totals(memories: Iterable[Memory]) -> dict[Key, list[float]]:
     """Return the sums of what was counted in all of these."""
     found: dict[Key, list[float]] = {}
     for memory in memories:
-        for key, row in Table(memory).rows():
+        for key, row in CountTable(memory).rows():
             before = found.get(key, [0.0] * _COLUMNS)
             found[key] = [a + b for a, b in zip(before, row, strict=True)]
     return found

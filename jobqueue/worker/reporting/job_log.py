@@ -1,4 +1,4 @@
-"""What a worker says in its log.
+"""The worker's log about jobs, slots and the broker.
 
 Every line about a job carries the keys ``job_id``, ``tube``, ``func_name`` and
 ``seconds`` as ``extra``; one that is not known is None. A failure has ``attempt``, too.
@@ -7,316 +7,256 @@ Every line about a job carries the keys ``job_id``, ``tube``, ``func_name`` and
 import logging
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from jobqueue.broker.address import Address
+from jobqueue.broker.outcomes import Released
 from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BadJobError, BrokerError, CrashLoopError
-from jobqueue.job.outcome import KICKS_REACH_MAX, RetryPolicy
+from jobqueue.job.outcome import KICKS_REACH_MAX
 from jobqueue.task.definition import Task
-from jobqueue.worker.reporting.unfailing import (
-    list_jobs,
-    logger,
-    one_line,
-    unfailing,
-)
-from jobqueue.worker.running.executor import Execution, ReservedBody
-from jobqueue.worker.running.time_limit import GRACE
-from jobqueue.worker.slots.reservation import Reservation
+from jobqueue.worker.reporting.reporter import Decision, Ending, Listener
+from jobqueue.worker.reporting.unfailing import list_jobs, logger, one_line
+from jobqueue.worker.running.executor import ReservedJob, Result
 
 
-@unfailing
-def started(
-    tubes: Sequence[str],
-    tasks: Sequence[Task],
-    signed: Sequence[Task],
-    address: Address,
-) -> None:
-    """Say what this worker works on, and whether jobs have to be signed."""
-    condition = "; signed jobs only" if signed else ""
-    if len(signed) < len(tasks) and signed:
-        condition += f" of {_names(signed)}"
-    logger.info(
-        "Worker started: tubes %s; tasks %s; broker %s%s",
-        ", ".join(tubes),
-        _names(tasks),
-        address,
-        condition,
-    )
+class JobLog(Listener):
+    """Writes a line to the log at each event.
 
+    ``grace`` is for how many seconds a job may run on after its time limit.
+    """
 
-@unfailing
-def stopping(running: Sequence[int]) -> None:
-    """Say that the worker stops, and which jobs it waits for."""
-    if running:
-        verb = "is" if len(running) == 1 else "are"
-        logger.info("Stopping, as soon as %s %s finished", list_jobs(running), verb)
-    else:
-        logger.info("Stopping")
+    def __init__(self, grace: float) -> None:
+        self._grace = grace
 
+    def worker_started(
+        self,
+        tubes: Sequence[str],
+        tasks: Sequence[Task],
+        signed: Sequence[Task],
+        address: Address,
+    ) -> None:
+        """Log what this worker works on, and whether jobs have to be signed."""
+        condition = "; signed jobs only" if signed else ""
+        if len(signed) < len(tasks) and signed:
+            condition += f" of {_names(signed)}"
+        logger.info(
+            "Worker started: tubes %s; tasks %s; broker %s%s",
+            ", ".join(tubes),
+            _names(tasks),
+            address,
+            condition,
+        )
 
-@unfailing
-def stopped() -> None:
-    """Say that the worker has stopped."""
-    logger.info("Worker stopped")
+    def worker_stopping(self, reason: str, running: Sequence[int]) -> None:
+        """Log why the worker stops, and which jobs it waits for."""
+        if running:
+            verb = "is" if len(running) == 1 else "are"
+            jobs = list_jobs(running)
+            logger.info("Stopping, as soon as %s %s finished: %s", jobs, verb, reason)
+        else:
+            logger.info("Stopping: %s", reason)
 
+    def jobs_abandoned(self, reason: str, running: Sequence[int]) -> None:
+        """Log, for each running job, that the worker stops without waiting for it."""
+        for job_id in running:
+            logger.warning(
+                "Stopping without waiting for job %d, which the broker makes ready "
+                "again for another worker: %s",
+                job_id,
+                reason,
+                extra={"job_id": job_id},
+            )
 
-@unfailing
-def abandoned(running: Sequence[int]) -> None:
-    """Say that the worker stops without waiting for its jobs any longer."""
-    for job_id in running:
+    def worker_stopped(self) -> None:
+        """Log that the worker has stopped."""
+        logger.info("Worker stopped")
+
+    def slot_failed(self, error: BaseException) -> None:
+        """Log a fault of this library, with its traceback."""
+        logger.critical("A slot of the worker has failed", exc_info=error)
+
+    def broker_lost(self, error: BrokerError) -> None:
+        """Log that the worker waits for the broker, and why."""
+        logger.warning("Waiting for the broker: %s", error)
+
+    def broker_found(self, address: Address) -> None:
+        """Log that the broker is there again."""
+        logger.info("Connected to the broker at %s", address)
+
+    def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:
+        """Log what became of a job, with a failure's traceback."""
+        match decision.ending:
+            case Ending.DONE:
+                _log_done(job, result)
+            case Ending.LOST:
+                _log_lost(job, result, decision.error)
+            case Ending.RELEASED | Ending.BURIED:
+                _log_failed(job, result, decision)
+            case None:
+                _log_put_back(job, result, decision)
+            case Ending.KICKS_REACH_MAX:
+                pass  # logged before it was deleted: see body_at_risk
+
+    def body_at_risk(
+        self, job: ReservedJob, result: Result, decision: Decision
+    ) -> bool:
+        """Log the body of a job about to be deleted; return whether ERROR is logged."""
+        if decision.error is not None and decision.stats is not None:
+            logger.error(
+                "%s (%d): job %d is deleted: %s. Its body was: %s",
+                KICKS_REACH_MAX,
+                decision.stats.kicks,
+                job.id,
+                _why(job, result, decision.error),
+                _body(job),
+                exc_info=decision.error,
+                extra=_extra_of_failure(job, result, decision.stats),
+            )
+        return logger.isEnabledFor(logging.ERROR)
+
+    def job_not_touched(self, job: ReservedJob, why: str) -> None:
+        """Log that the heartbeat could not extend a job's time to run."""
         logger.warning(
-            "Stopping without waiting for job %d: the broker makes it ready again, "
-            "for another worker",
-            job_id,
-            extra={"job_id": job_id},
+            "Job %d may run twice: its time to run could not be extended, as %s (%s)",
+            job.id,
+            why,
+            _name(job.task),
+            extra=_extra_of_running(job),
+        )
+
+    def job_stuck(self, job: ReservedJob, stack: str, *, is_buried: bool) -> None:
+        """Log that a job has not stopped at its time limit, and its stack."""
+        logger.error(
+            "Job %d %s: %s did not stop within %g s of its time limit, and only the "
+            "end of its process stops it. It is here:\n%s",
+            job.id,
+            "buried" if is_buried else "could not be buried",
+            _name(job.task),
+            self._grace,
+            stack,
+            extra=_extra_of_running(job),
+        )
+
+    def job_held_up(self, job: ReservedJob, stack: str) -> None:
+        """Log that a job can't be interrupted, and the stack of what is in the way."""
+        logger.error(
+            "Job %d is held up: %s could not be interrupted within %g s of its time "
+            "limit, since another job blocks the event loop. With the end of the "
+            "process it is ready again. What blocks the loop is here:\n%s",
+            job.id,
+            _name(job.task),
+            self._grace,
+            stack,
+            extra=_extra_of_running(job),
+        )
+
+    def job_buried_while_running(self, job: ReservedJob, error: CrashLoopError) -> None:
+        """Log that a running job was buried, as its workers were lost before."""
+        logger.error(
+            "Job %d buried while it runs: %s: %s. If it ends well after all, it is "
+            "deleted",
+            job.id,
+            _name(job.task),
+            error,
+            extra=_extra_of_running(job),
+        )
+
+    def buried_job_ended(
+        self, job: ReservedJob, result: Result, *, is_doubted: bool, is_deleted: bool
+    ) -> None:
+        """Log how a job has ended that was buried while it ran."""
+        # A stuck job was logged as a failure when it was buried.
+        has_failed_now = is_doubted and result.error is not None
+        logger.log(
+            logging.ERROR if has_failed_now else logging.INFO,
+            "Job %d, which was buried while it ran, has ended%s: %s after %.3f s",
+            job.id,
+            " well and is deleted" if is_deleted else "",
+            _name(job.task),
+            result.seconds,
+            exc_info=result.error,
+            extra=_extra(job, result.seconds),
         )
 
 
-@unfailing
-def jobs_are_enough(count: int) -> None:
-    """Say that the worker has run as many jobs as it may."""
-    logger.info("%d jobs have run: stopping, to be replaced", count)
+def _log_done(job: ReservedJob, result: Result) -> None:
+    if logger.isEnabledFor(logging.INFO):
+        logger.info(
+            "Job %d done: %s in %.3f s",
+            job.id,
+            _name(job.task),
+            result.seconds,
+            extra=_extra(job, result.seconds),
+        )
 
 
-@unfailing
-def stuck(job: Reservation, stack: str, *, is_buried: bool) -> None:
-    """Say that a job has not stopped at its time limit, and where it is."""
-    logger.error(
-        "Job %d %s: %s did not stop within %g s of its time limit, and only the end "
-        "of its process stops it. It is here:\n%s",
-        job.id,
-        "buried" if is_buried else "could not be buried",
-        _name(job.task),
-        GRACE,
-        stack,
-        extra=_extra(job, job.task, time.monotonic() - job.began),
-    )
-
-
-@unfailing
-def held_up(job: Reservation, stack: str) -> None:
-    """Say that a job can't be told of its time limit, and what is in the way."""
-    logger.error(
-        "Job %d is held up: %s could not be interrupted within %g s of its time limit, "
-        "since another job blocks the event loop. With the end of the process it is "
-        "ready again. What blocks the loop is here:\n%s",
-        job.id,
-        _name(job.task),
-        GRACE,
-        stack,
-        extra=_extra(job, job.task, time.monotonic() - job.began),
-    )
-
-
-@unfailing
-def stuck_worker_ends(why: str) -> None:
-    """Say that a worker has stopped because a job does not."""
-    logger.warning("Worker stopped: %s", why)
-
-
-@unfailing
-def slot_failed(error: BaseException) -> None:
-    """Say that a slot has failed, which is a fault of this library."""
-    logger.critical("A slot of the worker has failed", exc_info=error)
-
-
-@unfailing
-def not_touched(job: Reservation, why: str) -> None:
-    """Say that the heartbeat could not extend a job's time to run."""
+def _log_lost(job: ReservedJob, result: Result, error: BaseException | None) -> None:
+    ended = "succeeded" if result.error is None else "failed"
+    told = "deleted" if result.error is None else "settled"
+    if not result.has_run:
+        text = "Job %d did not run: %s (%s, after %.3f s)"
+        why = "it is not reserved for this worker any more"
+    elif error is not None:
+        text = "Job %d may run twice: %s (%s, after %.3f s)"
+        why = f"it {ended}, but the broker was lost before it could be {told}"
+    else:
+        text = "Job %d may run twice: %s (%s, after %.3f s)"
+        why = f"it {ended}, but was not reserved for this worker any more"
     logger.warning(
-        "Job %d may run twice: its time to run could not be extended, as %s (%s)",
+        text,
         job.id,
         why,
         _name(job.task),
-        extra=_extra(job, job.task, time.monotonic() - job.began),
+        result.seconds,
+        exc_info=result.error if result.has_run else None,
+        extra=_extra(job, result.seconds),
     )
 
 
-@unfailing
-def threads_left(names: Sequence[str]) -> None:
-    """Say that threads which tasks have started are ended with the process."""
-    logger.warning("Not waiting any longer for threads: %s", ", ".join(names))
-
-
-@unfailing
-def broker_is_away(error: BrokerError) -> None:
-    """Say that there is no connection to the broker, once for each time it is lost."""
-    logger.warning("Waiting for the broker: %s", error)
-
-
-@unfailing
-def broker_is_back(address: Address) -> None:
-    """Say that there is a connection to the broker again."""
-    logger.info("Connected to the broker at %s", address)
-
-
-@unfailing
-def broker_not_told(job: ReservedBody, execution: Execution) -> None:
-    """Say that a job ended while the broker was out of reach."""
-    ended = "failed" if execution.error is not None else "was done"
-    _warn(
-        job, execution, f"it {ended}, but the broker was lost before it could be told"
-    )
-
-
-@unfailing
-def reservation_lost(job: ReservedBody, execution: Execution) -> None:
-    """Say that a job ended after its time to run, when it was not this worker's."""
-    ended = "failed" if execution.error is not None else "was done"
-    _warn(job, execution, f"it {ended}, but was not reserved for this worker any more")
-
-
-@unfailing
-def buried_while_it_runs(job: Reservation, error: CrashLoopError) -> None:
-    """Say that a job was buried that should not have been run again."""
-    logger.error(
-        "Job %d buried while it runs: %s: %s. If it ends well after all, it is deleted",
-        job.id,
-        _name(job.task),
-        error,
-        extra=_extra(job, job.task, time.monotonic() - job.began),
-    )
-
-
-@unfailing
-def ended_after_all(
-    job: Reservation, execution: Execution, *, is_deleted: bool
-) -> None:
-    """Say that a job which was given up, and buried, has ended."""
-    # One that was stuck has been said to have failed already.
-    has_failed_now = job.is_doubted and execution.error is not None
-    logger.log(
-        logging.ERROR if has_failed_now else logging.INFO,
-        "Job %d, which was buried while it ran, has ended%s: %s after %.3f s",
-        job.id,
-        " well and is deleted" if is_deleted else "",
-        _name(execution.task),
-        execution.seconds,
-        exc_info=execution.error,
-        extra=_extra(job, execution.task, execution.seconds),
-    )
-
-
-def done(job: ReservedBody, execution: Execution) -> None:
-    """Say that a job is done."""
-    if logger.isEnabledFor(logging.INFO):
-        _done(job, execution)
-
-
-@unfailing
-def _done(job: ReservedBody, execution: Execution) -> None:
-    logger.info(
-        "Job %d done: %s in %.3f s",
-        job.id,
-        _name(execution.task),
-        execution.seconds,
-        extra=_extra(job, execution.task, execution.seconds),
-    )
-
-
-class Failure(NamedTuple):
-    """A job that failed, and what is known of it."""
-
-    job: ReservedBody
-    execution: Execution
-    error: BaseException
-    stats: JobStats
-    policy: RetryPolicy
-
-
-@unfailing
-def buried(failure: Failure) -> None:
-    """Say that a job was buried, and why."""
-    if isinstance(failure.error, BadJobError):
-        how = f"it can't be run (tube {failure.stats.tube})"
-        logger.error(
-            "Job %d buried: %s: %s",
-            failure.job.id,
-            how,
-            failure.error,
-            extra=_extra_of(failure),
+def _log_put_back(job: ReservedJob, result: Result, decision: Decision) -> None:
+    if decision.stats is not None:
+        logger.info(
+            "Job %d put back for a moment: %s was lost with its worker before, and so "
+            "was another job that runs now; they run one after the other",
+            job.id,
+            _name(job.task),
+            extra=_extra_of_failure(job, result, decision.stats),
         )
-    else:
-        _failed(failure, "buried", "")
 
 
-@unfailing
-def put_back(failure: Failure) -> None:
-    """Say that a job has not run now."""
-    logger.info(
-        "Job %d put back for a moment: %s was lost with its worker before, and so was "
-        "another job that runs now; they run one after the other",
-        failure.job.id,
-        _name(failure.execution.task),
-        extra=_extra_of(failure),
-    )
-
-
-@unfailing
-def released(failure: Failure, delay: int) -> None:
-    """Say that a job is to be tried again, and when."""
-    retries = failure.policy.retries * failure.stats.allowances
-    retry = f", retry {failure.stats.releases + 1} of {retries} in {delay} s"
-    _failed(failure, "released", retry)
-
-
-def _failed(failure: Failure, outcome: str, then: str) -> None:
-    attempt = failure.stats.reserves
+def _log_failed(job: ReservedJob, result: Result, decision: Decision) -> None:
+    error, stats, policy = decision.error, decision.stats, decision.policy
+    if error is None or stats is None:
+        return
+    extra = _extra_of_failure(job, result, stats)
+    if isinstance(error, BadJobError):
+        how = f"it can't be run (tube {stats.tube})"
+        logger.error("Job %d buried: %s: %s", job.id, how, error, extra=extra)
+        return
+    then = ""
+    if isinstance(decision.outcome, Released):
+        retries = policy.retries * stats.allowances
+        delay = decision.outcome.delay
+        then = f", retry {stats.releases + 1} of {retries} in {delay} s"
     logger.error(
         "Job %d %s after attempt %d of %d%s: %s",
-        failure.job.id,
-        outcome,
-        attempt,
-        attempt + failure.policy.retries_left(failure.stats),
-        then,
-        _why(failure),
-        exc_info=failure.error,
-        extra=_extra_of(failure),
-    )
-    logger.debug("The body of job %d: %s", failure.job.id, _body(failure.job))
-
-
-def deleting(failure: Failure) -> bool:
-    """Say that a failed job is about to be deleted, with its body.
-
-    Returns False if nobody hears of it: then the body would be lost.
-    """
-    try:
-        logger.error(
-            "%s (%d): job %d is deleted: %s. Its body was: %s",
-            KICKS_REACH_MAX,
-            failure.stats.kicks,
-            failure.job.id,
-            _why(failure),
-            _body(failure.job),
-            exc_info=failure.error,
-            extra=_extra_of(failure),
-        )
-    except BaseException:  # noqa: BLE001 - see unfailing
-        return False
-    return logger.isEnabledFor(logging.ERROR)
-
-
-def _warn(job: ReservedBody, execution: Execution, what: str) -> None:
-    logger.warning(
-        "Job %d may run twice: %s (%s, after %.3f s)",
         job.id,
-        what,
-        _name(execution.task),
-        execution.seconds,
-        exc_info=execution.error,
-        extra=_extra(job, execution.task, execution.seconds),
+        "released" if then else "buried",
+        stats.reserves,
+        stats.reserves + policy.retries_left(stats),
+        then,
+        _why(job, result, error),
+        exc_info=error,
+        extra=extra,
     )
+    logger.debug("The body of job %d: %s", job.id, _body(job))
 
 
-def _why(failure: Failure) -> str:
-    execution = failure.execution
-    name = _name(execution.task)
-    return f"{name} after {execution.seconds:.3f} s: {one_line(failure.error)}"
+def _why(job: ReservedJob, result: Result, error: BaseException) -> str:
+    return f"{_name(job.task)} after {result.seconds:.3f} s: {one_line(error)}"
 
 
-def _body(job: ReservedBody) -> str:
+def _body(job: ReservedJob) -> str:
     return job.body.decode(errors="backslashreplace")
 
 
@@ -328,7 +268,8 @@ def _name(task: Task | None) -> str:
     return f"{task.func_name} (tube {task.tube})" if task else "no known task"
 
 
-def _extra(job: ReservedBody, task: Task | None, seconds: float) -> dict[str, object]:
+def _extra(job: ReservedJob, seconds: float) -> dict[str, object]:
+    task = job.task
     return {
         "job_id": job.id,
         "tube": task.tube if task else None,
@@ -337,9 +278,14 @@ def _extra(job: ReservedBody, task: Task | None, seconds: float) -> dict[str, ob
     }
 
 
-def _extra_of(failure: Failure) -> dict[str, object]:
-    execution = failure.execution
-    return _extra(failure.job, execution.task, execution.seconds) | {
-        "tube": failure.stats.tube,
-        "attempt": failure.stats.reserves,
+def _extra_of_running(job: ReservedJob) -> dict[str, object]:
+    return _extra(job, time.monotonic() - job.began)
+
+
+def _extra_of_failure(
+    job: ReservedJob, result: Result, stats: JobStats
+) -> dict[str, object]:
+    return _extra(job, result.seconds) | {
+        "tube": stats.tube,
+        "attempt": stats.reserves,
     }

@@ -86,3 +86,15 @@ def metrics_not_served(error: BaseException | None) -> None:
         logger.debug("A client went away without its metrics: %s", error)
     else:
         logger.error("The metrics can't be sent", exc_info=error)
+
+
+@unfailing
+def stuck_worker_ends(why: str) -> None:
+    """Log that a worker has stopped because a job does not."""
+    logger.warning("Worker stopped: %s", why)
+
+
+@unfailing
+def threads_left(names: Sequence[str]) -> None:
+    """Log that the process ends although threads that tasks have started still run."""
+    logger.warning("Not waiting any longer for threads: %s", ", ".join(names))

@@ -1,11 +1,20 @@
-"""What a worker lets others count."""
+"""The events of a worker, each told once, to all that listen."""
 
 import enum
+from collections.abc import Callable, Sequence
+from typing import Concatenate, NamedTuple, ParamSpec
 
+from jobqueue.broker.address import Address
+from jobqueue.broker.outcomes import DONE, Outcome
+from jobqueue.broker.stats import JobStats
+from jobqueue.errors import BrokerError, CrashLoopError
+from jobqueue.job.outcome import RetryPolicy
 from jobqueue.task.definition import Task
-from jobqueue.worker.running.executor import Execution
+from jobqueue.worker.exits import call_with_timeout
+from jobqueue.worker.reporting.unfailing import say_what_failed
+from jobqueue.worker.running.executor import ReservedJob, Result
 
-UNKNOWN = "(unknown)"  # no Python function is called that
+P = ParamSpec("P")
 
 
 class Ending(enum.IntEnum):
@@ -18,20 +27,156 @@ class Ending(enum.IntEnum):
     LOST = 4  # no verdict reached the broker in time, and it may run twice
 
 
-class Observer:
-    """Is told what a worker does. This one takes no note of it.
+class Decision(NamedTuple):
+    """What becomes of a job, and what that was decided on."""
 
-    The methods are called from any thread, and must be quick and never fail.
+    outcome: Outcome | None  # None: the broker takes none of this reservation
+    ending: Ending | None  # None: the job was put back for a moment, and has not ended
+    error: BaseException | None = None  # why it failed
+    stats: JobStats | None = None  # asked for where it failed
+    policy: RetryPolicy = RetryPolicy()
+
+
+SUCCEEDED = Decision(DONE, Ending.DONE)
+RESERVATION_LOST = Decision(None, Ending.LOST)
+
+
+class Listener:
+    """Gets the events of a worker. This one does nothing with them."""
+
+    def worker_started(
+        self,
+        tubes: Sequence[str],
+        tasks: Sequence[Task],
+        signed: Sequence[Task],
+        address: Address,
+    ) -> None:
+        """Note that a worker starts; jobs of the ``signed`` tasks have to be signed."""
+
+    def worker_stopping(self, reason: str, running: Sequence[int]) -> None:
+        """Note that a worker takes no more jobs, and waits for those that run."""
+
+    def jobs_abandoned(self, reason: str, running: Sequence[int]) -> None:
+        """Note that a worker waits for its running jobs no longer."""
+
+    def worker_stopped(self) -> None:
+        """Note that a worker has stopped."""
+
+    def slot_failed(self, error: BaseException) -> None:
+        """Note that a slot has failed, which is a fault of this library."""
+
+    def broker_lost(self, error: BrokerError) -> None:
+        """Note that the connection to the broker is lost, or can't be made."""
+
+    def broker_found(self, address: Address) -> None:
+        """Note that there is a connection to the broker again."""
+
+    def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:
+        """Note how a job has ended. The broker was told, unless the job was lost."""
+
+    def body_at_risk(
+        self,
+        job: ReservedJob,  # noqa: ARG002 - for those that derive from this
+        result: Result,  # noqa: ARG002
+        decision: Decision,  # noqa: ARG002
+    ) -> bool:
+        """Keep the body of a failed job that is about to be deleted.
+
+        Returns whether a person can find it.
+        """
+        return False
+
+    def job_not_touched(self, job: ReservedJob, why: str) -> None:
+        """Note that the time to run of a running job could not be extended."""
+
+    def job_stuck(self, job: ReservedJob, stack: str, *, is_buried: bool) -> None:
+        """Note that a job has not stopped at its time limit."""
+
+    def job_held_up(self, job: ReservedJob, stack: str) -> None:
+        """Note that a job can't be interrupted: another one blocks the event loop."""
+
+    def job_buried_while_running(self, job: ReservedJob, error: CrashLoopError) -> None:
+        """Note that a job was buried while it runs: it was lost too often before."""
+
+    def buried_job_ended(
+        self, job: ReservedJob, result: Result, *, is_doubted: bool, is_deleted: bool
+    ) -> None:
+        """Note the end of a job that was buried while it ran.
+
+        ``is_doubted``: it was buried for its earlier losses, and not for being stuck.
+        """
+
+
+def _tell(
+    event: Callable[Concatenate[Listener, P], None],
+) -> Callable[Concatenate["Reporter", P], None]:
+    """Return a method that tells all listeners of an event, and never fails."""
+    name = event.__name__
+
+    def tell(self: "Reporter", /, *args: P.args, **kwargs: P.kwargs) -> None:
+        for listener in self.listeners:
+            try:
+                getattr(listener, name)(*args, **kwargs)
+            except BaseException as error:  # noqa: BLE001 - see Reporter
+                say_what_failed(error, args)
+
+    tell.__doc__ = event.__doc__
+    return tell
+
+
+def _tell_in_time(
+    event: Callable[Concatenate[Listener, P], None],
+) -> Callable[Concatenate["Reporter", P], None]:
+    """Return a method that also returns within a second if a listener blocks."""
+    tell = _tell(event)
+
+    def tell_in_time(self: "Reporter", /, *args: P.args, **kwargs: P.kwargs) -> None:
+        call_with_timeout(tell, self, *args, **kwargs)
+
+    tell_in_time.__doc__ = event.__doc__
+    return tell_in_time
+
+
+class Reporter:
+    """Tells each event to all listeners.
+
+    An event never fails for the caller: an error of the task's may raise when it is
+    shown, a handler of the log may be broken, and a task may have closed its stream.
+
+    The events of a job may block the slot that tells them, as a log line does while
+    nobody reads the pipe that it goes to. The others come from the thread that sees to
+    signals, so they take a second at most.
     """
 
-    def ended(self, ending: Ending, execution: Execution, tube: str = UNKNOWN) -> None:
-        """Take note of a job that ran, or can't run; of no known task, its ``tube``."""
+    def __init__(self, *listeners: Listener) -> None:
+        self.listeners = list(listeners)
 
-    def buried_while_it_runs(self, task: Task | None) -> None:
-        """Take note of a verdict on a job that still runs, and has no other coming."""
+    def add(self, listener: Listener) -> None:
+        """Tell this one, too."""
+        self.listeners.append(listener)
 
-    def broker_is_back(self) -> None:
-        """Take note of a connection to the broker that was away."""
+    worker_started = _tell(Listener.worker_started)
+    worker_stopping = _tell_in_time(Listener.worker_stopping)
+    jobs_abandoned = _tell_in_time(Listener.jobs_abandoned)
+    worker_stopped = _tell_in_time(Listener.worker_stopped)
+    slot_failed = _tell_in_time(Listener.slot_failed)
+    broker_lost = _tell(Listener.broker_lost)
+    broker_found = _tell(Listener.broker_found)
+    job_ended = _tell(Listener.job_ended)
+    job_not_touched = _tell(Listener.job_not_touched)
+    job_stuck = _tell_in_time(Listener.job_stuck)
+    job_held_up = _tell_in_time(Listener.job_held_up)
+    job_buried_while_running = _tell(Listener.job_buried_while_running)
+    buried_job_ended = _tell(Listener.buried_job_ended)
 
-
-NOBODY = Observer()
+    def body_at_risk(
+        self, job: ReservedJob, result: Result, decision: Decision
+    ) -> bool:
+        """Return whether a listener has kept the body of a job about to be deleted."""
+        is_kept = False
+        for listener in self.listeners:
+            try:
+                is_kept |= listener.body_at_risk(job, result, decision)
+            except BaseException as error:  # noqa: BLE001 - see above
+                say_what_failed(error, [job])
+        return is_kept

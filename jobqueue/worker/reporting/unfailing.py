@@ -2,7 +2,7 @@
 
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import ParamSpec
 
@@ -25,14 +25,19 @@ def unfailing(say: Callable[P, None]) -> Callable[P, None]:
         try:
             say(*args, **kwargs)
         except BaseException as error:  # noqa: BLE001 - anything: see above
-            with suppress(Exception):
-                logger.error(  # noqa: TRY400 - a traceback may be what can't be shown
-                    "A line could not be logged (%s): %s",
-                    type(error).__name__,
-                    [getattr(arg, "id", None) for arg in args],
-                )
+            say_what_failed(error, args)
 
     return say_or_go_on
+
+
+def say_what_failed(error: BaseException, args: Iterable[object]) -> None:
+    """Log that something could not be logged, and the ids of the jobs among these."""
+    with suppress(Exception):
+        logger.error(
+            "A line could not be logged (%s): %s",
+            type(error).__name__,
+            [getattr(arg, "id", None) for arg in args],
+        )
 
 
 def one_line(error: BaseException) -> str:

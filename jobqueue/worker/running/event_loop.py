@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING
 
 from jobqueue.errors import TimeLimitExceeded
 from jobqueue.worker.exits import end_child
+from jobqueue.worker.settings import Timings
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Coroutine, Generator
     from types import FrameType
 
-CLOSE_TIMEOUT = 5.0  # seconds
-
 
 class EventLoop:
     """One event loop in a thread of its own, started when it is first needed.
 
-    The async tasks of all slots share it, so that what one has opened (a client, a
-    connection pool) serves the next.
+    The async tasks of all slots share it, so that a client or a connection pool that
+    one of them has opened serves the next.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, timings: Timings = Timings()) -> None:  # noqa: B008 - it is frozen
+        self._close_timeout = timings.loop_close_timeout
         self._starting = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -53,12 +53,12 @@ class EventLoop:
         return self._thread.ident if waits and self._thread is not None else None
 
     def close(self) -> None:
-        """Cancel what tasks have left on the loop, and end it."""
+        """Cancel the async tasks that jobs have left on the loop, and end it."""
         loop = self._loop
         if loop is not None and self._thread is not None and not self._closing:
             self._closing = True
             loop.call_soon_threadsafe(loop.stop)
-            self._thread.join(CLOSE_TIMEOUT)
+            self._thread.join(self._close_timeout)
 
     def _start(self) -> asyncio.AbstractEventLoop:
         import asyncio  # noqa: PLC0415 - see above
@@ -79,7 +79,7 @@ class EventLoop:
         import asyncio  # noqa: PLC0415 - see above
 
         asyncio.set_event_loop(loop)
-        # A Runner knows all that has to be done to close a loop.
+        # A Runner does all that has to be done to close a loop.
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
             runner.get_loop()
             while not self._closing:
@@ -92,9 +92,9 @@ class EventLoop:
 
 
 class _Run:
-    """Something that is awaited on the loop, for a thread that waits for its end.
+    """An awaitable that runs on the loop while a thread waits for its end.
 
-    As asyncio.run_coroutine_threadsafe does, at two thirds of its cost.
+    It does the same as asyncio.run_coroutine_threadsafe, at two thirds of the cost.
     """
 
     def __init__(self, awaitable: Awaitable[object]) -> None:
@@ -105,7 +105,7 @@ class _Run:
         self._task: asyncio.Task[None] | None = None  # the loop itself keeps none
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin. Called on the loop, in the context of the thread that waits."""
+        """Start the awaiting. Called on the loop, in the waiting thread's context."""
         self._task = loop.create_task(self._to_the_end())
 
     async def _to_the_end(self) -> None:
@@ -120,7 +120,7 @@ class _Run:
 
 
 class AwaitGuard:
-    """Something that is awaited on the loop, and can be interrupted from outside."""
+    """Guards an awaitable that runs on the loop."""
 
     def __init__(self) -> None:
         self._task: asyncio.Task[object] | None = None
@@ -129,14 +129,14 @@ class AwaitGuard:
         self._ended = False
 
     def interrupt(self, *, at_once: bool) -> bool:  # noqa: ARG002 - any moment is good
-        """Have TimeLimitExceeded raised where it waits now."""
+        """Have TimeLimitExceeded raised where the awaitable waits now."""
         self._expired = True
         if self._task is not None:
             self._task.get_loop().call_soon_threadsafe(self._cancel)
         return True
 
     def is_held_up(self) -> bool:
-        """Tell whether another task blocks the loop, so that this one is not told."""
+        """Return whether another task blocks the loop, so that this one can't run."""
         import asyncio  # noqa: PLC0415 - see above
 
         task = self._task
@@ -145,11 +145,11 @@ class AwaitGuard:
         return asyncio.current_task(task.get_loop()) is not task
 
     def end(self) -> None:
-        """Interrupt it no more."""
+        """Interrupt the awaitable no more."""
         self._ended = True
 
     async def guarding(self, awaitable: Awaitable[object]) -> None:
-        """Await something that can be interrupted while it is waited for."""
+        """Await something that :meth:`interrupt` can reach meanwhile."""
         import asyncio  # noqa: PLC0415 - see above
 
         self._task = asyncio.current_task()

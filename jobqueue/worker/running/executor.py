@@ -1,10 +1,10 @@
-"""Running one job: from its body to what came of the call. Knows no broker."""
+"""Running one job: from its body to the result of the call. Knows no broker."""
 
 import inspect
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn, Protocol
+from typing import NamedTuple, Protocol
 
 from jobqueue.errors import BadJobError
 from jobqueue.job.body import Message, decode
@@ -13,12 +13,16 @@ from jobqueue.task.definition import Task
 from jobqueue.worker.running.event_loop import AwaitGuard, EventLoop
 from jobqueue.worker.running.hooks import call_around
 from jobqueue.worker.running.time_limit import ThreadGuard, TimeLimits
+from jobqueue.worker.running.tracebacks import without_own_frames
 
 FindTask = Callable[[str, str], Task | None]
 
 
-class ReservedBody(JobControl, Protocol):
+class ReservedJob(JobControl, Protocol):
     """A job that is to be run."""
+
+    task: Task | None
+    """The task that its body names; None until that is known."""
 
     @property
     def id(self) -> int:
@@ -35,22 +39,25 @@ class ReservedBody(JobControl, Protocol):
         """When the job came, by ``time.monotonic()``."""
         ...
 
-    def begins(self, task: Task) -> None:
-        """Take note of what now runs. May raise a reason not to run it."""
-        ...
-
-    def limit(self, seconds: float | None) -> None:
-        """Take note of how long the call may take that begins; None: it has ended."""
+    def publish_deadline(self, seconds: float | None) -> None:
+        """Publish how long the call may still take; None: it has ended."""
         ...
 
 
-@dataclass(slots=True)  # not frozen, as that would take three times as long to make
-class Execution:
-    """What came of running a job."""
+class Call(NamedTuple):
+    """What a job asks for: a task, and the job that the task sees."""
 
-    task: Task | None  # None: the body named none
+    task: Task
+    job: Job
+
+
+@dataclass(slots=True)  # not frozen: that would take three times as long to make
+class Result:
+    """What came of a job."""
+
     error: BaseException | None  # None: the function returned
     seconds: float
+    has_run: bool = True  # False: it was refused before its function was called
 
 
 class Executor:
@@ -63,7 +70,7 @@ class Executor:
     def __init__(
         self,
         find: FindTask,
-        limits: TimeLimits[ReservedBody],
+        limits: TimeLimits[ReservedJob],
         event_loop: EventLoop,
         time_limit: float | None = None,
     ) -> None:
@@ -72,91 +79,97 @@ class Executor:
         self._event_loop = event_loop
         self._time_limit = time_limit
 
-    def execute(self, reserved: ReservedBody) -> Execution:
-        """Decode a job's body, look its task up, and call it.
+    def resolve(self, reserved: ReservedJob) -> Call:
+        """Return the call that a job's body asks for, if this worker can make it.
 
-        Returns whatever happened, an exit or an interrupt raised by the task included:
-        no job may stop its worker. A body that can't be run is a
+        Raises :class:`~jobqueue.errors.BadJobError` for a body that is not a job, for
+        an unknown task, and for a signature that is missing or wrong.
+        """
+        message = decode(reserved.body)
+        task = self._find(message.tube, message.func_name)
+        if task is None:
+            raise _unknown(message)
+        reserved.task = task  # first: a refusal names it
+        task.signing.check(reserved.body)
+        job = Job(
+            reserved.id, message.func_name, message.tube, message.kwargs, reserved
+        )
+        return Call(task, job)
+
+    def run(self, call: Call, reserved: ReservedJob) -> Result:
+        """Call a job's function, and return the result; raises nothing.
+
+        An exit or an interrupt that the task raises is a failure like any other: no
+        job may stop its worker. Arguments that do not fit are a
         :class:`~jobqueue.errors.BadJobError`.
         """
-        task: Task | None = None
         try:
-            message = decode(reserved.body)
-            task = self._find(message.tube, message.func_name) or _unknown(message)
-            task.signing.check(reserved.body)
-            job = Job(
-                reserved.id, message.func_name, message.tube, message.kwargs, reserved
-            )
-            before = running.set(job)
+            before = running.set(call.job)
             try:
-                self._run(task, job, reserved)
+                self._run_in_hooks(call, reserved)
             finally:
                 running.reset(before)
         except BaseException as caught:  # noqa: BLE001 - never success, whatever it is
             # No variable here may keep the error: its traceback leads back to this
             # frame, and a failed job's objects would live until the garbage collector
             # comes round.
-            return Execution(
-                task, _without_own_frames(caught), time.monotonic() - reserved.began
-            )
-        return Execution(task, None, time.monotonic() - reserved.began)
+            return Result(without_own_frames(caught), time.monotonic() - reserved.began)
+        return Result(None, time.monotonic() - reserved.began)
 
-    def _run(self, task: Task, job: Job, reserved: ReservedBody) -> None:
-        limit = self._time_limit if task.time_limit is None else task.time_limit
-        reserved.begins(task)
-        if task.around:
-            call_around(
-                task.around, job, lambda: self._call(task, job, reserved, limit)
-            )
+    def _run_in_hooks(self, call: Call, reserved: ReservedJob) -> None:
+        hooks = call.task.around
+        if hooks:
+            call_around(hooks, call.job, lambda: self._run_in_limit(call, reserved))
         else:
-            self._call(task, job, reserved, limit)
+            self._run_in_limit(call, reserved)
 
-    def _call(
-        self, task: Task, job: Job, reserved: ReservedBody, limit: float | None
-    ) -> None:
+    def _run_in_limit(self, call: Call, reserved: ReservedJob) -> None:
+        limit = call.task.time_limit
+        limit = self._time_limit if limit is None else limit
         if limit is None:
-            result = _start(task, job)
+            result = _start(call)
             if result is not None and inspect.isawaitable(result):
                 self._event_loop.run(result)
-        else:
-            try:
-                self._call_within(limit, task, job, reserved)
-            finally:
-                reserved.limit(None)
-
-    def _call_within(
-        self, limit: float, task: Task, job: Job, reserved: ReservedBody
-    ) -> None:
-        reserved.limit(limit)
-        with self._limits.watching(limit, reserved, ThreadGuard()):
-            result = _start(task, job)
-        if inspect.isawaitable(result):
-            guard = AwaitGuard()
-            reserved.limit(limit)
-            with self._limits.watching(limit, reserved, guard):
-                self._event_loop.run(guard.guarding(result))
+            return
+        try:
+            reserved.publish_deadline(limit)
+            with self._limits.watching(limit, reserved, ThreadGuard()):
+                result = _start(call)
+            if inspect.isawaitable(result):
+                guard = AwaitGuard()
+                reserved.publish_deadline(limit)
+                with self._limits.watching(limit, reserved, guard):
+                    self._event_loop.run(guard.guarding(result))
+        finally:
+            reserved.publish_deadline(None)
 
 
-def _unknown(message: Message) -> NoReturn:
-    raise BadJobError(
+def refused(refusal: Exception, reserved: ReservedJob) -> Result:
+    """Return the result of a job whose function was not called, and why."""
+    seconds = time.monotonic() - reserved.began
+    return Result(without_own_frames(refusal), seconds, has_run=False)
+
+
+def _unknown(message: Message) -> BadJobError:
+    return BadJobError(
         f"no task {message.func_name[:100]!r} in tube {message.tube[:200]!r} is known "
         "to this worker: is its module imported, and does the worker watch that tube?"
     )
 
 
-def _start(task: Task, job: Job) -> object:
+def _start(call: Call) -> object:
     """Call the function; what an async one returns is still to be awaited."""
     try:
-        result = task.func(**job.kwargs)
+        result = call.task.func(**call.job.kwargs)
     except TypeError as error:
-        if not _fits(task, job):
+        if not _fits(call):
             raise BadJobError(f"the arguments do not fit: {_in_line(error)}") from None
         raise
     if result is None:
         return None
     if inspect.isgenerator(result) or inspect.isasyncgen(result):
         raise TypeError(
-            f"{task.func_name}() returned a generator, and nothing of that has run"
+            f"{call.task.func_name}() returned a generator, and nothing of that has run"
         )
     return result
 
@@ -169,21 +182,11 @@ def _in_line(error: TypeError) -> str:
     return repr(str(error)[:300])[1:-1]
 
 
-def _fits(task: Task, job: Job) -> bool:
-    """Tell whether the function takes a job's arguments, asked when a call failed."""
-    signature = inspect.signature(task.func, follow_wrapped=False)
+def _fits(call: Call) -> bool:
+    """Return whether the function takes a job's arguments; asked after a TypeError."""
+    signature = inspect.signature(call.task.func, follow_wrapped=False)
     try:
-        signature.bind(**job.kwargs)
+        signature.bind(**call.job.kwargs)
     except TypeError:
         return False
     return True
-
-
-def _without_own_frames(error: BaseException) -> BaseException:
-    """Return the error with a traceback that begins in the task's own code."""
-    # What BaseException itself has, whatever the error's own class has made of it.
-    frames = BaseException.__dict__["__traceback__"].__get__(error)
-    while frames and frames.tb_frame.f_globals.get("__package__") == __package__:
-        frames = frames.tb_next
-    BaseException.with_traceback(error, frames)
-    return error

@@ -4,6 +4,9 @@ from collections.abc import Callable, Generator, Sequence
 from typing import NoReturn, cast
 
 from jobqueue.job.context import Around, Job
+from jobqueue.worker.running.tracebacks import set_traceback, traceback_of
+
+Steps = Generator[object, None, object]
 
 
 def call_around(hooks: Sequence[Around], job: Job, call: Callable[[], None]) -> None:
@@ -16,7 +19,7 @@ def call_around(hooks: Sequence[Around], job: Job, call: Callable[[], None]) -> 
         call()
         return
     outermost, *inner = hooks
-    steps = cast("Generator[object, None, object]", outermost(job))
+    steps = cast("Steps", outermost(job))
     try:
         next(steps)
     except StopIteration:
@@ -24,7 +27,7 @@ def call_around(hooks: Sequence[Around], job: Job, call: Callable[[], None]) -> 
     try:
         call_around(inner, job, call)
     except BaseException as failure:
-        if _throw(steps, failure):
+        if _yields_again(steps, failure):
             _refuse_second_yield(steps, outermost)
         raise
     try:
@@ -34,11 +37,12 @@ def call_around(hooks: Sequence[Around], job: Job, call: Callable[[], None]) -> 
     _refuse_second_yield(steps, outermost)
 
 
-def _throw(steps: Generator[object, None, object], failure: BaseException) -> bool:
-    """Raise a failure at the yield; tell whether the hook yields again.
+def _yields_again(steps: Steps, failure: BaseException) -> bool:
+    """Raise a failure at the yield, and return whether the hook yields once more.
 
     Lets an error of the hook's own through, but not the same failure.
     """
+    traceback = traceback_of(failure)
     try:
         steps.throw(failure)
     except StopIteration:
@@ -47,13 +51,17 @@ def _throw(steps: Generator[object, None, object], failure: BaseException) -> bo
         if error is failure or _stands_for(failure, error):
             return False
         raise
+    finally:
+        # The failure's way through the hook is not the way that the job has failed by.
+        set_traceback(failure, traceback)
+        del traceback  # a cycle: it leads to this frame
     return True
 
 
 def _stands_for(failure: BaseException, error: BaseException) -> bool:
-    """Tell whether it is what a StopIteration becomes that leaves a generator.
+    """Return whether an error is the RuntimeError that a generator makes of a failure.
 
-    See PEP 479.
+    A generator may not let a StopIteration out: see PEP 479.
     """
     return (
         isinstance(failure, StopIteration)
@@ -62,9 +70,7 @@ def _stands_for(failure: BaseException, error: BaseException) -> bool:
     )
 
 
-def _refuse_second_yield(
-    steps: Generator[object, None, object], hook: Around
-) -> NoReturn:
+def _refuse_second_yield(steps: Steps, hook: Around) -> NoReturn:
     steps.close()
     raise RuntimeError(f"{_name(hook)} has yielded twice")
 

@@ -10,44 +10,40 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from jobqueue.errors import TimeLimitExceeded
+from jobqueue.worker.settings import Timings
 
-GRACE = 5.0  # seconds, between the error and giving up
-
-# Between two lines of theirs a lock is held that nothing would let go of. After an
-# error raised there the next line to be logged, or next import, would wait for ever.
+# Between two lines of theirs a lock is held that an error raised there would leave
+# locked: the next line to be logged, or the next import, would wait for ever.
 _TAKE_LOCKS = frozenset({"logging", "threading", "importlib._bootstrap"})
-_LONGEST_DEFERRAL = 1.0  # seconds: code may wait in threading over and over
-_DEFERRAL = 0.001  # seconds
-
 
 J = TypeVar("J")
 
 
 class Guard(Protocol):
-    """Something that runs, and can be interrupted."""
+    """Code that runs, and can be interrupted."""
 
     def interrupt(self, *, at_once: bool) -> bool:
-        """Raise TimeLimitExceeded inside of it, if it still runs.
+        """Raise TimeLimitExceeded inside of the code, if it still runs.
 
-        Returns False if this is no good moment for it, unless it has to be at once.
+        Returns False if now is no safe moment, unless ``at_once``.
         """
         ...
 
     def is_held_up(self) -> bool:
-        """Tell whether something else keeps the error from being raised."""
+        """Return whether other code keeps the error from being raised."""
         ...
 
     def end(self) -> None:
-        """Interrupt it no more. Called by itself, when it has ended."""
+        """Interrupt the code no more. Called by the code itself, when it has ended."""
         ...
 
 
 class ThreadGuard:
-    """Code that runs in the thread that makes this."""
+    """Guards the code that runs in the thread that makes this."""
 
     def __init__(self) -> None:
         self._thread = threading.get_ident()
-        # Who pops it first, wins: the end, or the interrupt. A lock would not do, as
+        # Exactly one of end() and interrupt() gets to pop this. A lock would not do, as
         # the error may be raised inside of its holder.
         self._runs = [True]
         self._interrupted = threading.Event()
@@ -68,7 +64,7 @@ class ThreadGuard:
         return True
 
     def is_held_up(self) -> bool:
-        """Tell that only the code itself keeps the error from being raised."""
+        """Return False: only the code itself can keep the error from being raised."""
         return False
 
     def end(self) -> None:
@@ -81,7 +77,7 @@ class ThreadGuard:
 
 
 def _takes_lock(thread: int) -> bool:
-    """Tell whether a thread is in code that takes locks, or lets go of them."""
+    """Return whether a thread is in code that takes locks, or releases them."""
     frame = sys._current_frames().get(thread)  # noqa: SLF001 - it is documented
     return frame is not None and frame.f_globals.get("__name__") in _TAKE_LOCKS
 
@@ -102,16 +98,19 @@ class _Watched(Generic[J]):
 
 
 class TimeLimits(Generic[J]):
-    """Watches what has a time limit, from a thread of its own.
+    """Watches jobs that have a time limit, from a thread of its own.
 
-    The job of what was interrupted and still runs after a grace of 5 seconds is
-    reported to ``on_stuck``, with its guard; without that, it runs on.
+    A job that was interrupted and still runs after a grace of 5 seconds is passed to
+    ``on_stuck``, with its guard.
     """
 
     def __init__(
-        self, on_stuck: Callable[[J, Guard], object] = lambda *_: None
+        self,
+        on_stuck: Callable[[J, Guard], object] = lambda *_: None,
+        timings: Timings = Timings(),  # noqa: B008 - it is frozen
     ) -> None:
         self._on_stuck = on_stuck
+        self._timings = timings
         self._changed = threading.Condition()
         self._watched: dict[Guard, _Watched[J]] = {}
         self._looks_at = math.inf  # when the thread looks next
@@ -119,16 +118,16 @@ class TimeLimits(Generic[J]):
         self._closed = False
 
     def prepare(self) -> None:
-        """Load what it takes to raise an error: later there may be no way to.
+        """Load the module that raises the error: later that may be impossible.
 
-        No file may be open to read it from, and who is stuck may hold its lock. But
-        where no task has a limit, it is not needed.
+        Then no more files may be opened, or a stuck job may hold the import lock. Where
+        no task has a limit, the module is not needed.
         """
         import ctypes  # noqa: F401, PLC0415
 
     @contextmanager
     def watching(self, seconds: float, job: J, guard: Guard) -> Iterator[None]:
-        """Interrupt what runs inside when it does so for longer than these seconds."""
+        """Interrupt the code inside when it runs for longer than these seconds."""
         # The error may be raised at any point until guard.end() returns. So nothing
         # that has to be done for certain stands before that.
         try:
@@ -172,13 +171,15 @@ class TimeLimits(Generic[J]):
                         self._act(guard, watched, now)
                 dues = (watched.due for watched in self._watched.values())
                 self._looks_at = min(dues, default=math.inf)
-                wait = max(self._looks_at - now, _DEFERRAL)
+                wait = max(self._looks_at - now, self._timings.interrupt_retry)
                 self._changed.wait(None if wait == math.inf else min(wait, 3600))
 
     def _act(self, guard: Guard, watched: _Watched[J], now: float) -> None:
         if watched.interrupted:
             del self._watched[guard]
             self._on_stuck(watched.job, guard)
-        elif guard.interrupt(at_once=now >= watched.due + _LONGEST_DEFERRAL):
+            return
+        latest = watched.due + self._timings.longest_interrupt_deferral
+        if guard.interrupt(at_once=now >= latest):
             watched.interrupted = True
-            watched.due = now + GRACE
+            watched.due = now + self._timings.time_limit_grace

@@ -1,37 +1,38 @@
-"""Which jobs may have been lost before, so that the broker is asked for their counts.
+"""Admission: whether a job may run, decided before its function is called.
 
-To ask takes a round trip, which most jobs shall not cost. But a job that kills each
-worker must not come back for ever.
+To ask the broker for a job's counts takes a round trip, which most jobs shall not cost.
+But a job that kills each worker must not come back for ever.
 """
 
 import threading
 import time
 
 from jobqueue.broker.stats import JobStats
-from jobqueue.job.outcome import RetryPolicy, RunLater
-
-# The heartbeat asks, too, about a job that has run for a while: not later than this.
-WARY_FOR = 0.5  # seconds
-WARY_WITHOUT_PROOF_FOR = 60.0  # seconds
+from jobqueue.errors import BadJobError, SignatureError
+from jobqueue.job.outcome import RunLater
+from jobqueue.task.definition import Task
+from jobqueue.worker.settings import Timings
+from jobqueue.worker.slots.reservation import Reservation
 
 
 class GuardState:
-    """What the slots of a process share: since when it has suspected every job.
+    """The state that the slots of a process share: since when each job is checked.
 
-    It does at first, and after a reservation was lost.
+    That is so at first, and after a reservation was lost.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, timings: Timings) -> None:
+        self.timings = timings
         self.last_chance = threading.Lock()
-        self.begin()
+        self.restart()
 
-    def begin(self) -> None:
-        """Suspect every job that comes from now on."""
+    def restart(self) -> None:
+        """Check each job that comes from now on."""
         self._first_job_at: float | None = None  # time.monotonic()
-        self.era = object()  # changed last: it says that all this is new
+        self.generation = object()  # changed last: it says that all this is new
 
-    def lasts(self) -> float:
-        """Return how many seconds ago the first job came."""
+    def seconds(self) -> float:
+        """Return how many seconds ago the first job came; begins to count with it."""
         now = time.monotonic()
         if self._first_job_at is None:
             self._first_job_at = now
@@ -39,66 +40,112 @@ class GuardState:
 
 
 class CrashLoopGuard:
-    """Which jobs of one slot are suspect.
+    """Knows which jobs of one slot may have killed their worker before.
 
     A job whose worker was lost is ready again at once. beanstalkd hands out the jobs of
     one priority in the order of their ids. So as soon as a job comes that was put
-    without a delay and never reserved before, none that comes after it in that order
-    was lost before either. One that is lost later, by another worker, has a lower id
-    than what came meanwhile, or comes next. So what runs unasked kills each process at
-    most once, and the process in its place is wary again.
+    without a delay and never reserved before, no job after it in that order was lost
+    before either. A job that is lost later, by another worker, has a lower id than what
+    came meanwhile, or comes next. So a job that runs unchecked kills each process at
+    most once, and the process that replaces it checks again.
 
-    One that is more urgent than the others is out of this order. It comes at once, so
-    for a while each job is asked about all the same.
+    A more urgent job is out of this order, and comes at once. So for a while each job
+    is checked all the same.
     """
 
-    def __init__(self, wariness: GuardState) -> None:
-        self._wariness = wariness
+    def __init__(self, state: GuardState) -> None:
+        self._state = state
         self._newest = 0
-        self._era = wariness.era  # all that follows was learnt in this era
+        self._generation = state.generation  # what follows was learnt in this one
         self._has_proof = False
         self._trusts = False
 
-    def begin(self) -> None:
-        """Suspect every job for a while: a reservation was lost, or the connection."""
+    def restart(self) -> None:
+        """Check each job for a while: a reservation was lost, or the connection."""
         self._newest = 0  # the ids of a broker that lost its jobs begin again
-        self._wariness.begin()
+        self._state.restart()
 
-    def is_of(self, job_id: int) -> bool:
-        """Tell whether to ask about the job that has come now, before it runs."""
-        is_trusted = self._trusts and self._era is self._wariness.era
+    def must_check(self, job_id: int) -> bool:
+        """Return whether the counts of the job that has just come are to be asked for.
+
+        To be called once for each job: an unchecked job is the newest one from then on.
+        """
+        is_trusted = self._trusts and self._generation is self._state.generation
         if is_trusted and job_id > self._newest:
             self._newest = job_id
             return False
         return True
 
     def learn(self, job_id: int, stats: JobStats) -> None:
-        """Take note of the answer."""
-        if self._era is not self._wariness.era:
-            self._era = self._wariness.era
+        """Take note of what the broker counts of a job."""
+        if self._generation is not self._state.generation:
+            self._generation = self._state.generation
             self._has_proof = False
         is_proof = stats.reserves == 1 and not stats.delay
         self._has_proof |= is_proof
         # Not the greatest: after one urgent job, all that waited would be out of order.
         self._newest = job_id if is_proof else max(self._newest, job_id)
-        enough = WARY_FOR if self._has_proof else WARY_WITHOUT_PROOF_FOR
-        self._trusts = self._wariness.lasts() > enough
+        timings = self._state.timings
+        # The heartbeat checks a job, too, that has run for a while.
+        enough = timings.wary_for if self._has_proof else timings.wary_without_proof_for
+        self._trusts = self._state.seconds() > enough
 
-    def take_last_chance(self, stats: JobStats, policy: RetryPolicy) -> bool:
-        """Let a job have its last chance, if this is one; only one job has at a time.
+
+class Admission:
+    """Decides whether the jobs of one slot may run.
+
+    ``has_many_tubes``: the slot watches more than one, so that a signed job may have
+    been put into another tube than the one it was signed for.
+    """
+
+    def __init__(self, state: GuardState, *, has_many_tubes: bool) -> None:
+        self._state = state
+        self._guard = CrashLoopGuard(state)
+        self._has_many_tubes = has_many_tubes
+
+    def admit(self, reservation: Reservation, task: Task) -> None:
+        """Return if a job may run; may ask the broker for its counts.
+
+        Raises :class:`~jobqueue.errors.SignatureError` for a signed job that was put
+        into another tube, :class:`~jobqueue.errors.CrashLoopError` for one that was
+        lost too often, RunLater for one that is not to run beside another, and
+        :class:`~jobqueue.errors.BadJobError` for one that is there no more. A
+        :class:`~jobqueue.errors.BrokerError` says nothing of the job.
+        """
+        may_have_crashed = self._guard.must_check(reservation.id)
+        may_be_replayed = self._has_many_tubes and task.signing.is_on
+        if not (may_have_crashed or may_be_replayed):
+            return
+        stats = reservation.stats()
+        if stats is None:
+            raise BadJobError("it is not reserved for this worker any more")
+        if may_be_replayed and stats.tube != task.tube:
+            raise SignatureError(
+                f"it was signed for tube {task.tube!r}, not for this one"
+            )
+        if may_have_crashed:
+            self._guard.learn(reservation.id, stats)
+            task.policy.check_lost(stats)
+            if task.policy.is_last_chance(stats):
+                self._take_last_chance(reservation)
+
+    def distrust(self) -> None:
+        """Check each job for a while: a reservation was lost, or the connection."""
+        self._guard.restart()
+
+    def release(self, reservation: Reservation) -> None:
+        """Take note that a job has ended: another may have its last chance."""
+        if reservation.has_last_chance:
+            reservation.has_last_chance = False
+            self._state.last_chance.release()
+
+    def _take_last_chance(self, reservation: Reservation) -> None:
+        """Let a job have its last chance; only one job of a process has at a time.
 
         A job that kills its worker takes with it what runs beside it. After one loss
         fewer than is allowed, nobody can tell which of them it was. So they run one
         after the other, and only the one to blame is lost once too often.
-
-        Returns whether it is to be given back. Raises RunLater if another job has it.
         """
-        if not policy.is_last_chance(stats):
-            return False
-        if not self._wariness.last_chance.acquire(blocking=False):
+        if not self._state.last_chance.acquire(blocking=False):
             raise RunLater
-        return True
-
-    def give_last_chance_back(self) -> None:
-        """Let another job have it."""
-        self._wariness.last_chance.release()
+        reservation.has_last_chance = True

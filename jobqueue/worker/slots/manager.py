@@ -1,53 +1,40 @@
 """The slots of one process: started, watched over, and stopped together."""
 
-import enum
 import functools
 import itertools
 import math
-import sys
-import threading
 import time
-import traceback
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from jobqueue.broker.consuming import ConsumerConnection
 from jobqueue.errors import BrokerError, JobQueueError, JobStuckError
 from jobqueue.task.registry import subscriber
-from jobqueue.worker.exits import call_with_timeout, exit_now
+from jobqueue.worker.exits import exit_now
 from jobqueue.worker.processes.event_queue import EventQueue
 from jobqueue.worker.processes.signals import handling_signals
 from jobqueue.worker.processes.status_board import ProcessState, StatusBoard
-from jobqueue.worker.reporting import job_log
 from jobqueue.worker.reporting.counters import JobCounters, Memory
-from jobqueue.worker.reporting.reporter import NOBODY, Observer
+from jobqueue.worker.reporting.job_log import JobLog
+from jobqueue.worker.reporting.reporter import Reporter
 from jobqueue.worker.running.event_loop import EventLoop
-from jobqueue.worker.running.executor import Executor, ReservedBody
+from jobqueue.worker.running.executor import Executor, ReservedJob
 from jobqueue.worker.running.time_limit import TimeLimits
 from jobqueue.worker.settings import Settings
-from jobqueue.worker.slots.admission import GuardState
+from jobqueue.worker.slots.admission import Admission, GuardState
 from jobqueue.worker.slots.heartbeat import Heartbeat
+from jobqueue.worker.slots.outage import Outage
 from jobqueue.worker.slots.reservation import Reservation
-from jobqueue.worker.slots.slot import Outage, Slot
-
-PATIENCE = 0.1  # seconds, for jobs that are on their way when a slot is stopped
-THREAD_NAME = "jobqueue-slot"
-LAST_STEPS = 0.2  # seconds, for a thread that has no job any more
-
-
-class Command(enum.Enum):
-    """What comes to a crew from outside."""
-
-    SIGNAL = enum.auto()
-    DRAIN = enum.auto()
-    STOP = enum.auto()
+from jobqueue.worker.slots.shutdown import Phase, Shutdown, StopReason
+from jobqueue.worker.slots.slot import Slot
+from jobqueue.worker.slots.slot_thread import SlotThread
 
 
 @dataclass(frozen=True, slots=True)
 class _Stuck:
     """A job has not stopped at its time limit, or another keeps it from that."""
 
-    job: ReservedBody
+    job: ReservedJob
     is_held_up: bool
 
 
@@ -58,7 +45,7 @@ class _SlotEnded:
     error: BaseException | None
 
 
-_Event = Command | _Stuck | _SlotEnded
+_Event = StopReason | _Stuck | _SlotEnded
 
 
 class SlotManager:
@@ -69,173 +56,168 @@ class SlotManager:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.board = StatusBoard(settings.threads)
-        self._observer: Observer = NOBODY
+        self.status_board = StatusBoard(settings.threads)
+        self.reporter = Reporter(JobLog(settings.timings.time_limit_grace))
         self._settings = settings
+        self._timings = settings.timings
         self._job_numbers = itertools.count(1)
-        self._event_loop = EventLoop()
+        self._event_loop = EventLoop(settings.timings)
         self._events: EventQueue[_Event] = EventQueue()
+        self._shutdown = Shutdown(settings.shutdown_timeout)
         self._slots: list[Slot] = []
-        self._threads: list[threading.Thread] = []  # of the slots, in their order
+        self._threads: list[SlotThread] = []  # of the slots, in their order
         self._slots_at_work = 0  # as far as events have told
         self._stuck: list[Reservation] = []
-        self._is_spent = False  # it has run max_jobs
-        self._is_draining = False
-        self._drained_at = math.inf  # time.monotonic()
-        self._said_to_run: set[int] = set()  # ids, when it was said that it stops
-        self._is_told = False  # to stop
-        self._has_signal = False
-        self._deadline = math.inf  # time.monotonic(), when running jobs are abandoned
+        self._reported: set[int] = set()  # ids of jobs that the log says are waited for
         self._failure: BaseException | None = None
 
     def count_in(self, memory: Memory) -> None:
         """Have what is done counted in this memory. To be called before :meth:`run`."""
         tasks = subscriber.tasks(self._settings.tubes)
-        self._observer = JobCounters(memory, self._settings.address, tasks)
+        counters = JobCounters(memory, self._settings.address, tasks)
+        self.reporter.add(counters)
 
-    def stop(self) -> None:
-        """Reserve no more jobs from now on. Can be called from any other thread."""
+    def stop(self, reason: StopReason = StopReason.STOP) -> None:
+        """Reserve no more jobs from now on. Can be called from any thread."""
         for slot in self._slots:
             slot.stop()
-        self.tell(Command.STOP)
+        self.request_stop(reason)
+
+    def request_stop(self, reason: StopReason) -> None:
+        """Have the worker stop. Can be called from anywhere, signal handlers too."""
+        self._events.put(reason)
 
     @property
     def is_to_be_replaced(self) -> bool:
         """Whether another process should go on: if this one only has to end itself."""
-        return not self._is_told and (self._is_spent or bool(self._stuck))
-
-    def tell(self, what: Command) -> None:
-        """Tell the crew something. Can be called from anywhere, signals included."""
-        self._events.put(what)
+        return self._shutdown.is_replaceable
 
     def run(self) -> None:
         """Work until told to stop; see :meth:`Worker.run <jobqueue.Worker.run>`."""
         if self._slots:
             raise JobQueueError("a worker runs once: make another")
-        event_loop = self._event_loop
-        limits: TimeLimits[ReservedBody] = TimeLimits(
-            lambda job, guard: self._events.put(_Stuck(job, guard.is_held_up()))
+        limits = self._time_limits()
+        heartbeat = Heartbeat(self._reservations, self.reporter, self._timings)
+        executor = Executor(
+            subscriber.find_in(self._settings.tubes),
+            limits,
+            self._event_loop,
+            self._settings.time_limit,
         )
-        find = subscriber.find_in(self._settings.tubes)
-        heartbeat = Heartbeat(self._reservations, self._observer)
-        executor = Executor(find, limits, event_loop, self._settings.time_limit)
-        tasks = subscriber.tasks(self._settings.tubes)
-        if self._settings.time_limit or any(task.time_limit for task in tasks):
-            limits.prepare()
         with ExitStack() as cleaning_up:
-            cleaning_up.callback(self._close, event_loop)
+            cleaning_up.callback(self._close_event_loop)
             cleaning_up.callback(limits.close)
             cleaning_up.enter_context(self._events)
             cleaning_up.enter_context(
                 handling_signals(
-                    lambda: self.tell(Command.SIGNAL), self._events.wakeup_fd
+                    lambda: self.request_stop(StopReason.SIGNAL),
+                    self._events.wakeup_fd,
                 )
             )
             heartbeat.start()
             cleaning_up.callback(heartbeat.close)
             self._slots = self._make_slots(executor, heartbeat)
-            self.board.state = ProcessState.WORKING
+            self.status_board.state = ProcessState.WORKING
             self._start_all()
             self._attend()
-            is_done = not (self._is_draining or self._is_spent)
-            self.board.state = ProcessState.DONE if is_done else ProcessState.LEAVING
+            is_done = self._shutdown.phase is Phase.RUNNING
+            self.status_board.state = (
+                ProcessState.DONE if is_done else ProcessState.LEAVING
+            )
             self._join()
-        self._note_last_signal()
+        self._take_last_requests()
         if self._failure is not None:
             raise self._failure
 
-    def _close(self, event_loop: EventLoop) -> None:
+    def _time_limits(self) -> TimeLimits[ReservedJob]:
+        limits: TimeLimits[ReservedJob] = TimeLimits(
+            lambda job, guard: self._events.put(_Stuck(job, guard.is_held_up())),
+            self._timings,
+        )
+        tasks = subscriber.tasks(self._settings.tubes)
+        if self._settings.time_limit or any(task.time_limit for task in tasks):
+            limits.prepare()
+        return limits
+
+    def _close_event_loop(self) -> None:
         if not self._stuck:  # it may be what is stuck
-            event_loop.close()
+            self._event_loop.close()
 
     def _make_slots(self, executor: Executor, heartbeat: Heartbeat) -> list[Slot]:
         settings = self._settings
-        outage = Outage(settings.address, self._observer)
-        wariness = GuardState()
+        outage = Outage(settings.address, self.reporter)
+        guard_state = GuardState(self._timings)
+        has_many_tubes = len(settings.tubes) > 1
         return [
             Slot(
                 functools.partial(ConsumerConnection, settings.address),
                 settings.tubes,
-                executor,
-                outage,
-                wariness,
-                cell=cell,
+                executor=executor,
+                admission=Admission(guard_state, has_many_tubes=has_many_tubes),
+                outage=outage,
+                reporter=self.reporter,
+                slot_status=slot_status,
                 on_job_begin=heartbeat.job_begins,
-                on_job_end=self._job_has_run,
-                observer=self._observer,
+                on_job_ran=self._count_job,
                 burst=settings.burst,
+                timings=self._timings,
             )
-            for cell in self.board.cells
+            for slot_status in self.status_board.cells
         ]
 
     def _start_all(self) -> None:
         """Start the slots; if the system has not enough threads, stop them again."""
         try:
             for slot in self._slots:
-                self._threads.append(self._start(slot))
+                self._threads.append(SlotThread(slot, self._note_end))
                 self._slots_at_work += 1
         except RuntimeError as error:
             self._failure = JobQueueError(
                 f"only {self._slots_at_work} of {len(self._slots)} threads could be "
                 f"started ({error}): start fewer, or raise the system's limit"
             )
-            self._drain()
+            self._drain(StopReason.NO_THREAD)
 
-    def _note_last_signal(self) -> None:
-        """Don't miss a signal that came when all was done: nobody may go on then."""
-        while not self._events.is_empty():
-            if self._events.get() in (Command.SIGNAL, Command.DRAIN):
-                self._is_told = True
-
-    def _start(self, slot: Slot) -> threading.Thread:
-        def run() -> None:
-            try:
-                slot.run()
-            except BaseException as error:  # noqa: BLE001 - raised where run() was called
-                self._events.put(_SlotEnded(error))
-            else:
-                self._events.put(_SlotEnded(None))
-
-        # No daemon: the threads that a task starts would be daemons, too.
-        thread = threading.Thread(target=run, name=THREAD_NAME)
-        thread.start()
-        return thread
+    def _note_end(self, error: BaseException | None) -> None:
+        self._events.put(_SlotEnded(error))
 
     def _attend(self) -> None:
         """Deal with what comes, until all slots have ended or hold no job."""
-        while self._goes_on():
-            longest = PATIENCE if self._is_draining else math.inf
-            event = self._events.get(min(self._deadline - time.monotonic(), longest))
-            if self._is_draining and not self._said_to_run.issuperset(self._running()):
-                self._say_that_it_stops()  # again: a job has come that was on its way
+        while self._slots_at_work:
+            is_draining = self._shutdown.phase is not Phase.RUNNING
+            if is_draining and self._interrupt_idle_slots() and not self._running():
+                return
+            longest = self._timings.arrival_patience if is_draining else math.inf
+            event = self._events.get(min(self._shutdown.seconds_left(), longest))
+            if is_draining and not self._reported.issuperset(self._running()):
+                self._report_stop()  # again: a job has come that was on its way
             if event is not None:
                 self._deal_with(event)
-            elif time.monotonic() >= self._deadline:
+            elif self._shutdown.phase is Phase.ABANDONING:
                 self._abandon()
                 return
 
-    def _goes_on(self) -> bool:
-        if not self._slots_at_work:
+    def _interrupt_idle_slots(self) -> bool:
+        """Let no slot wait for a job longer than for one that is on its way.
+
+        Returns whether no slot will begin a job any more.
+        """
+        if not self._shutdown.has_lasted(self._timings.arrival_patience):
             return False
-        if not self._is_draining:
-            return True
-        if time.monotonic() < self._drained_at + PATIENCE:
-            return True
-        are_cut = {slot.cut() for slot in self._slots} == {True}
-        return not are_cut or bool(self._running())
+        are_interrupted = [slot.interrupt_wait() for slot in self._slots]
+        return all(are_interrupted)
+
+    def _take_last_requests(self) -> None:
+        """Pick up a signal that arrived after the last job: no process is to follow."""
+        while not self._events.is_empty():
+            event = self._events.get()
+            if isinstance(event, StopReason):
+                self._shutdown.request(event)
 
     def _deal_with(self, event: _Event) -> None:
         match event:
-            case Command.STOP:
-                self._drain()
-            case Command.DRAIN:
-                self._is_told = True
-                self._drain_within_deadline()
-            case Command.SIGNAL:
-                if self._has_signal:
-                    self._deadline = 0  # a second one does not wait
-                self._is_told = self._has_signal = True
-                self._drain_within_deadline()
+            case StopReason():
+                self._drain(event)
             case _Stuck(job, is_held_up):
                 for reservation in self._reservations():
                     if reservation is job:  # ids may begin again, after a lost broker
@@ -243,17 +225,15 @@ class SlotManager:
             case _SlotEnded(error):
                 self._slots_at_work -= 1
                 if error is not None:
-                    call_with_timeout(job_log.slot_failed, error)
+                    self.reporter.slot_failed(error)
                     self._failure = error
-                    self._drain()
+                    self._drain(StopReason.SLOT_FAILED)
 
-    def _job_has_run(self) -> None:
-        """Count a job. Called by its slot, before the broker is told of the outcome."""
-        jobs = next(self._job_numbers)
-        if jobs == self._settings.max_jobs:
-            self._is_spent = True
-            job_log.jobs_are_enough(jobs)
-            self.stop()  # now, so that no slot reserves a job to no purpose
+    def _count_job(self) -> None:
+        """Count a job that has run. Called by its slot, before the broker is told."""
+        if next(self._job_numbers) == self._settings.max_jobs:
+            # Now and here, so that no slot reserves a job to no purpose.
+            self.stop(StopReason.MAX_JOBS)
 
     def _give_up(self, stuck: Reservation, *, is_held_up: bool) -> None:
         """Bury a job that does not stop at its time limit, and leave its thread.
@@ -265,45 +245,37 @@ class SlotManager:
             is_buried = not is_held_up and stuck.bury()
         except BrokerError:
             is_buried = False
-        if is_buried:
-            self._observer.buried_while_it_runs(stuck.task)
-        if stuck not in self._reservations():  # it has stopped at last
-            return
-        self._stuck.append(stuck)
-        where = self._where_is(stuck)
+        if not (is_buried or stuck in self._reservations()):
+            return  # it has stopped at last
+        where = self._stack_of(stuck)
         if is_held_up:
-            call_with_timeout(job_log.held_up, stuck, where)
+            self.reporter.job_held_up(stuck, where)
         else:
-            call_with_timeout(job_log.stuck, stuck, where, is_buried=is_buried)
+            self.reporter.job_stuck(stuck, where, is_buried=is_buried)
+        if stuck not in self._reservations():
+            return  # it has stopped, just as it was buried
+        self._stuck.append(stuck)
         self._failure = JobStuckError(
             f"job {stuck.id} does not stop: only the end of its process ends it"
         )
-        self._drain_within_deadline()
+        self._drain(StopReason.STUCK_JOB)
 
-    def _drain_within_deadline(self) -> None:
-        deadline = time.monotonic() + self._settings.shutdown_timeout
-        self._deadline = min(self._deadline, deadline)
-        self._drain()
-
-    def _drain(self) -> None:
+    def _drain(self, reason: StopReason) -> None:
         """Have no slot take another job."""
-        if self._is_draining:
-            return
-        self._is_draining = True
-        self._drained_at = time.monotonic()
-        self.board.state = ProcessState.LEAVING
-        for slot in self._slots:
-            slot.stop()
-        self._say_that_it_stops()
+        if self._shutdown.request(reason):
+            self.status_board.state = ProcessState.LEAVING
+            for slot in self._slots:
+                slot.stop()
+            self._report_stop()
 
-    def _say_that_it_stops(self) -> None:
+    def _report_stop(self) -> None:
         running = self._running()
-        self._said_to_run.update(running)
-        call_with_timeout(job_log.stopping, running)
+        self._reported.update(running)
+        self.reporter.worker_stopping(self._shutdown.reason, running)
 
     def _abandon(self) -> None:
         """Wait for the running jobs no longer."""
-        call_with_timeout(job_log.abandoned, self._running())
+        self.reporter.jobs_abandoned(self._shutdown.reason, self._running())
         if self._failure is None:
             exit_now()
 
@@ -312,22 +284,17 @@ class SlotManager:
         return [reservation for reservation in held if reservation is not None]
 
     def _running(self) -> list[int]:
-        """Return the jobs that are waited for."""
+        """Return the ids of the jobs that are waited for."""
         return [r.id for r in self._reservations() if r not in self._stuck]
 
     def _join(self) -> None:
-        """Let the slots that have no job take their last steps."""
-        deadline = time.monotonic() + LAST_STEPS
+        """Give idle slot threads a moment to finish."""
+        deadline = time.monotonic() + self._timings.thread_exit_patience
         for thread in self._threads:
             thread.join(max(0, deadline - time.monotonic()))
 
-    def _where_is(self, reservation: Reservation) -> str:
-        """Return the stack of the slot that runs a job."""
-        frames = sys._current_frames()  # noqa: SLF001 - it is documented
+    def _stack_of(self, reservation: Reservation) -> str:
         for slot, thread in zip(self._slots, self._threads, strict=False):
-            frame = frames.get(thread.ident or 0)
-            if slot.reservation is reservation and frame is not None:
-                # What it awaits can't be seen, but what holds up the loop can.
-                frame = frames.get(self._event_loop.thread_that_runs(frame) or 0, frame)
-                return "".join(traceback.format_stack(frame)).rstrip()
+            if slot.reservation is reservation:
+                return thread.stack(self._event_loop)
         return "  (it has ended)"

@@ -2,34 +2,34 @@
 
 import threading
 import time
+from typing import TYPE_CHECKING
 
 from jobqueue.broker.consuming import ConsumerConnection
 from jobqueue.broker.outcomes import DONE, Buried, Outcome
 from jobqueue.broker.stats import JobStats
-from jobqueue.errors import ReservationLostError, SignatureError
-from jobqueue.task.definition import Task
 from jobqueue.worker.processes.status_board import SlotStatus
-from jobqueue.worker.slots.admission import CrashLoopGuard
+
+if TYPE_CHECKING:
+    from jobqueue.task.definition import Task
 
 
 class Reservation:
-    """The slot settles the job, the heartbeat touches it, and so may the task.
+    """A job that this worker has reserved.
 
-    They take turns on the connection. When the job is settled, or its connection was
-    lost, it is not this worker's any more: nothing more is said of it to the broker.
+    The slot settles the job, the heartbeat touches it, and so may the task. They take
+    turns on the connection. When the job is settled, or its connection was lost, it is
+    not this worker's any more: nothing more is said of it to the broker.
 
     The methods may raise :class:`~jobqueue.errors.BrokerError`.
     """
 
     __slots__ = (
-        "_cell",
         "_connection",
-        "_has_last_chance",
-        "_may_be_of_other_tube",
-        "_suspicion",
+        "_slot_status",
         "_turn",
         "began",
         "body",
+        "has_last_chance",
         "id",
         "is_buried",
         "is_doubted",
@@ -43,10 +43,7 @@ class Reservation:
         connection: ConsumerConnection,
         job_id: int,
         body: bytes,
-        cell: SlotStatus,
-        suspicion: CrashLoopGuard,
-        *,
-        may_be_of_other_tube: bool,
+        slot_status: SlotStatus,
     ) -> None:
         self.id = job_id
         self.body = body
@@ -54,41 +51,17 @@ class Reservation:
         self.began = time.monotonic()
         self.ttr: int | None = None  # seconds; what the heartbeat has learnt of it
         self._connection = connection
-        self._cell = cell
-        self._suspicion = suspicion
-        self._may_be_of_other_tube = may_be_of_other_tube  # than its body says
+        self._slot_status = slot_status
         self._turn = threading.Lock()
-        self._has_last_chance = False
+        self.has_last_chance = False  # see Admission
         self.is_settled = False  # or given up: no more is said of it
         self.is_buried = False  # while it runs
         self.is_doubted = False  # that it can run: its workers were lost before
-        cell.begin(job_id)
+        slot_status.begin(job_id)
 
-    def begins(self, task: Task) -> None:
-        """Take note of what runs.
-
-        Raises :class:`~jobqueue.errors.SignatureError` for a signed job that was put
-        into another tube, :class:`~jobqueue.errors.CrashLoopError` for one that was
-        lost too often to be run again, and RunLater for one that is not to run beside
-        another.
-        """
-        self.task = task
-        is_suspect = self._suspicion.is_of(self.id)
-        may_be_replayed = self._may_be_of_other_tube and task.signing.is_on
-        if is_suspect or may_be_replayed:
-            stats = self.stats()
-            if may_be_replayed:
-                _check_tube(stats, task)
-            if is_suspect and stats is not None:
-                self._suspicion.learn(self.id, stats)
-                task.policy.check_lost(stats)
-                self._has_last_chance = self._suspicion.take_last_chance(
-                    stats, task.policy
-                )
-
-    def limit(self, seconds: float | None) -> None:
-        """Let the supervisor know when what runs now should end; None: it has ended."""
-        self._cell.limit(0 if seconds is None else time.monotonic() + seconds)
+    def publish_deadline(self, seconds: float | None) -> None:
+        """Publish when the call should end, for the supervisor; None: it has ended."""
+        self._slot_status.limit(0 if seconds is None else time.monotonic() + seconds)
 
     def touch(self) -> bool:
         """Start the job's time to run anew; False if the reservation was lost."""
@@ -101,9 +74,9 @@ class Reservation:
             return None if self.is_settled else self._connection.stats_job(self.id)
 
     def settle(self, outcome: Outcome, *, reserve: int | None) -> bool:
-        """Tell the broker what becomes of the job, as :meth:`Connection.settle` does.
+        """Tell the broker what becomes of the job, as Connection.settle does.
 
-        Returns False if the reservation was lost.
+        Returns False if the reservation was lost, or the job was buried meanwhile.
         """
         with self._turn:
             if self.is_settled:
@@ -129,10 +102,8 @@ class Reservation:
             return self._connection.settle(self.id, DONE)
 
     def end(self) -> None:
-        """Let the supervisor, and other slots, know that the slot is done with it."""
-        self._cell.end()
-        if self._has_last_chance:
-            self._suspicion.give_last_chance_back()
+        """Let the supervisor know that the slot is done with the job."""
+        self._slot_status.end()
 
     def forked(self) -> None:
         """Take note that this is a copy in a child, to which the job does not belong.
@@ -141,11 +112,3 @@ class Reservation:
         """
         self._turn = threading.Lock()
         self.is_settled = True
-
-
-def _check_tube(stats: JobStats | None, task: Task) -> None:
-    """Raise unless the job is in the tube that it was signed for."""
-    if stats is None:
-        raise ReservationLostError("the job is not reserved for this worker any more")
-    if stats.tube != task.tube:
-        raise SignatureError(f"it was signed for tube {task.tube!r}, not for this one")

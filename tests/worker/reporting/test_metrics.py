@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from jobqueue import JobQueue, Worker
 from jobqueue.worker.metrics import WorkerMetrics
-from jobqueue.worker.reporting.counters import Table
+from jobqueue.worker.reporting.counters import CountTable
 from tests.helpers.servers import Beanstalkd, eventually, eventually_true, free_port
 from tests.helpers.worker_process import (
     WorkerProcess,
@@ -457,7 +457,7 @@ def test_metrics_of_one_name_do_not_go_into_one_registry_twice(
 
 def test_rows_are_found_by_whoever_reads_the_memory() -> None:
     memory = bytearray(2**10)
-    writer = Table(memory)
+    writer = CountTable(memory)
     rows: dict[tuple[str, ...], float] = {}
     for key in [("t", "work"), ("ü" * 5, ""), ("unix:///s",)]:
         row = writer.append(key)
@@ -465,17 +465,17 @@ def test_rows_are_found_by_whoever_reads_the_memory() -> None:
         row[0] = len(rows) + 0.5
         rows[key] = row[0]
 
-    assert {key: row[0] for key, row in Table(memory).rows()} == rows
+    assert {key: row[0] for key, row in CountTable(memory).rows()} == rows
     assert writer.append(("x" * 1000,)) is None
-    assert len(dict(Table(memory).rows())) == 3
+    assert len(dict(CountTable(memory).rows())) == 3
 
 
 def test_a_row_that_a_process_died_over_is_as_if_it_had_not_begun() -> None:
     memory = bytearray(2**10)
-    Table(memory).append(("x" * 200, "crashed"))
+    CountTable(memory).append(("x" * 200, "crashed"))
     memory[:8] = bytes(8)  # where the rows end is written last
-    row = Table(memory).append(("t", "work"))
+    row = CountTable(memory).append(("t", "work"))
 
     assert row is not None
     assert not any(row)
-    assert [key for key, _ in Table(memory).rows()] == [("t", "work")]
+    assert [key for key, _ in CountTable(memory).rows()] == [("t", "work")]

@@ -14,7 +14,7 @@ from jobqueue import BadJobError, JobQueue
 from jobqueue.task.definition import Task
 from jobqueue.task.registry import subscriber
 from jobqueue.worker.running.executor import Executor
-from tests.helpers.reserved import Reserved, Run
+from tests.helpers.reserved import Reserved, Run, execute
 
 
 def define(func: Callable[..., Any]) -> Task:
@@ -157,7 +157,7 @@ def test_a_body_calls_what_is_registered_and_nothing_else(executor: Executor) ->
         ("", "work"),
     ]:
         body = {"func_name": func_name, "tube": tube, "kwargs": {}}
-        execution = executor.execute(Reserved(json.dumps(body).encode()))
+        execution = execute(executor, Reserved(json.dumps(body).encode()))
 
         assert execution.task is None
         assert isinstance(execution.error, BadJobError)

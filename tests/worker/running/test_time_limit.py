@@ -15,7 +15,8 @@ import pytest
 from jobqueue import Job, JobQueue, TimeLimitExceeded
 from jobqueue.worker.running import time_limit
 from jobqueue.worker.running.executor import Executor
-from tests.helpers.reserved import Reserved, Run, Running
+from jobqueue.worker.settings import Timings
+from tests.helpers.reserved import Reserved, Run, Running, execute
 from tests.helpers.servers import DEADLINE, eventually
 
 
@@ -156,10 +157,10 @@ def test_a_cancellation_of_the_tasks_own_is_not_taken_for_a_limit(run: Run) -> N
 def test_what_swallows_the_error_is_reported_after_a_grace(
     running: Running,
     run: Run,
-    monkeypatch: pytest.MonkeyPatch,
+    executor: Executor,
     is_async: bool,
 ) -> None:
-    monkeypatch.setattr(time_limit, "GRACE", 0.1)
+    executor._limits._timings = Timings(time_limit_grace=0.1)
     swallowed: list[BaseException] = []
     stop = threading.Event()
 
@@ -296,7 +297,7 @@ def test_a_limit_is_for_the_call_and_neither_for_hooks_nor_for_the_log(
     seen: list[object] = []
 
     class Noting(Reserved):
-        def limit(self, seconds: float | None) -> None:
+        def publish_deadline(self, seconds: float | None) -> None:
             seen.append(seconds)
 
     @queue.around
@@ -310,5 +311,5 @@ def test_a_limit_is_for_the_call_and_neither_for_hooks_nor_for_the_log(
         seen.append("work")
 
     body = json.dumps({"func_name": "work", "tube": "t", "kwargs": {}})
-    assert executor.execute(Noting(body.encode())).error is None
+    assert execute(executor, Noting(body.encode())).error is None
     assert seen == ["before", 9, "work", None, "after"]

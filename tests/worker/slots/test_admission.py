@@ -6,14 +6,18 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jobqueue import JobQueue, Worker
 from jobqueue.broker.consuming import ConsumerConnection
 from jobqueue.broker.outcomes import Buried, Outcome
+from jobqueue.broker.stats import JobStats
 from jobqueue.job.outcome import RetryPolicy, RunLater
-from jobqueue.worker.slots.admission import CrashLoopGuard, GuardState
+from jobqueue.task.registry import subscriber
+from jobqueue.worker.settings import Timings
+from jobqueue.worker.slots.admission import Admission, CrashLoopGuard, GuardState
 from tests.helpers.fake_broker import (
     NOT_FOUND,
     RESERVED,
@@ -169,70 +173,93 @@ def test_a_process_that_has_lost_a_reservation_is_wary_of_the_job(
 
 
 def test_each_job_is_suspect_until_one_proves_that_those_after_it_are_not() -> None:
-    wariness = GuardState()
-    first, second = CrashLoopGuard(wariness), CrashLoopGuard(wariness)
+    state = GuardState(Timings())
+    first, second = CrashLoopGuard(state), CrashLoopGuard(state)
     proof = stats(reserves=1)
-    assert first.is_of(10)
+    assert first.must_check(10)
     first.learn(10, proof)
-    assert first.is_of(11)  # it may be an urgent one that another worker is lost with
+    assert first.must_check(11)  # perhaps an urgent one, which others are lost with
 
-    wariness._first_job_at = time.monotonic() - 1
+    state._first_job_at = time.monotonic() - 1
     first.learn(11, stats(reserves=1, delay=9))
-    assert not first.is_of(12)
-    assert second.is_of(13)  # its first one
+    assert not first.must_check(12)
+    assert second.must_check(13)  # its first one
 
     second.learn(13, stats(reserves=1, delay=9))  # others may have been ready before it
     second.learn(14, stats(reserves=2))
-    assert second.is_of(15)
+    assert second.must_check(15)
     second.learn(15, proof)
-    assert not second.is_of(16)
+    assert not second.must_check(16)
 
-    second.begin()  # it has lost a reservation, maybe since the process was frozen
-    assert first.is_of(17)
+    second.restart()  # it has lost a reservation, maybe since the process was frozen
+    assert first.must_check(17)
     first.learn(17, stats(reserves=2))
-    assert first.is_of(18)
+    assert first.must_check(18)
 
 
 def test_without_a_proof_jobs_are_trusted_after_a_minute() -> None:
-    wariness = GuardState()
-    suspicion = CrashLoopGuard(wariness)
-    suspicion.learn(1, stats(reserves=1, delay=9))
-    wariness._first_job_at = time.monotonic() - 61
-    assert suspicion.is_of(2)
-    suspicion.learn(2, stats(reserves=1, delay=9))
-    assert not suspicion.is_of(3)
+    state = GuardState(Timings())
+    guard = CrashLoopGuard(state)
+    guard.learn(1, stats(reserves=1, delay=9))
+    state._first_job_at = time.monotonic() - 61
+    assert guard.must_check(2)
+    guard.learn(2, stats(reserves=1, delay=9))
+    assert not guard.must_check(3)
 
 
 def test_a_job_that_comes_out_of_order_is_suspect() -> None:
-    wariness = GuardState()
-    suspicion = CrashLoopGuard(wariness)
-    wariness._first_job_at = time.monotonic() - 1
-    suspicion.learn(20, stats(reserves=1))
+    state = GuardState(Timings())
+    guard = CrashLoopGuard(state)
+    state._first_job_at = time.monotonic() - 1
+    guard.learn(20, stats(reserves=1))
 
-    assert not suspicion.is_of(21)
-    assert suspicion.is_of(21)
-    assert suspicion.is_of(5)
+    assert not guard.must_check(21)
+    assert guard.must_check(21)
+    assert guard.must_check(5)
 
-    suspicion.learn(5, stats(reserves=2))  # it was reserved before, as others may be
-    assert suspicion.is_of(20)
+    guard.learn(5, stats(reserves=2))  # it was reserved before, as others may be
+    assert guard.must_check(20)
 
-    suspicion.learn(5, stats(reserves=1))  # 20 was more urgent, and 5 is next in order
-    assert not suspicion.is_of(6)
+    guard.learn(5, stats(reserves=1))  # 20 was more urgent, and 5 is next in order
+    assert not guard.must_check(6)
+
+
+class Asked:
+    """A reservation whose counts a test sets."""
+
+    id = 7
+
+    def __init__(self, **counts: int) -> None:
+        self.has_last_chance = False
+        self._stats = stats(**counts)
+
+    def stats(self) -> JobStats:
+        return self._stats
 
 
 def test_only_one_job_at_a_time_has_its_last_chance() -> None:
-    wariness = GuardState()
-    first, second = CrashLoopGuard(wariness), CrashLoopGuard(wariness)
-    policy = RetryPolicy(max_lost=3)
+    state = GuardState(Timings())
+    first, second = (Admission(state, has_many_tubes=False) for _ in range(2))
 
-    assert not first.take_last_chance(stats(reserves=1), policy)
-    assert not first.take_last_chance(stats(reserves=2), policy)
-    assert first.take_last_chance(stats(reserves=3), policy)
-    assert not second.take_last_chance(stats(reserves=2), policy)
+    @JobQueue().task("t", max_lost=3)
+    def work() -> None: ...
+
+    (task,) = subscriber.tasks(["t"])
+
+    def admitted(admission: Admission, reserves: int) -> Any:
+        asked: Any = Asked(reserves=reserves)
+        admission.admit(asked, task)
+        return asked
+
+    assert not admitted(first, 1).has_last_chance
+    assert not admitted(first, 2).has_last_chance
+    last_chance = admitted(first, 3)
+    assert last_chance.has_last_chance
+    assert not admitted(second, 2).has_last_chance
     with pytest.raises(RunLater):
-        second.take_last_chance(stats(reserves=3), policy)
-    first.give_last_chance_back()
-    assert second.take_last_chance(stats(reserves=3), policy)
+        admitted(second, 3)
+    first.release(last_chance)
+    assert admitted(second, 3).has_last_chance
 
 
 @pytest.mark.parametrize("max_lost", [1, None])
@@ -271,7 +298,7 @@ def test_a_job_that_runs_unasked_is_found_out_and_buried_before_it_can_crash(
     succeeds: bool,
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(CrashLoopGuard, "is_of", lambda *_: False)
+    monkeypatch.setattr(CrashLoopGuard, "must_check", lambda *_: False)
     may_end = threading.Event()
 
     @queue.task("t", max_lost=1)
@@ -300,7 +327,7 @@ def test_a_job_that_runs_unasked_is_found_out_and_buried_before_it_can_crash(
 def test_a_job_that_ends_well_just_as_it_is_buried_is_deleted_too(
     broker: Beanstalkd, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(CrashLoopGuard, "is_of", lambda *_: False)
+    monkeypatch.setattr(CrashLoopGuard, "must_check", lambda *_: False)
     is_being_buried, has_ended = threading.Event(), threading.Event()
     settle = ConsumerConnection.settle
 

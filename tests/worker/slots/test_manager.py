@@ -12,10 +12,8 @@ import greenstalk
 import pytest
 
 from jobqueue import Job, JobQueue, JobStuckError, Worker, current_job
-from jobqueue.worker.running import time_limit
 from jobqueue.worker.running.executor import Executor
-from jobqueue.worker.slots import manager, slot
-from jobqueue.worker.slots.manager import Command
+from jobqueue.worker.slots.shutdown import StopReason
 from tests.helpers.fake_broker import (
     NOT_FOUND,
     RESERVED,
@@ -31,7 +29,7 @@ from tests.helpers.servers import (
     eventually_true,
     require_beanstalkd,
 )
-from tests.helpers.worker_thread import working
+from tests.helpers.worker_thread import with_timings, working
 
 
 @pytest.fixture(autouse=True)
@@ -141,16 +139,15 @@ def test_a_broker_that_freezes_is_noticed_and_waited_for(
     broker: Beanstalkd,
     queue: JobQueue,
     caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(slot, "RESERVE_TIMEOUT", 1)
     ran: list[int] = []
 
     @queue.task("t")
     def work() -> None:
         ran.append(1)
 
-    with working(Worker(url=f"{broker.url}?timeout=0.2", threads=2)):
+    worker = Worker(url=f"{broker.url}?timeout=0.2", threads=2)
+    with working(with_timings(worker, reserve_timeout=1)):
         eventually(lambda: broker.waiting("t"), 2)
         broker.signal(signal.SIGSTOP)
         eventually_true(lambda: "did not answer in time" in caplog.text)
@@ -245,24 +242,26 @@ def test_a_signal_is_not_missed_that_comes_when_all_is_done(
 
     work.put()
     worker = Worker(max_jobs=1)
-    monkeypatch.setattr(worker.crew, "_join", lambda: worker.crew.tell(Command.SIGNAL))
+    manager = worker.manager
+    monkeypatch.setattr(
+        manager, "_join", lambda: manager.request_stop(StopReason.SIGNAL)
+    )
     worker.run()
 
-    assert not worker.crew.is_to_be_replaced
+    assert not manager.is_to_be_replaced
 
 
 def test_a_job_on_its_way_to_a_slot_that_is_stopped_runs_and_is_not_lost(
-    broker: Beanstalkd, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+    broker: Beanstalkd, queue: JobQueue
 ) -> None:
     """To leave it would count as a loss, and the third time it would be buried."""
-    monkeypatch.setattr(manager, "PATIENCE", 20)
     ran = []
 
     @queue.task("t")
     def work() -> None:
         ran.append(1)
 
-    worker = Worker()
+    worker = with_timings(Worker(), arrival_patience=20)
     with working(worker):
         eventually(lambda: broker.waiting("t"), 1)
         worker.stop()
@@ -275,10 +274,8 @@ def test_a_job_on_its_way_to_a_slot_that_is_stopped_runs_and_is_not_lost(
 def test_a_job_that_comes_after_the_stop_is_said_to_be_waited_for(
     broker: Beanstalkd,
     queue: JobQueue,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(manager, "PATIENCE", 20)
     begun, may_end = threading.Event(), threading.Event()
 
     @queue.task("t")
@@ -286,15 +283,15 @@ def test_a_job_that_comes_after_the_stop_is_said_to_be_waited_for(
         begun.set()
         may_end.wait(20)
 
-    worker = Worker()
+    worker = with_timings(Worker(), arrival_patience=20)
     with working(worker):
         eventually(lambda: broker.waiting("t"), 1)
         worker.stop()
-        eventually_true(lambda: "Stopping" in caplog.messages)
+        eventually_true(lambda: "Stopping: stop() was called" in caplog.messages)
         work.put()
         assert begun.wait(20)
         worker.stop()
-        once_more = "Stopping, as soon as job 1 is finished"
+        once_more = "Stopping, as soon as job 1 is finished: stop() was called"
         eventually_true(lambda: once_more in caplog.messages)
         worker.stop()
         may_end.set()
@@ -306,9 +303,7 @@ def test_a_job_that_another_holds_up_is_not_buried_and_the_other_is_named(
     broker: Beanstalkd,
     queue: JobQueue,
     caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(time_limit, "GRACE", 0.1)
     begun, release = threading.Event(), threading.Event()
 
     @queue.task("t", time_limit=2)
@@ -321,7 +316,7 @@ def test_a_job_that_another_holds_up_is_not_buried_and_the_other_is_named(
         release.wait(20)
 
     innocent.put()
-    worker = Worker(threads=2)
+    worker = with_timings(Worker(threads=2), time_limit_grace=0.1)
 
     def run() -> None:
         with pytest.raises(JobStuckError):
@@ -345,9 +340,7 @@ def test_a_stuck_job_ends_the_run_when_the_others_are_done(
     broker: Beanstalkd,
     queue: JobQueue,
     caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(time_limit, "GRACE", 0.1)
     release, slow_may_end = threading.Event(), threading.Event()
     ended: list[str] = []
 
@@ -371,12 +364,12 @@ def test_a_stuck_job_ends_the_run_when_the_others_are_done(
 
     stuck_id = stuck.options(priority=9).put()
     slow.put()
-    worker = Worker(threads=2)
+    worker = with_timings(Worker(threads=2), time_limit_grace=0.1)
     thread = threading.Thread(target=run)
     thread.start()
     eventually(lambda: broker.stats_job(stuck_id)["state"], "buried")
     assert broker.stats_job(stuck_id)["pri"] == 9
-    eventually_true(lambda: worker.crew.board.state.name == "LEAVING")
+    eventually_true(lambda: worker.manager.status_board.state.name == "LEAVING")
     other.put()
     slow_may_end.set()
     thread.join()
@@ -401,11 +394,11 @@ def test_a_fault_of_the_worker_itself_ends_it_and_loses_no_job(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Executor, "execute", broken)
+    monkeypatch.setattr(Executor, "run", broken)
     work.put()
 
     with pytest.raises(ZeroDivisionError):
-        Worker(threads=4).run()
+        Worker(threads=2).run()
     eventually(lambda: broker.counts("t"), {"ready": 1})
     assert "A slot of the worker has failed" in caplog.text
 
@@ -442,7 +435,7 @@ def test_a_deleted_job_of_a_lost_connection_is_warned_of(
         eventually_true(lambda: "could not be extended" in caplog.text)
         broker.start()
         finish.set()
-        eventually_true(lambda: "before it could be told" in caplog.text)
+        eventually_true(lambda: "the broker was lost before it could be" in caplog.text)
     with broker.client("t") as client, pytest.raises(greenstalk.NotFoundError):
         client.peek_ready()
 

@@ -1,0 +1,36 @@
+"""Whether the broker is away."""
+
+import threading
+
+from jobqueue.broker.address import Address
+from jobqueue.errors import BrokerError
+from jobqueue.worker.reporting.reporter import Reporter
+
+
+class Outage:
+    """Whether the broker is away, as the slots of a process have found.
+
+    It is told once, when the first slot notices, and once when the first is connected
+    again.
+    """
+
+    def __init__(self, address: Address, reporter: Reporter) -> None:
+        self._address = address
+        self._reporter = reporter
+        self._lock = threading.Lock()
+        self._is_on = False
+
+    def begin(self, error: BrokerError) -> None:
+        """Take note that the broker is away."""
+        with self._lock:
+            if not self._is_on:
+                self._reporter.broker_lost(error)
+            self._is_on = True
+
+    def end(self) -> None:
+        """Take note that the broker is there."""
+        if self._is_on:
+            with self._lock:
+                if self._is_on:
+                    self._reporter.broker_found(self._address)
+                self._is_on = False

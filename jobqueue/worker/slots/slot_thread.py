@@ -1,0 +1,49 @@
+"""The thread that a slot runs in."""
+
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+
+from jobqueue.worker.running.event_loop import EventLoop
+from jobqueue.worker.slots.slot import Slot
+
+THREAD_NAME = "jobqueue-slot"
+
+
+class SlotThread:
+    """Runs a slot. ``on_end`` gets the error that has ended it, or None.
+
+    Raises ``RuntimeError`` if the system starts no more threads.
+    """
+
+    def __init__(
+        self, slot: Slot, on_end: Callable[[BaseException | None], object]
+    ) -> None:
+        self._slot = slot
+        self._on_end = on_end
+        # No daemon: the threads that a task starts would be daemons, too.
+        self._thread = threading.Thread(target=self._run, name=THREAD_NAME)
+        self._thread.start()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the thread to end, for so long at most."""
+        self._thread.join(seconds)
+
+    def stack(self, event_loop: EventLoop) -> str:
+        """Return the stack of the job that runs: what is in its way, if it awaits."""
+        frames = sys._current_frames()  # noqa: SLF001 - it is documented
+        frame = frames.get(self._thread.ident or 0)
+        if frame is None or self._slot.reservation is None:
+            return "  (it has ended)"
+        # A coroutine's own stack can't be seen, but what holds up the loop can.
+        frame = frames.get(event_loop.thread_that_runs(frame) or 0, frame)
+        return "".join(traceback.format_stack(frame)).rstrip()
+
+    def _run(self) -> None:
+        try:
+            self._slot.run()
+        except BaseException as error:  # noqa: BLE001 - raised where the worker runs
+            self._on_end(error)
+        else:
+            self._on_end(None)
