@@ -1,4 +1,4 @@
-"""Where the broker is: beanstalkd URLs."""
+"""Address: where the broker listens, as its URL says."""
 
 import math
 import os
@@ -17,7 +17,7 @@ MAX_TIMEOUT = 10**6  # seconds
 DEFAULT_TIMEOUT = 5.0  # seconds
 _MAX_PORT = 2**16 - 1
 
-# Understood without urllib, which is slow to import, and large.
+# Parsed without urllib, which is large and slow to import.
 _USUAL = re.compile(
     r"beanstalkd://(?P<host>[a-z0-9.-]+)(?::(?P<port>[1-9][0-9]{0,4}))?/?"
     r"|unix://(?P<path>/[A-Za-z0-9._/-]*[A-Za-z0-9._-])"
@@ -27,7 +27,7 @@ _USUAL = re.compile(
 class Address(NamedTuple):
     """Where a beanstalkd listens: a host and port, or the path of a Unix socket.
 
-    ``timeout`` is for how many seconds to wait for a connection, and for any reply.
+    ``timeout`` is how many seconds to wait for a connection, and for each reply.
     """
 
     target: tuple[str, int] | str
@@ -35,7 +35,7 @@ class Address(NamedTuple):
 
     @classmethod
     def find(cls, url: str | None) -> Self:
-        """Return the address of a URL, else of ``$BEANSTALKD_URL``, else the default.
+        """Return the address in a URL, else in ``$BEANSTALKD_URL``, else the default.
 
         Raises :class:`~jobqueue.errors.BrokerURLError`.
         """
@@ -43,12 +43,12 @@ class Address(NamedTuple):
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """Return the address that a URL names.
+        """Return the address in a URL.
 
-        Raises :class:`~jobqueue.errors.BrokerURLError`, which says what a good one
-        looks like, and never shows a password.
+        Raises :class:`~jobqueue.errors.BrokerURLError`, whose message has an example of
+        a good URL, and never a password.
         """
-        usual = _USUAL.fullmatch(str(url))  # whatever the types promise
+        usual = _USUAL.fullmatch(str(url))  # callers without types pass anything
         if usual and usual["path"]:
             return cls(usual["path"])
         if usual and (port := int(usual["port"] or DEFAULT_PORT)) <= _MAX_PORT:
@@ -59,7 +59,7 @@ class Address(NamedTuple):
     def _parse_any(cls, url: str) -> Self:
         from urllib.parse import urlsplit  # noqa: PLC0415 - see _USUAL
 
-        # Not with the errors' own words: they may quote a password.
+        # The messages of urllib's errors may quote a password: they are not shown.
         try:
             parts = urlsplit(url)
         except (ValueError, TypeError, AttributeError):
@@ -118,15 +118,15 @@ def _timeout(url: str, parts: "SplitResult") -> float:
 
 
 def without_passwords(text: str) -> str:
-    """Return a text without what may be a password in a URL that it quotes."""
+    """Return a text with the users and passwords of its URLs replaced by ``***``."""
     return re.sub(r"://\S*@", "://***@", text)
 
 
 def _shown(url: str) -> str:
-    """Return as much of a URL as can be no password or token.
+    """Return the parts of a URL that can't be a password or a token.
 
-    It may be meant for something else, and a password may hold anything: also what
-    would end it in a well-formed URL.
+    The URL may be one of another service. A password in it may contain any character,
+    even one that would end the password in a well-formed URL.
     """
     match = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", url)
     scheme = match[0] if match else ""
@@ -134,7 +134,7 @@ def _shown(url: str) -> str:
     if "@" in "".join(rest):
         return f"{scheme}***"
     _, at, place = address.rpartition("@")
-    # What stands for a port, but is no number, may be a password without its host.
+    # A port that is not a number may be a password whose host is missing.
     place = re.sub(r"(?s)^([^\[/:]*:)(?!\d*(/|\Z)).+", r"\1***", place)
     return f"{scheme}{'***@' if at else ''}{place}"
 

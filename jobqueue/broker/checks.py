@@ -1,4 +1,4 @@
-"""Checks of what beanstalkd takes: names of tubes, numbers, seconds, ids of jobs."""
+"""Checks of values before they are sent: tube names, numbers, delays, job ids."""
 
 import math
 import re
@@ -17,7 +17,7 @@ Delay = float | timedelta  # float stands for int as well
 def whole_seconds(name: str, delay: object) -> int:
     """Return a delay in whole seconds, rounded up.
 
-    Raises :class:`~jobqueue.errors.OptionError` for what is none.
+    Raises :class:`~jobqueue.errors.OptionError`.
     """
     seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
     if (
@@ -33,10 +33,11 @@ def whole_seconds(name: str, delay: object) -> int:
 
 
 def check_tube(name: object) -> str:
-    """Return the tube's name, if beanstalkd takes it.
+    """Return the name of a tube, if beanstalkd takes it.
 
     A name is 1 to 200 bytes of letters, digits and ``-+/;.$_()``, and does not start
-    with ``-`` (protocol.txt, "Names"). Anything else could break out of its command.
+    with ``-`` (protocol.txt, "Names"). A line break in a name would start a command of
+    its own.
 
     Raises :class:`~jobqueue.errors.TubeNameError`.
     """
@@ -51,8 +52,8 @@ def check_tube(name: object) -> str:
 def whole_number(name: str, value: object, *, least: int = 0) -> int:
     """Return the number, if beanstalkd takes it.
 
-    It answers one out of range with BAD_FORMAT, and then reads the job's body as
-    commands. Raises :class:`~jobqueue.errors.OptionError`.
+    To a ``put`` with a number out of range beanstalkd answers BAD_FORMAT, and then it
+    reads the job's body as commands. Raises :class:`~jobqueue.errors.OptionError`.
     """
     if type(value) is int and least <= value <= MAX_NUMBER:
         return value
@@ -62,7 +63,7 @@ def whole_number(name: str, value: object, *, least: int = 0) -> int:
 
 
 def check_id(job_id: int) -> int:
-    """Return a job's id, if it can be one.
+    """Return the id of a job, if beanstalkd can have given it.
 
     Raises :class:`~jobqueue.errors.OptionError`.
     """

@@ -8,7 +8,14 @@ from typing import Self, TypeVar
 import greenstalk
 
 from jobqueue.broker.address import Address
-from jobqueue.broker.replies import NOT_FOUND, reason_for, size_of, values_of, words_of
+from jobqueue.broker.replies import (
+    NOT_FOUND,
+    reason_for,
+    size_of,
+    unexpected,
+    values_of,
+    words_of,
+)
 from jobqueue.broker.wire import BrokerSocket
 from jobqueue.errors import (
     BrokerTimeoutError,
@@ -44,7 +51,7 @@ class Connection:
                 f"beanstalkd at {address} can't be reached ({words_of(error)}): "
                 "is it running there?"
             ) from None
-        self._replies = self._socket.replies
+        self._reader = self._socket.reader
         self._exchange = _Exchange(self)
         with self._exchange:
             # encoding=None: greenstalk would decode inside reserve, and lose the id of
@@ -81,34 +88,32 @@ class Connection:
         Stopping the iteration before its end closes the connection: the replies still
         to come would be taken for those of later commands.
         """
-        with self._exchange, self._socket.sending_what_fits():
+        with self._exchange, self._socket.partial_sends():
             yield from self._pipelined(commands, read)
 
-    def answer(self, expected: bytes) -> list[bytes] | None:
+    def read_values(self, expected: bytes) -> list[bytes] | None:
         """Read one reply line and return its values; None for NOT_FOUND."""
-        line = self._replies.readline()
+        line = self._reader.readline()
         return None if line == NOT_FOUND else values_of(line, expected)
 
-    def answer_with_chunk(self, expected: bytes) -> bytes | None:
-        """Read a reply line and the data after it; None for NOT_FOUND."""
-        values = self.answer(expected)
-        return None if values is None else self._replies.chunk(size_of(values[-1]))
+    def read_chunk(self) -> bytes | None:
+        """Read a line of OK and the data after it; None for NOT_FOUND."""
+        values = self.read_values(b"OK")
+        return None if values is None else self._reader.chunk(size_of(values[-1]))
 
-    def answer_with_body(self, expected: bytes) -> bytes | None:
+    def read_body(self, expected: bytes) -> bytes | None:
         """Read a reply line and the job's body after it; None for NOT_FOUND."""
-        values = self.answer(expected)
-        return None if values is None else self._replies.body(size_of(values[-1]))
+        values = self.read_values(expected)
+        return None if values is None else self._reader.body(size_of(values[-1]))
 
-    def _read_chunk(self) -> bytes:
-        """Read a line of OK and the data after it."""
-        return self._replies.chunk(size_of(self._reply(b"OK")[-1]))
-
-    def _reply(self, expected: bytes) -> list[bytes]:
-        """Read one reply line and return its values.
-
-        greenstalk reads a reply only to a command that it has just sent itself.
-        """
-        return values_of(self._replies.readline(), expected)
+    def read_confirmation(self, expected: bytes) -> bool:
+        """Read one reply line: True for the expected line, False for NOT_FOUND."""
+        line = self._reader.readline()
+        if line == expected:
+            return True
+        if line == NOT_FOUND:
+            return False
+        raise unexpected(line)
 
     def _pipelined(
         self, commands: Iterable[bytes], read: Callable[[], T]
@@ -127,7 +132,7 @@ class Connection:
                 unsent = memoryview(batch)
                 awaited += count
             if unsent:
-                readable, writable = self._socket.ready()
+                readable, writable = self._socket.wait_until_ready()
                 if writable:
                     unsent = unsent[self._socket.send(unsent) :]
             elif awaited:
@@ -137,7 +142,7 @@ class Connection:
             while readable and awaited:
                 yield read()
                 awaited -= 1
-                readable = self._replies.has_line()
+                readable = self._reader.has_line()
 
 
 class _Exchange:

@@ -1,4 +1,4 @@
-"""Talking to beanstalkd as a worker does: to reserve jobs, and to settle them."""
+"""A connection that reserves and settles jobs, as a worker does."""
 
 import functools
 import socket
@@ -9,16 +9,17 @@ from jobqueue.broker.address import Address
 from jobqueue.broker.checks import check_tube, whole_number
 from jobqueue.broker.connection import Connection
 from jobqueue.broker.outcomes import Buried, Deleted, Outcome, Released
-from jobqueue.broker.replies import NOT_FOUND, id_of, size_of, values_of
+from jobqueue.broker.replies import id_of, size_of, values_of
 from jobqueue.broker.stats import JobStats
 
 _NO_JOB = {b"TIMED_OUT\r\n", b"DEADLINE_SOON\r\n"}
 
 
 class ConsumerConnection(Connection):
-    """A connection that jobs are reserved on, and settled.
+    """A connection that reserves jobs and settles them.
 
-    A reservation belongs to its connection. When that is closed, the job is ready.
+    A reservation belongs to its connection: when the connection is closed, the broker
+    makes the job ready again.
     """
 
     def __init__(self, address: Address) -> None:
@@ -27,23 +28,23 @@ class ConsumerConnection(Connection):
 
     @property
     def awaits_job(self) -> bool:
-        """Whether :meth:`settle` has asked for a job that nobody has read yet."""
+        """Whether :meth:`settle` has requested a job that is still to be read."""
         return self._reserve_is_sent
 
     def has_received(self) -> bool:
-        """Tell, from another thread, whether a read that waits is about to end."""
+        """Return whether a waiting read is about to end. For any thread."""
         try:
             return self._socket.has_received()
-        except (OSError, ValueError):  # it has ended, so no read waits on it
+        except (OSError, ValueError):  # the connection is closed: no read waits
             return False
 
     def interrupt(self) -> None:
-        """End the connection from another thread: a read that waits on it fails now."""
-        with suppress(OSError):  # it has ended already, so no read waits on it
+        """Shut the connection down, so that a waiting read fails. For any thread."""
+        with suppress(OSError):  # the connection is closed: no read waits
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def watch_only(self, tubes: Iterable[str]) -> None:
-        """Reserve from these tubes from now on, and from no others."""
+        """Choose the tubes that later calls of :meth:`reserve` take jobs from."""
         wanted = {check_tube(tube) for tube in tubes}
         with self._exchange:
             watched = set(self._client.watching())
@@ -52,23 +53,23 @@ class ConsumerConnection(Connection):
             for tube in sorted(watched - wanted):
                 self._client.ignore(tube)
 
-    # Every job of a worker goes through the next two. They enter no exchange, which
-    # costs time, but leave it by the same door if they come apart.
+    # Every job of a worker goes through reserve() and settle(). They catch errors
+    # themselves, as entering `with self._exchange` takes time.
 
     def reserve(self, timeout: int) -> tuple[int, bytes] | None:
-        """Wait for a job for that many seconds; return its id and body, or None.
+        """Wait up to ``timeout`` seconds for a job; return its id and body, or None.
 
-        Reads the answer if :meth:`settle` has asked for the job already.
+        If :meth:`settle` has requested the job already, only the reply is read.
         """
         try:
             if not self._reserve_is_sent:
                 self._socket.sendall(_reserve(timeout))
             self._reserve_is_sent = False
-            line = self._replies.readline_after(timeout)
+            line = self._reader.readline_waiting(timeout)
             if line in _NO_JOB:
                 return None
             job_id, size = values_of(line, b"RESERVED")
-            return id_of(job_id), self._replies.body(size_of(size))
+            return id_of(job_id), self._reader.body(size_of(size))
         except BaseException as error:
             self._exchange.fail(error)
             raise
@@ -76,13 +77,13 @@ class ConsumerConnection(Connection):
     def settle(
         self, job_id: int, outcome: Outcome, *, reserve: int | None = None
     ) -> bool:
-        """Tell the broker what becomes of a job, and ask for the next in one write.
+        """Delete, release or bury a job; in the same write, request the next job.
 
-        ``reserve`` is for how many seconds to wait for the next job; None asks for
-        none. The next call has to be :meth:`reserve` then.
+        ``reserve`` is how many seconds the broker waits for the next job; without it,
+        no job is requested. After a request the next call must be :meth:`reserve`.
 
-        Returns False if the reservation was lost (the job's ttr was over), so that the
-        verdict is void and the job may run twice.
+        Returns False if the reservation was lost, as the job's ttr was over: then
+        nothing was done to the job, and it may run twice.
         """
         match outcome:
             case Deleted():
@@ -98,39 +99,26 @@ class ConsumerConnection(Connection):
         try:
             self._socket.sendall(command)
             self._reserve_is_sent = reserve is not None
-            return self._is_confirmed(expected)
+            return self.read_confirmation(expected)
         except BaseException as error:
             self._exchange.fail(error)
             raise
 
     def touch(self, job_id: int) -> bool:
-        """Start the job's time to run anew.
-
-        Returns False if the reservation was lost.
-        """
+        """Restart the job's ttr. Returns False if the reservation was lost."""
         with self._exchange:
             self._socket.sendall(b"touch %d\r\n" % job_id)
-            return self._is_confirmed(b"TOUCHED\r\n")
+            return self.read_confirmation(b"TOUCHED\r\n")
 
     def stats_job(self, job_id: int) -> JobStats | None:
-        """Return what the broker counts of a job; None if there is no such job."""
+        """Return the broker's counts of a job; None if there is no such job."""
         return self.ask(b"stats-job %d\r\n" % job_id, self._read_stats)
 
-    def _is_confirmed(self, expected: bytes) -> bool:
-        """Read one reply line: this one, or False if it is NOT_FOUND."""
-        line = self._replies.readline()
-        if line == expected:
-            return True
-        if line == NOT_FOUND:
-            return False
-        values_of(line, expected)  # raises, or finds it after all
-        return True
-
     def _read_stats(self) -> JobStats | None:
-        chunk = self.answer_with_chunk(b"OK")
+        chunk = self.read_chunk()
         return None if chunk is None else JobStats.parse(chunk)
 
 
-@functools.lru_cache(maxsize=8, typed=True)  # it is part of each job's settling
+@functools.lru_cache(maxsize=8, typed=True)  # called for each job
 def _reserve(timeout: int) -> bytes:
     return b"reserve-with-timeout %d\r\n" % whole_number("timeout", timeout)

@@ -25,11 +25,15 @@ class OperatorConnection(ProducerConnection):
 
     def server(self) -> ServerStats:
         """Return the counts and settings of the server."""
-        return self.ask(b"stats\r\n", lambda: ServerStats.parse(self._read_chunk()))
+        return self.ask(
+            b"stats\r\n", lambda: ServerStats.parse(self.read_chunk() or b"")
+        )
 
     def tubes(self) -> list[str]:
         """Return the names of all tubes, sorted."""
-        names = self.ask(b"list-tubes\r\n", lambda: parse_names(self._read_chunk()))
+        names = self.ask(
+            b"list-tubes\r\n", lambda: parse_names(self.read_chunk() or b"")
+        )
         return sorted(names)
 
     def tube(self, name: str) -> TubeStats | None:
@@ -40,7 +44,7 @@ class OperatorConnection(ProducerConnection):
         """Return the counts of each tube; None for a tube that does not exist."""
 
         def read() -> TubeStats | None:
-            chunk = self.answer_with_chunk(b"OK")
+            chunk = self.read_chunk()
             return None if chunk is None else TubeStats.parse(chunk)
 
         commands = [b"stats-tube %b\r\n" % check_tube(name).encode() for name in names]
@@ -56,7 +60,7 @@ class OperatorConnection(ProducerConnection):
         """Yield the counts of each job; None for a job that does not exist."""
 
         def read() -> JobStats | None:
-            chunk = self.answer_with_chunk(b"OK")
+            chunk = self.read_chunk()
             return None if chunk is None else JobStats.parse(chunk)
 
         return self._ask_each(b"stats-job %d\r\n", ids, read)
@@ -67,7 +71,7 @@ class OperatorConnection(ProducerConnection):
         wanted = (b"\ntube: %b\n" % name, b'\ntube: "%b"\n' % name)
 
         def read() -> JobStats | None:
-            chunk = self.answer_with_chunk(b"OK")
+            chunk = self.read_chunk()
             if chunk is None:
                 return None
             is_wanted = chunk.startswith(wanted, chunk.index(b"\ntube: "))
@@ -78,9 +82,7 @@ class OperatorConnection(ProducerConnection):
 
     def bodies(self, ids: Iterable[int]) -> Iterator[bytes | None]:
         """Yield the body of each job; None for a job that does not exist."""
-        return self._ask_each(
-            b"peek %d\r\n", ids, lambda: self.answer_with_body(b"FOUND")
-        )
+        return self._ask_each(b"peek %d\r\n", ids, lambda: self.read_body(b"FOUND"))
 
     def first(self, tube: str, state: JobState) -> int | None:
         """Return the id of the first job of a state; None if there is none.
@@ -99,11 +101,11 @@ class OperatorConnection(ProducerConnection):
 
         Never sends beanstalkd's ``kick``, which takes delayed jobs when none is buried.
         """
-        return self._tell_each(b"kick-job %d\r\n", ids, b"KICKED")
+        return self._tell_each(b"kick-job %d\r\n", ids, b"KICKED\r\n")
 
     def delete_jobs(self, ids: Iterable[int]) -> Iterator[bool]:
         """Delete jobs; yield False for a job that is reserved or does not exist."""
-        return self._tell_each(b"delete %d\r\n", ids, b"DELETED")
+        return self._tell_each(b"delete %d\r\n", ids, b"DELETED\r\n")
 
     def bury_jobs(self, jobs: Iterable[tuple[int, int]]) -> Iterator[bool]:
         """Bury jobs that are not reserved, each given by its id and a priority.
@@ -122,12 +124,12 @@ class OperatorConnection(ProducerConnection):
         """Stop handing out jobs for some seconds; False if there is no such tube."""
         whole_number("seconds", seconds)
         command = b"pause-tube %b %d\r\n" % (check_tube(tube).encode(), seconds)
-        return self.ask(command, lambda: self._read_whether(b"PAUSED"))
+        return self.ask(command, lambda: self.read_confirmation(b"PAUSED\r\n"))
 
     def _tell_each(
         self, command: bytes, ids: Iterable[int], expected: bytes
     ) -> Iterator[bool]:
-        return self._ask_each(command, ids, lambda: self._read_whether(expected))
+        return self._ask_each(command, ids, lambda: self.read_confirmation(expected))
 
     def _ask_each(
         self, command: bytes, ids: Iterable[int], read: Callable[[], T]
@@ -136,18 +138,14 @@ class OperatorConnection(ProducerConnection):
 
     def _read_id(self) -> int | None:
         """Read the reply to a peek: the job's id, leaving out its body."""
-        values = self.answer(b"FOUND")
+        values = self.read_values(b"FOUND")
         if values is None:
             return None
         job_id, size = values
-        self._replies.body(size_of(size))
+        self._reader.body(size_of(size))
         return id_of(job_id)
 
     def _read_buried(self) -> bool:
         """Read the replies to a ``reserve-job`` and the ``bury`` sent with it."""
-        is_reserved = self.answer_with_body(b"RESERVED") is not None
-        return self._read_whether(b"BURIED") and is_reserved
-
-    def _read_whether(self, expected: bytes) -> bool:
-        """Read one reply line: True if it is as expected, False for NOT_FOUND."""
-        return self.answer(expected) is not None
+        is_reserved = self.read_body(b"RESERVED") is not None
+        return self.read_confirmation(b"BURIED\r\n") and is_reserved

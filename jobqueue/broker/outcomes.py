@@ -1,21 +1,21 @@
-"""What the broker can be told of a reserved job, as values."""
+"""The outcomes of a reserved job that a worker can tell the broker, as values."""
 
 from typing import NamedTuple
 
 
 class Deleted(NamedTuple):
-    """The job is gone: it is done, or it failed once too often."""
+    """The job is deleted: it succeeded, or it failed once too often."""
 
 
 class Released(NamedTuple):
-    """The job is to be tried again, with the priority it had, after so many seconds."""
+    """The job is tried again after ``delay`` seconds, at the priority it had."""
 
     priority: int
     delay: int
 
 
 class Buried(NamedTuple):
-    """The job is set aside, with the priority it had, until an operator kicks it."""
+    """The job is set aside, at the priority it had, until an operator kicks it."""
 
     priority: int
 

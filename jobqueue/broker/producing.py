@@ -44,8 +44,7 @@ class ProducerConnection(Connection):
         """Choose the tube of the next put, peek, and kick."""
         with self._exchange:
             self._socket.sendall(_use(tube))
-            self._reply(b"USING")
-            self.using = tube
+            self._read_using(tube)
 
     def put(self, tube: str, body: bytes, options: PutOptions) -> int:
         """Put a job into a tube and return its id.
@@ -60,9 +59,8 @@ class ProducerConnection(Connection):
         with self._exchange:
             self._socket.sendall(command)
             if use:
-                self._reply(b"USING")
-                self.using = tube
-            answer = self._put_answer()
+                self._read_using(tube)
+            answer = self._read_put()
             if isinstance(answer, int):
                 return answer
             raise self._refusal(answer, tube, len(body)) from answer
@@ -95,8 +93,8 @@ class ProducerConnection(Connection):
         # The numbers come first: a body that is taken counts as sent.
         commands = map(_put, all_numbers, bulk.sending(bodies))
         try:
-            with self._exchange, self._socket.sending_what_fits():
-                for answer in self._pipelined(commands, self._put_answer):
+            with self._exchange, self._socket.partial_sends():
+                for answer in self._pipelined(commands, self._read_put):
                     bulk.answered(answer)
                 cause = bulk.source_error
                 if bulk.refused:
@@ -107,9 +105,14 @@ class ProducerConnection(Connection):
             raise bulk.error(cause) from cause
         return bulk.ids
 
-    def _put_answer(self) -> int | greenstalk.BeanstalkdError:
-        """Read the answer to a put: the job's id, or why the broker refused it."""
-        line = self._replies.readline()
+    def _read_using(self, tube: str) -> None:
+        """Read the reply to ``use``."""
+        values_of(self._reader.readline(), b"USING")
+        self.using = tube
+
+    def _read_put(self) -> int | greenstalk.BeanstalkdError:
+        """Read the reply to a put: the job's id, or the error of a refusal."""
+        line = self._reader.readline()
         if line.startswith(b"INSERTED "):  # the same as below, but faster
             return id_of(line[9:-2])
         try:
@@ -149,7 +152,7 @@ class ProducerConnection(Connection):
         from jobqueue.broker.stats import ServerStats  # noqa: PLC0415 - rarely needed
 
         self._socket.sendall(b"stats\r\n")
-        return ServerStats.parse(self._read_chunk()).max_job_size
+        return ServerStats.parse(self.read_chunk() or b"").max_job_size
 
 
 class Refused(NamedTuple, Generic[E]):

@@ -1,4 +1,4 @@
-"""The options of a put: when, how urgent, how long. Checked before a byte is sent."""
+"""The options of a put: delay, at, priority and ttr."""
 
 import math
 from datetime import UTC, datetime
@@ -10,15 +10,15 @@ from jobqueue.errors import OptionError
 
 class _Numbers(NamedTuple):
     delay: int  # seconds
-    at: datetime | None  # counts instead of the delay, if there is one
+    at: datetime | None  # replaces the delay, if given
     priority: int
     ttr: int  # seconds
 
 
 class PutOptions(_Numbers):
-    """How a job is put. The defaults are beanstalkd's usual ones.
+    """The options of a put, checked: beanstalkd takes them all.
 
-    There are none that beanstalkd would not take.
+    The defaults are those of other beanstalkd clients.
     """
 
     __slots__ = ()
@@ -39,7 +39,7 @@ class PutOptions(_Numbers):
         return super().__new__(cls, delay, at, priority, ttr)
 
     def delay_now(self) -> int:
-        """Return for how many seconds a job that is put now has to wait."""
+        """Return the delay, in seconds, of a job that is put now."""
         return self.delay if self.at is None else _seconds_until(self.at)
 
 

@@ -15,13 +15,19 @@ def values_of(line: bytes, expected: bytes) -> list[bytes]:
 
     Raises greenstalk's error for any reply but the expected one.
     """
-    values = line.split()
-    status = values.pop(0)
+    status, *values = line.split() or [b""]
     if status == expected:
         return values
+    raise unexpected(line)
+
+
+def unexpected(line: bytes) -> greenstalk.Error:
+    """Return greenstalk's error for a reply line that was not expected."""
+    status, *values = line.split() or [b""]
     if status in greenstalk.ERROR_RESPONSES:
-        raise greenstalk.ERROR_RESPONSES[status](values)
-    raise greenstalk.UnknownResponseError(status, values)
+        error: greenstalk.Error = greenstalk.ERROR_RESPONSES[status](values)
+        return error
+    return greenstalk.UnknownResponseError(status, values)
 
 
 def number_of(word: bytes) -> int:

@@ -1,4 +1,4 @@
-"""The traps of the protocol, and of the client, one by one."""
+"""Traps of the protocol and of greenstalk, one by one."""
 
 import re
 import socket
@@ -250,7 +250,7 @@ def test_an_answer_to_another_command_closes_the_connection(
 def test_a_verdict_that_the_broker_has_no_room_for_says_so(
     socket_folder: Path, answer: bytes
 ) -> None:
-    """To a bury and to a release with a delay, when the disk of the binlog is full."""
+    """The answer to a bury or a delayed release when the disk of the binlog is full."""
     fake = FakeBroker(socket_folder / "s").on(b"bury", answer)
     with (
         fake,
@@ -275,10 +275,10 @@ def test_silence_ends_at_a_deadline_and_closes_the_connection(
 def test_an_interrupt_half_way_closes_the_connection(
     connection: FullConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(_expected: bytes) -> list[bytes]:
+    def interrupted() -> bytes:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(connection, "_reply", interrupted)
+    monkeypatch.setattr(connection._reader, "readline", interrupted)
 
     with pytest.raises(KeyboardInterrupt):
         connection.put("t", b"", PutOptions())

@@ -24,7 +24,7 @@ with atheris.instrument_imports(include=["jobqueue", "greenstalk"]):
     from jobqueue.broker.address import Address
     from jobqueue.broker.outcomes import DONE, Buried
     from jobqueue.broker.put_options import PutOptions
-    from jobqueue.broker.wire import BrokerSocket, Replies
+    from jobqueue.broker.wire import BrokerSocket, ReplyReader
     from jobqueue.errors import (
         BadJobError,
         BrokerError,
@@ -59,8 +59,8 @@ class _Answers(BrokerSocket):
             broker.shutdown(socket.SHUT_WR)
         sock = cls(fileno=client.detach())
         sock.usual_timeout = address.timeout
-        sock.wait_in_kernel(address.timeout)
-        sock.replies = Replies(sock)
+        sock.set_kernel_timeout(address.timeout)
+        sock.reader = ReplyReader(sock)
         return sock
 
     data = b""

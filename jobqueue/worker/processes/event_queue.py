@@ -7,7 +7,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Generic, Self, TypeVar
 
-from jobqueue.broker.wire import is_readable
+from jobqueue.broker.wire import wait_readable
 
 E = TypeVar("E")
 
@@ -69,7 +69,7 @@ class EventQueue(Generic[E]):
     def _wait(self, seconds: float) -> None:
         """Wait, for so long at most, until something may have come."""
         try:
-            if self._reader is not None and is_readable(self._reader, seconds):
+            if self._reader is not None and wait_readable(self._reader, seconds):
                 self._reader.recv(2**12)
         except (OSError, ValueError):  # see above: then nothing can wake us up
             time.sleep(min(seconds, _WITHOUT_WAKING))
