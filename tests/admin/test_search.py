@@ -1,4 +1,4 @@
-"""Finding a tube's jobs: where ids have gaps, and where they end."""
+"""Finding a tube's jobs: where ids have gaps, and which is the last one."""
 
 import itertools
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def ids_of(search: Search) -> list[int]:
     size=st.integers(1, 60),
     turns=st.lists(st.booleans(), min_size=1),
 )
-def test_every_id_is_handed_out_once(
+def test_each_id_comes_once(
     known: set[int], last: int, size: int, turns: list[bool]
 ) -> None:
     ids = IdBlocks(known, last)
@@ -58,9 +58,7 @@ def test_every_id_is_handed_out_once(
 
 
 @given(last=st.integers(0, 50), more=st.integers(0, 50), less=st.integers(0, 50))
-def test_ids_may_end_later_or_earlier_than_it_seemed(
-    last: int, more: int, less: int
-) -> None:
+def test_last_id_may_change(last: int, more: int, less: int) -> None:
     ids = IdBlocks([10, 30], last)
     ids.extend(more)
     end = max(last, more)
@@ -74,13 +72,11 @@ def test_ids_may_end_later_or_earlier_than_it_seemed(
     assert sorted(seen) == list(range(1, end + 1))
 
 
-def test_the_search_begins_where_there_are_jobs() -> None:
+def test_blocks_start_at_known_jobs() -> None:
     assert IdBlocks([5_000_000], 10_000_000).block(100) == range(5_000_000, 5_000_100)
 
 
-def test_jobs_are_found_across_gaps(
-    broker: Beanstalkd, operator: OperatorConnection
-) -> None:
+def test_gaps(broker: Beanstalkd, operator: OperatorConnection) -> None:
     first = put(broker, 3)
     gone = put(broker, 8000, "other")
     middle = put_buried(broker, 2)
@@ -94,10 +90,8 @@ def test_jobs_are_found_across_gaps(
     assert search.missing == 0
 
 
-def test_ids_that_no_job_got_do_not_hide_the_last_jobs(
-    broker: Beanstalkd, operator: OperatorConnection
-) -> None:
-    """A put that breaks off takes an id, and total-jobs doesn't count it."""
+def test_ids_without_jobs(broker: Beanstalkd, operator: OperatorConnection) -> None:
+    """A put whose body is cut short takes an id, and total-jobs doesn't count it."""
     (first,) = put(broker)
     for _ in range(10):
         with broker.client() as client:
@@ -111,9 +105,10 @@ def test_ids_that_no_job_got_do_not_hide_the_last_jobs(
         assert ids_of(search_for(operator)) == [first, last]
 
 
-def test_jobs_that_come_and_go_meanwhile_do_not_end_the_search_too_soon(
+def test_jobs_that_come_and_go_meanwhile(
     broker: Beanstalkd, operator: OperatorConnection
 ) -> None:
+    """They do not end the search too soon."""
     ids = put(broker, 12_000)
     search = search_for(operator)
     blocks = search.blocks()
@@ -127,7 +122,7 @@ def test_jobs_that_come_and_go_meanwhile_do_not_end_the_search_too_soon(
     assert search.missing == 0
 
 
-def test_the_search_ends_as_soon_as_all_are_found(
+def test_ends_when_all_are_found(
     broker: Beanstalkd, operator: OperatorConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(broker, 30)
@@ -162,9 +157,10 @@ def restarted(socket_folder: Path, tmp_path: Path) -> Iterator[Beanstalkd]:
         yield broker
 
 
-def test_jobs_from_a_binlog_are_found_and_those_put_since(
+def test_after_a_binlog(
     restarted: Beanstalkd,
 ) -> None:
+    """Jobs from the binlog are found, and those put since."""
     new = put(restarted, 2)
     with OperatorConnection(Address.parse(restarted.url)) as operator:
         assert operator.server().has_binlog
@@ -175,12 +171,12 @@ def test_jobs_from_a_binlog_are_found_and_those_put_since(
         assert search.missing == 0
 
 
-def test_a_list_that_is_incomplete_says_so(
+def test_incomplete_list_says_so(
     restarted: Beanstalkd,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Jobs far from all that is known, on a server that doesn't tell where ids end."""
+    """Jobs far from all known ids, on a server whose last id is unknown."""
     monkeypatch.setattr(search_room, "PATIENCE", 3_000)
     monkeypatch.setattr(search_room, "BLOCK", 1_000)
     monkeypatch.setattr(OperatorConnection, "first", lambda *_: None)

@@ -1,17 +1,12 @@
-"""Export and import: what comes back, and what happens half-way."""
+"""export and import: jobs come back as they were, also after an interruption."""
 
-import base64
 import json
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from jobqueue.admin import jsonl
-from jobqueue.broker.stats import JobState, JobStats
 from tests.helpers.fake_broker import FakeBroker
 from tests.helpers.servers import Beanstalkd, eventually, eventually_true
 from tests.helpers.terminal import (
@@ -36,65 +31,7 @@ def jobs_of(broker: Beanstalkd, tube: str = "t") -> list[Job]:
     )
 
 
-def record(state: str = "ready", **numbers: int) -> JobStats:
-    names = (
-        "id priority age delay ttr time_left reserves timeouts releases buries kicks"
-    )
-    values = dict.fromkeys(names.split(), 1) | numbers
-    return JobStats(tube="t", state=JobState(state), **values)
-
-
-@given(content=st.binary())
-def test_any_body_survives_a_line(content: bytes) -> None:
-    line = jsonl.encode(record(), content)
-
-    assert line.count(b"\n") == 1
-    assert jsonl.decode(line).body == content
-
-
-def test_a_line_has_documented_keys() -> None:
-    values = json.loads(jsonl.encode(record("delayed", time_left=9), b"x"))
-
-    names = (
-        "id tube state priority age delay ttr time_left reserves timeouts releases "
-        "buries kicks body"
-    )
-    assert names.split() == list(values)
-    assert values["delay"] == 9
-    assert json.loads(jsonl.encode(record("ready", time_left=9), b"x"))["delay"] == 0
-    odd = json.loads(jsonl.encode(record(), b"\xff"))
-    assert base64.b64decode(odd["body_base64"]) == b"\xff"
-
-
-@pytest.mark.parametrize(
-    ("line", "problem"),
-    [
-        (b"", "it is not JSON, or was cut short"),
-        (b'{"tube": "t", "bo', "it is not JSON, or was cut short"),
-        (b"\xff\xfe", "it is not JSON, or was cut short"),
-        (b"[" * 100_000, "it is not JSON, or was cut short"),
-        (b"[]", "it is not a JSON object"),
-        (b'{"body": "x"}', "None is not a tube name"),
-        (b'{"tube": "a\\r\\nb", "body": "x"}', "is not a tube name"),
-        (b'{"tube": "t"}', 'it has neither "body" nor "body_base64"'),
-        (b'{"tube": "t", "body": 5}', 'it has neither "body" nor "body_base64"'),
-        (b'{"tube": "t", "body": "\\ud800"}', "surrogates not allowed"),
-        (b'{"tube": "t", "body_base64": "?"}', "base64"),
-        (b'{"tube": "t", "body": "", "priority": -1}', "priority has to be"),
-        (b'{"tube": "t", "body": "", "priority": "1"}', "priority has to be"),
-        (b'{"tube": "t", "body": "", "priority": true}', "priority has to be"),
-        (b'{"tube": "t", "body": "", "delay": 1e3}', "delay has to be a whole number"),
-        (b'{"tube": "t", "body": "", "ttr": 4294967296}', "ttr has to be"),
-    ],
-)
-def test_a_line_that_is_no_job_says_why(line: bytes, problem: str) -> None:
-    with pytest.raises(jsonl.BadLineError, match=problem.replace('"', ".")):
-        jsonl.decode(line)
-
-
-def test_ten_thousand_jobs_come_back_as_they_were(
-    broker: Beanstalkd, tmp_path: Path
-) -> None:
+def test_round_trip_of_ten_thousand_jobs(broker: Beanstalkd, tmp_path: Path) -> None:
     put(broker, 3000, priority=5, ttr=9)
     put(broker, 3000, delay=5000)
     put(broker, 3000, priority=70_000)
@@ -121,9 +58,7 @@ def test_ten_thousand_jobs_come_back_as_they_were(
     assert all(4900 <= delay <= 5000 for delay in left)
 
 
-def test_a_tube_moves_to_another_server_through_a_pipe(
-    broker: Beanstalkd, socket_folder: Path
-) -> None:
+def test_move_to_another_server(broker: Beanstalkd, socket_folder: Path) -> None:
     put(broker, 100)
     with broker.client("t") as client:
         client.put(b"\xff\x00\r\n")
@@ -141,9 +76,10 @@ def test_a_tube_moves_to_another_server_through_a_pipe(
     assert bodies == [*(body(n) for n in range(100)), b"\xff\x00\r\n"]
 
 
-def test_a_line_that_cannot_be_read_is_named_and_those_before_it_are_put(
+def test_import_stops_at_a_bad_line(
     broker: Beanstalkd,
 ) -> None:
+    """The jobs before it are put, and the line is named."""
     good = b'{"tube": "t", "body": "x"}\n'
     data = good * 1200 + b'{"tube": "t", "bo\n' + good * 10
 
@@ -159,9 +95,8 @@ def test_a_line_that_cannot_be_read_is_named_and_those_before_it_are_put(
     assert broker.counts("t") == {"ready": 1210}
 
 
-def test_a_job_that_the_broker_refuses_is_named_and_none_is_put_twice(
-    broker: Beanstalkd, tmp_path: Path
-) -> None:
+def test_import_stops_at_a_refused_job(broker: Beanstalkd, tmp_path: Path) -> None:
+    """The line is named, and no job is put twice."""
     good = [f'{{"tube": "t", "body": "{n}"}}\n' for n in range(20)]
     big = '{"tube": "t", "body": "' + "x" * 70_000 + '"}\n'
     file = tmp_path / "jobs.jsonl"
@@ -178,7 +113,7 @@ def test_a_job_that_the_broker_refuses_is_named_and_none_is_put_twice(
     )
 
 
-def test_buried_jobs_are_not_put_where_they_cannot_be_buried(
+def test_import_of_buried_jobs_needs_1_12(
     socket_folder: Path,
 ) -> None:
     names = (
@@ -187,8 +122,8 @@ def test_buried_jobs_are_not_put_where_they_cannot_be_buried(
         "current-jobs-buried current-connections current-workers current-waiting "
         "cmd-put total-jobs cmd-delete job-timeouts rusage-utime rusage-stime"
     )
-    told = ['version: "1.10"', *(f"{name}: 0" for name in names.split())]
-    stats = "\n".join(["---", *told, ""]).encode()
+    lines = ['version: "1.10"', *(f"{name}: 0" for name in names.split())]
+    stats = "\n".join(["---", *lines, ""]).encode()
     answer = b"OK %d\r\n%b\r\n" % (len(stats), stats)
     job = b'{"tube": "t", "body": "x", "state": "buried"}\n'
     with FakeBroker(socket_folder / "old.sock").on(b"stats", answer) as old:
@@ -201,7 +136,7 @@ def test_buried_jobs_are_not_put_where_they_cannot_be_buried(
         assert old.received == [b"stats\r\n"]
 
 
-def test_a_file_that_is_not_there_is_one_line(broker: Beanstalkd) -> None:
+def test_missing_file(broker: Beanstalkd) -> None:
     done = operate(broker, "import", "nope.jsonl")
 
     assert done.returncode == 1
@@ -209,7 +144,7 @@ def test_a_file_that_is_not_there_is_one_line(broker: Beanstalkd) -> None:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_an_import_told_to_stop_half_way_can_go_on(
+def test_interrupted_import_can_go_on(
     broker: Beanstalkd, signum: signal.Signals
 ) -> None:
     data = [
@@ -229,12 +164,12 @@ def test_an_import_told_to_stop_half_way_can_go_on(
     process.stdin.flush()
     eventually(lambda: sum(broker.counts("t").values()), 1000)
     process.send_signal(signum)
-    said = process.stderr.read().decode()
+    errors = process.stderr.read().decode()
     assert process.wait(20) == 128 + signum
     process.stdin.close()
     process.stderr.close()
 
-    assert "Imported 1,000 jobs; to go on" in said
+    assert "Imported 1,000 jobs; to go on" in errors
     operate(broker, "import", "--from-line", 1001, stdin=b"".join(data))
 
     assert broker.counts("t") == {"ready": 1000, "buried": 1000}
@@ -243,7 +178,7 @@ def test_an_import_told_to_stop_half_way_can_go_on(
 
 
 @pytest.mark.parametrize("command", ["export", "import"])
-def test_nothing_is_lost_when_it_is_killed_half_way(
+def test_killed_half_way_nothing_is_lost(
     broker: Beanstalkd, tmp_path: Path, command: str
 ) -> None:
     put(broker, 4000)
@@ -272,9 +207,10 @@ def test_nothing_is_lost_when_it_is_killed_half_way(
     assert found == {body(n) for n in range(4000)}
 
 
-def test_an_import_whose_broker_goes_away_says_how_far_it_came(
+def test_import_that_loses_its_broker(
     broker: Beanstalkd,
 ) -> None:
+    """It prints how many jobs were put, and where to go on."""
     line = b'{"tube": "t", "body": "x"}\n'
     process = subprocess.Popen(
         [*COMMAND, "import"],
@@ -287,11 +223,11 @@ def test_an_import_whose_broker_goes_away_says_how_far_it_came(
     process.stdin.flush()
     eventually(lambda: broker.counts("t"), {"ready": 500})
     broker.kill()
-    _, said = process.communicate(line * 500, timeout=30)
+    _, errors = process.communicate(line * 500, timeout=30)
 
     assert process.returncode == 1
     assert (
         b"Imported 500 jobs; to go on, import the same lines with --from-line 501"
-        in said
+        in errors
     )
-    assert b"error: line 501: the connection to beanstalkd" in said
+    assert b"error: line 501: the connection to beanstalkd" in errors

@@ -1,4 +1,4 @@
-"""Tables: which columns give way if lines are too long."""
+"""Tables: which columns are cut if lines are too long."""
 
 from jobqueue.admin.screen.table import Cell, Column, Table
 
@@ -8,7 +8,7 @@ TABLE = Table(
 )
 
 
-def test_a_table_is_as_wide_as_its_cells() -> None:
+def test_width_of_cells() -> None:
     lines = TABLE.plain().splitlines()
 
     assert lines == [
@@ -17,16 +17,16 @@ def test_a_table_is_as_wide_as_its_cells() -> None:
     ]
 
 
-def test_a_name_is_cut_before_a_number() -> None:
+def test_names_are_cut() -> None:
     lines = TABLE.plain(28).splitlines()
 
     assert lines == ["NAME         COUNT  CALL", "long-n…  1,234,567  send n=1"]
 
 
-def test_numbers_are_never_cut() -> None:
+def test_numbers_are_not_cut() -> None:
     assert TABLE.widths(10) == [6, 9, 8]
     assert "1,234,567" in TABLE.plain(10)
 
 
-def test_a_table_without_rows_has_headings() -> None:
+def test_no_rows() -> None:
     assert Table(TABLE.columns, []).plain(80) == "NAME  COUNT  CALL"

@@ -1,0 +1,67 @@
+"""A job as a line of JSON."""
+
+import base64
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobqueue.admin import jsonl
+from jobqueue.broker.stats import JobState, JobStats
+
+
+def record(state: str = "ready", **numbers: int) -> JobStats:
+    names = (
+        "id priority age delay ttr time_left reserves timeouts releases buries kicks"
+    )
+    values = dict.fromkeys(names.split(), 1) | numbers
+    return JobStats(tube="t", state=JobState(state), **values)
+
+
+@given(content=st.binary())
+def test_any_body_survives(content: bytes) -> None:
+    line = jsonl.encode(record(), content)
+
+    assert line.count(b"\n") == 1
+    assert jsonl.decode(line).body == content
+
+
+def test_documented_keys() -> None:
+    values = json.loads(jsonl.encode(record("delayed", time_left=9), b"x"))
+
+    names = (
+        "id tube state priority age delay ttr time_left reserves timeouts releases "
+        "buries kicks body"
+    )
+    assert names.split() == list(values)
+    assert values["delay"] == 9
+    assert json.loads(jsonl.encode(record("ready", time_left=9), b"x"))["delay"] == 0
+    odd = json.loads(jsonl.encode(record(), b"\xff"))
+    assert base64.b64decode(odd["body_base64"]) == b"\xff"
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (b"", "it is not JSON, or was cut short"),
+        (b'{"tube": "t", "bo', "it is not JSON, or was cut short"),
+        (b"\xff\xfe", "it is not JSON, or was cut short"),
+        (b"[" * 100_000, "it is not JSON, or was cut short"),
+        (b"[]", "it is not a JSON object"),
+        (b'{"body": "x"}', "None is not a tube name"),
+        (b'{"tube": "a\\r\\nb", "body": "x"}', "is not a tube name"),
+        (b'{"tube": "t"}', 'it has neither "body" nor "body_base64"'),
+        (b'{"tube": "t", "body": 5}', 'it has neither "body" nor "body_base64"'),
+        (b'{"tube": "t", "body": "\\ud800"}', "surrogates not allowed"),
+        (b'{"tube": "t", "body_base64": "?"}', "base64"),
+        (b'{"tube": "t", "body": "", "priority": -1}', "priority has to be"),
+        (b'{"tube": "t", "body": "", "priority": "1"}', "priority has to be"),
+        (b'{"tube": "t", "body": "", "priority": true}', "priority has to be"),
+        (b'{"tube": "t", "body": "", "delay": 1e3}', "delay has to be a whole number"),
+        (b'{"tube": "t", "body": "", "ttr": 4294967296}', "ttr has to be"),
+    ],
+)
+def test_bad_lines(line: bytes, problem: str) -> None:
+    with pytest.raises(jsonl.BadLineError, match=problem.replace('"', ".")):
+        jsonl.decode(line)
