@@ -112,12 +112,12 @@ class JobCounters(Listener):
                 row[BUCKETS.start + bisect_left(BOUNDS, result.seconds)] += 1
                 row[SECONDS] += result.seconds
 
-    def job_stuck(self, job: ReservedJob, stack: str, *, is_buried: bool) -> None:  # noqa: ARG002 - as the base has it
+    def job_stuck(self, job: ReservedJob, stack: str, *, is_buried: bool) -> None:
         """Count a burial, but no run: nobody knows when that ends."""
         if is_buried:
             self._count(job, Ending.BURIED)
 
-    def job_buried_while_running(self, job: ReservedJob, error: CrashLoopError) -> None:  # noqa: ARG002 - as the base has it
+    def job_buried_while_running(self, job: ReservedJob, error: CrashLoopError) -> None:
         """Count a burial, but no run: that is counted when it ends well."""
         self._count(job, Ending.BURIED)
 
@@ -126,14 +126,14 @@ class JobCounters(Listener):
         job: ReservedJob,
         result: Result,
         *,
-        is_doubted: bool,  # noqa: ARG002 - as the base has it
+        is_doubted: bool,
         is_deleted: bool,
     ) -> None:
         """Count a job that has ended well after all, and its run."""
         if is_deleted:
             self.job_ended(job, result, SUCCEEDED)
 
-    def broker_found(self, address: Address) -> None:  # noqa: ARG002 - as the base has it
+    def broker_found(self, address: Address) -> None:
         """Count a reconnection."""
         with self._lock:
             self._broker[RECONNECTS] += 1

@@ -14,7 +14,7 @@ from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BadJobError, BrokerError, CrashLoopError
 from jobqueue.job.outcome import KICKS_REACH_MAX
 from jobqueue.task.definition import Task
-from jobqueue.worker.reporting.reporter import Decision, Ending, Listener
+from jobqueue.worker.reporting.reporter import SUCCEEDED, Decision, Ending, Listener
 from jobqueue.worker.reporting.unfailing import list_jobs, logger, one_line
 from jobqueue.worker.running.executor import ReservedJob, Result
 
@@ -85,9 +85,10 @@ class JobLog(Listener):
 
     def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:
         """Log what became of a job, with a failure's traceback."""
+        if decision is SUCCEEDED:  # most often, and quicker than a match
+            _log_done(job, result)
+            return
         match decision.ending:
-            case Ending.DONE:
-                _log_done(job, result)
             case Ending.LOST:
                 _log_lost(job, result, decision.error)
             case Ending.RELEASED | Ending.BURIED:

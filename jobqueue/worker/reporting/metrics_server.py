@@ -58,6 +58,6 @@ class _Server(socketserver.ThreadingTCPServer):
         client.settimeout(CLIENT_TIMEOUT)
         return client, address
 
-    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - as the base has it
+    def handle_error(self, request: object, client_address: object) -> None:
         """Say what went wrong in the log, not on standard error."""
         process_log.metrics_not_served(sys.exception())

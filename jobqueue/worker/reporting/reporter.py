@@ -76,9 +76,9 @@ class Listener:
 
     def body_at_risk(
         self,
-        job: ReservedJob,  # noqa: ARG002 - for those that derive from this
-        result: Result,  # noqa: ARG002
-        decision: Decision,  # noqa: ARG002
+        job: ReservedJob,
+        result: Result,
+        decision: Decision,
     ) -> bool:
         """Keep the body of a failed job that is about to be deleted.
 
@@ -162,12 +162,19 @@ class Reporter:
     slot_failed = _tell_in_time(Listener.slot_failed)
     broker_lost = _tell(Listener.broker_lost)
     broker_found = _tell(Listener.broker_found)
-    job_ended = _tell(Listener.job_ended)
     job_not_touched = _tell(Listener.job_not_touched)
     job_stuck = _tell_in_time(Listener.job_stuck)
     job_held_up = _tell_in_time(Listener.job_held_up)
     job_buried_while_running = _tell(Listener.job_buried_while_running)
     buried_job_ended = _tell(Listener.buried_job_ended)
+
+    def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:
+        """Note how a job has ended: written out, as each job goes through it."""
+        for listener in self.listeners:
+            try:
+                listener.job_ended(job, result, decision)
+            except BaseException as error:  # noqa: BLE001 - see above
+                say_what_failed(error, [job])
 
     def body_at_risk(
         self, job: ReservedJob, result: Result, decision: Decision

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -249,3 +250,31 @@ def test_the_job_says_when_it_is_not_the_workers_any_more() -> None:
         job.touch()
     with pytest.raises(ReservationLostError, match="job 7 is not reserved"):
         _ = job.attempt
+
+
+@pytest.mark.parametrize("swallows", [True, False])
+def test_traceback(run: Run, swallows: bool) -> None:
+    """A failure's traceback is the task's: no frame of the worker, and of no hook."""
+    queue = JobQueue()
+
+    def hook(_job: Job) -> Iterator[None]:
+        try:
+            yield
+        except ValueError:
+            if not swallows:
+                raise
+
+    for _ in range(2):
+        queue.around(hook)
+
+    def inner() -> None:
+        raise ValueError
+
+    @queue.task("t")
+    def work() -> None:
+        inner()
+
+    error = run("work").error
+    assert error is not None
+    frames = traceback.extract_tb(error.__traceback__)
+    assert [frame.name for frame in frames] == ["work", "inner"]
