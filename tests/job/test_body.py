@@ -1,3 +1,5 @@
+"""The body of a job: each value and each sequence of bytes, encoded and decoded."""
+
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -7,22 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobqueue import ArgumentError, BadJobError, TubeNameError
-from jobqueue.broker.checks import check_tube
+from jobqueue import ArgumentError, BadJobError
 from jobqueue.job.body import Encoder, Message, decode
 from tests.helpers.strategies import json_values
 
 
 @given(st.text(), st.text(), st.dictionaries(st.text(), json_values))
-def test_what_is_encoded_comes_back(
-    func_name: str, tube: str, kwargs: dict[str, object]
-) -> None:
+def test_round_trip(func_name: str, tube: str, kwargs: dict[str, object]) -> None:
     assert decode(Encoder(func_name, tube).encode(kwargs)) == Message(
         func_name, tube, kwargs
     )
 
 
-def test_the_body_is_compact_json_with_exactly_three_keys() -> None:
+def test_compact_json() -> None:
+    """The body is compact JSON with exactly three keys."""
     body = Encoder("task_one", "t").encode({"arg1": "ä", "arg2": [1, None]})
 
     expected = (
@@ -31,7 +31,8 @@ def test_the_body_is_compact_json_with_exactly_three_keys() -> None:
     assert expected.encode() == body
 
 
-def test_json_makes_lists_of_tuples_and_strings_of_keys() -> None:
+def test_what_json_changes() -> None:
+    """JSON makes lists of tuples, and strings of keys."""
     arrived = decode(Encoder("f", "t").encode({"a": (1, 2), "b": {1: True, None: 0.5}}))
 
     assert arrived.kwargs == {"a": [1, 2], "b": {"1": True, "null": 0.5}}
@@ -72,13 +73,15 @@ def endless() -> list[object]:
         (endless(), "x is nested too deeply, or contains itself"),
     ],
 )
-def test_what_json_cannot_carry_is_refused_by_name(value: object, problem: str) -> None:
+def test_not_json(value: object, problem: str) -> None:
+    """An argument that JSON can't carry is refused by its name."""
     with pytest.raises(ArgumentError, match=rf"f\(\) can't be put: {problem}"):
         Encoder("f", "t").encode({"fine": 1, "x": value})
 
 
 @given(st.dictionaries(st.text(), st.from_type(object)))
-def test_any_arguments_are_encoded_or_refused(kwargs: dict[str, Any]) -> None:
+def test_any_arguments(kwargs: dict[str, Any]) -> None:
+    """Any arguments are encoded, or refused with an ArgumentError."""
     try:
         body = Encoder("f", "t").encode(kwargs)
     except ArgumentError:
@@ -127,31 +130,17 @@ def test_any_arguments_are_encoded_or_refused(kwargs: dict[str, Any]) -> None:
         (b"[" * 30000 + b"]" * 30000, "nested too deeply"),
     ],
 )
-def test_a_body_that_is_no_job_is_refused_with_the_reason(
-    body: bytes, problem: str
-) -> None:
+def test_not_a_job(body: bytes, problem: str) -> None:
+    """A body that is not a job is refused with the reason."""
     with pytest.raises(BadJobError, match=problem):
         decode(body)
 
 
 @given(st.binary() | json_values.map(lambda value: json.dumps(value).encode()))
-def test_any_body_is_a_message_or_a_bad_job(body: bytes) -> None:
+def test_any_body(body: bytes) -> None:
+    """Any body is a message, or refused with a BadJobError."""
     try:
         message = decode(body)
     except BadJobError:
         return
     assert isinstance(message.kwargs, dict)
-
-
-@pytest.mark.parametrize("name", ["a", "Z9", "a-b+c/d;e.f$g_h(i)", "x" * 200, "("])
-def test_a_tube_name_that_beanstalkd_takes_is_taken(name: str) -> None:
-    assert name == check_tube(name)
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["", "-a", "a b", "a\r\ndelete 1", "a\n", "ä", "x" * 201, "a,b", "a\0", "٣"],
-)
-def test_any_other_tube_name_is_refused(name: str) -> None:
-    with pytest.raises(TubeNameError, match="is not a tube name"):
-        check_tube(name)

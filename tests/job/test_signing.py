@@ -27,16 +27,17 @@ BODY = Encoder("send", "t").encode({"n": 1, "to": "ä"})
 
 
 def signature_of(body: bytes, secret: str = SECRET) -> str:
-    """Return what the README says, with nothing of jobqueue's."""
-    said = b"jobqueue v1\n" + body
-    return hmac.new(secret.encode(), said, hashlib.sha256).hexdigest()
+    """Return the signature as the README makes it, without jobqueue."""
+    content = b"jobqueue v1\n" + body
+    return hmac.new(secret.encode(), content, hashlib.sha256).hexdigest()
 
 
 def signed(body: bytes = BODY, secret: str = SECRET) -> bytes:
     return Signing(secret).sign(body)
 
 
-def test_the_signature_is_the_last_key_and_of_all_before_it() -> None:
+def test_signature() -> None:
+    """The signature is the last key, and signs all bytes before it."""
     expected = b'%b,"signature":"%b"}' % (BODY[:-1], signature_of(BODY).encode())
 
     assert expected == signed()
@@ -44,16 +45,16 @@ def test_the_signature_is_the_last_key_and_of_all_before_it() -> None:
 
 
 @given(st.text(), st.text(), st.dictionaries(st.text(), json_values))
-def test_whatever_is_signed_is_accepted_and_says_the_same(
-    func_name: str, tube: str, kwargs: dict[str, object]
-) -> None:
+def test_any_signed_job(func_name: str, tube: str, kwargs: dict[str, object]) -> None:
+    """Any signed job is accepted, and its message stays the same."""
     body = Encoder(func_name, tube).encode(kwargs)
 
     Signing(SECRET).check(signed(body))
     assert decode(body) == decode(signed(body))
 
 
-def test_without_a_secret_nothing_is_signed_and_all_is_accepted() -> None:
+def test_no_secret() -> None:
+    """Without a secret nothing is signed, and every body is accepted."""
     signing = Signing()
 
     assert signing.sign(BODY) is BODY
@@ -62,7 +63,8 @@ def test_without_a_secret_nothing_is_signed_and_all_is_accepted() -> None:
         signing.check(body)
 
 
-def test_any_of_several_secrets_is_accepted_and_the_first_one_signs() -> None:
+def test_several_secrets() -> None:
+    """Any of several secrets is accepted, and the first one signs."""
     both = Signing([SECRET, OTHER.encode()])
 
     assert signed() == both.sign(BODY)
@@ -72,7 +74,8 @@ def test_any_of_several_secrets_is_accepted_and_the_first_one_signs() -> None:
         both.check(signed(secret="a third one, which is not known".replace(" ", "_")))
 
 
-def test_secrets_can_be_exchanged_one_by_one() -> None:
+def test_replacing_a_secret() -> None:
+    """A secret can be replaced step by step, with each step accepting the next."""
     steps = [OTHER, f"{OTHER} {SECRET}", f"{SECRET} {OTHER}", SECRET]
 
     for before, after in itertools.pairwise(steps):
@@ -90,30 +93,29 @@ def test_secrets_can_be_exchanged_one_by_one() -> None:
         ("ä" * 8, ("ä" * 8).encode()),
     ],
 )
-def test_a_secret_can_be_written_in_several_ways(one: Any, same: Any) -> None:
+def test_ways_to_write_a_secret(one: Any, same: Any) -> None:
     assert Signing(one).sign(BODY) == Signing(same).sign(BODY)
 
 
-def test_bytes_are_one_secret_whatever_is_in_them() -> None:
+def test_bytes_are_one_secret() -> None:
+    """Bytes are one secret, even with whitespace and NUL in them."""
     secret = b"\n two words\0\xff of bytes \n"
 
     Signing(secret).check(Signing([secret]).sign(BODY))
 
 
-def test_the_environment_names_the_secrets_when_the_first_job_is_signed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment is read when the first job is signed."""
     signing = Signing()
     monkeypatch.setenv("JOBQUEUE_SECRET", f"{SECRET} {OTHER}\n")
 
     assert signed() == signing.sign(BODY)
     signing.check(signed(secret=OTHER))
-    assert signed(secret=OTHER) == Signing(OTHER).sign(BODY)  # what is given counts
+    assert signed(secret=OTHER) == Signing(OTHER).sign(BODY)  # the argument counts
 
 
-def test_an_environment_that_is_not_utf_8_is_taken_as_it_is(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_environment_not_utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret in the environment may be bytes that are not UTF-8."""
     monkeypatch.setenv("JOBQUEUE_SECRET", "\udcff" * 16)
 
     assert Signing(b"\xff" * 16).sign(BODY) == Signing().sign(BODY)
@@ -136,15 +138,17 @@ def test_an_environment_that_is_not_utf_8_is_taken_as_it_is(
         ("\ud800" * 16, "a lone surrogate"),
     ],
 )
-def test_a_weak_or_odd_secret_is_refused_at_once(secret: Any, problem: str) -> None:
+def test_wrong_secret(secret: Any, problem: str) -> None:
+    """A weak or odd secret is refused at once."""
     with pytest.raises(OptionError, match=f"^secret .*{problem}"):
         JobQueue(secret=secret)
 
 
 @pytest.mark.parametrize("secret", ["", " ", "short", f"{SECRET} short"])
-def test_a_weak_secret_in_the_environment_is_refused_at_the_put(
+def test_wrong_secret_in_the_environment(
     secret: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A weak secret in the environment is refused at each put."""
     monkeypatch.setenv("JOBQUEUE_SECRET", secret)
 
     @JobQueue().task("t")
@@ -164,7 +168,8 @@ def refusal(secret: Any) -> OptionError | None:
 
 
 @given(st.text(max_size=20) | st.binary(max_size=15), st.integers(0, 2))
-def test_no_error_and_no_repr_shows_a_secret(secret: str | bytes, others: int) -> None:
+def test_secrets_are_not_shown(secret: str | bytes, others: int) -> None:
+    """No error and no repr shows a secret."""
     marked = b"s3cret" + secret if isinstance(secret, bytes) else f"s3cret{secret}"
     secrets = [marked, *[SECRET] * others]
     error = refusal(secrets)
@@ -182,7 +187,8 @@ def test_no_error_and_no_repr_shows_a_secret(secret: str | bytes, others: int) -
     assert "s3cret" not in repr(raised.value)
 
 
-def test_hmac_is_imported_only_when_there_is_a_secret() -> None:
+def test_lazy_import() -> None:
+    """hmac is imported only when there is a secret."""
     script = """
 import sys
 from jobqueue import JobQueue
@@ -202,7 +208,7 @@ print("hmac" in sys.modules)
 
 
 class Target:
-    """An executor, and a task that takes anything, of a queue with a secret."""
+    """A task that takes any arguments, of a queue with a secret, and its executor."""
 
     def __init__(self, executor: Executor) -> None:
         self.ran: list[dict[str, object]] = []
@@ -227,9 +233,7 @@ def target(executor: Executor) -> Target:
     return Target(executor)
 
 
-def test_the_target_runs_what_is_well_signed(
-    target: Target, executor: Executor
-) -> None:
+def test_signed_job_runs(target: Target, executor: Executor) -> None:
     assert execute(executor, Reserved(signed())).error is None
     assert target.ran == [{"n": 1, "to": "ä"}]
 
@@ -290,7 +294,7 @@ def signed_plainly(body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("what", FORGERIES)
-def test_a_forgery_is_not_run(what: str, target: Target) -> None:
+def test_forgeries(what: str, target: Target) -> None:
     target.refuses(FORGERIES[what]())
 
 
@@ -308,13 +312,13 @@ def test_a_forgery_is_not_run(what: str, target: Target) -> None:
         b'{"func_name":"send","tube":"u","kwargs":{}}',
     ],
 )
-def test_a_signature_makes_a_job_of_nothing_that_is_none(
-    body: bytes, target: Target
-) -> None:
+def test_signed_but_not_a_job(body: bytes, target: Target) -> None:
+    """A valid signature does not make a job of other bytes."""
     target.refuses(signed(body))
 
 
-def test_what_is_unsigned_is_told_from_what_is_wrongly_signed(target: Target) -> None:
+def test_errors(target: Target) -> None:
+    """The error of an unsigned job is another than that of a wrongly signed one."""
     assert "it is not signed, as this task's jobs have to be" in target.refuses(BODY)
     assert "its signature is wrong" in target.refuses(signed(secret=OTHER))
 
@@ -324,7 +328,7 @@ SIGNED = [signed(Encoder("send", "t").encode({"n": n, "to": "ä"})) for n in ran
 
 @st.composite
 def mutations(draw: st.DrawFn) -> bytes:
-    """Return a signed body that something has happened to."""
+    """Return a signed body with a random change."""
     body = draw(st.sampled_from(SIGNED))
     start, end = sorted(draw(st.tuples(*[st.integers(0, len(body))] * 2)))
     other = draw(st.sampled_from(SIGNED))
@@ -333,7 +337,7 @@ def mutations(draw: st.DrawFn) -> bytes:
             [
                 body[:start] + body[end:],  # cut out
                 body[:start] + body[start:end] * 2 + body[end:],  # doubled
-                body[:start] + body[start:end][::-1] + body[end:],  # turned round
+                body[:start] + body[start:end][::-1] + body[end:],  # reversed
                 body[:start] + other[end:],  # spliced with another
                 body[:start] + other[start:],
                 body + other,
@@ -347,9 +351,9 @@ def mutations(draw: st.DrawFn) -> bytes:
     )
 
 
-def test_no_bytes_at_all_run_but_those_that_were_signed(
-    executor: Executor, target: Target
-) -> None:
+def test_any_bytes(executor: Executor, target: Target) -> None:
+    """Of any bytes at all, only those run that were signed."""
+
     @given(mutations() | st.binary())
     def attack(body: bytes) -> None:
         if body in SIGNED:

@@ -1,4 +1,4 @@
-"""Options are declared once, and merged in one way wherever they are passed."""
+"""The options of a task: declared once, and merged in one way."""
 
 import inspect
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from jobqueue import JobQueue, OptionError, Putter
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.job.outcome import RetryPolicy
 from jobqueue.task.options import UNSET, PassedOptions, TaskOptions
+from jobqueue.task.registry import subscriber
 
 OPTIONS = set(PassedOptions.__annotations__)
 
@@ -63,6 +64,29 @@ def flat(options: TaskOptions) -> dict[str, object]:
     """Return the options by name."""
     put, policy = options.put._asdict(), options.policy._asdict()
     return {**put, **policy, "time_limit": options.time_limit}
+
+
+def test_precedence() -> None:
+    """The decorator counts before the queue, and the queue before the default."""
+    queue = JobQueue(
+        retries=5, retry_on=OSError, backoff=7, max_kicks=None, time_limit=9, ttr=30
+    )
+
+    @queue.task("t")
+    def as_queue() -> None: ...
+
+    @queue.task(
+        "t", retries=0, max_kicks=1, max_lost=None, time_limit=None, retry_on=[KeyError]
+    )
+    def other() -> None: ...
+
+    first, second = subscriber.tasks(["t"])
+    assert first.policy == RetryPolicy(5, (OSError,), 7, None, 3)
+    assert second.policy == RetryPolicy(0, (KeyError,), 7, 1, None)
+    assert (first.time_limit, second.time_limit) == (9, None)
+    assert as_queue._options.put.ttr == 30
+    assert as_queue.options(ttr=31)._options.put.ttr == 31
+    assert other.options(priority=1)._options.put.ttr == 30
 
 
 def test_what_is_not_passed_stays() -> None:

@@ -1,3 +1,5 @@
+"""Puts: what arrives at the broker, and each error of a put."""
+
 import json
 import re
 import signal
@@ -33,9 +35,9 @@ def kwargs_put(broker: Beanstalkd, job_id: int) -> object:
         return json.loads(client.peek(job_id).body)["kwargs"]
 
 
-def test_a_put_sends_exactly_the_three_keys(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_body_of_a_put(broker: Beanstalkd, queue: JobQueue) -> None:
+    """A put sends exactly the three keys, with the usual options."""
+
     @queue.task("task_tube_one")
     def task_one(arg1: str, arg2: str, arg3: str) -> None: ...
 
@@ -53,9 +55,7 @@ def test_a_put_sends_exactly_the_three_keys(
     assert (stats["pri"], stats["delay"], stats["ttr"]) == (65536, 0, 60)
 
 
-def test_puts_of_several_tubes_share_a_connection(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_tubes_share_a_connection(broker: Beanstalkd, queue: JobQueue) -> None:
     @queue.task("t")
     def one() -> None: ...
 
@@ -70,9 +70,8 @@ def test_puts_of_several_tubes_share_a_connection(
     assert broker.connections() == 1
 
 
-def test_nothing_is_connected_before_the_first_put_nor_after_close(
-    broker: Beanstalkd,
-) -> None:
+def test_connects_at_the_first_put(broker: Beanstalkd) -> None:
+    """Nothing is connected before the first put, nor after close()."""
     queue = JobQueue(broker.url)
 
     @queue.task("t")
@@ -88,9 +87,9 @@ def test_nothing_is_connected_before_the_first_put_nor_after_close(
     queue.close()
 
 
-def test_positional_arguments_become_names_and_defaults_stay_behind(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_arguments_travel_by_name(broker: Beanstalkd, queue: JobQueue) -> None:
+    """Positional arguments get their names, and defaults are not sent."""
+
     @queue.task("t")
     def task_one(self: int, a: int, b: int = 2, *, c: int = 3, **more: int) -> None: ...
 
@@ -103,9 +102,9 @@ def test_positional_arguments_become_names_and_defaults_stay_behind(
         assert expected == kwargs_put(broker, job_id)
 
 
-def test_arguments_that_do_not_fit_are_refused_at_the_put(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_wrong_arguments(broker: Beanstalkd, queue: JobQueue) -> None:
+    """Arguments that do not fit the function are refused at the put."""
+
     @queue.task("t")
     def task_one(a: int, *rest: int, b: int = 2) -> None: ...
 
@@ -126,9 +125,9 @@ def test_arguments_that_do_not_fit_are_refused_at_the_put(
     assert broker.connections() == 0
 
 
-def test_a_job_too_big_says_what_is_and_leaves_the_connection_in_use(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_job_too_big(broker: Beanstalkd, queue: JobQueue) -> None:
+    """The error says which size is allowed, and the connection stays in use."""
+
     @queue.task("t")
     def task_one(x: str) -> None: ...
 
@@ -142,9 +141,9 @@ def test_a_job_too_big_says_what_is_and_leaves_the_connection_in_use(
     assert broker.connections() == 1
 
 
-def test_a_broker_that_is_not_there_is_named_and_used_when_it_comes(
-    socket_folder: Path,
-) -> None:
+def test_broker_away(socket_folder: Path) -> None:
+    """A broker that is away is named in the error, and used as soon as it comes."""
+
     @JobQueue.task("t")
     def task_one() -> None: ...
 
@@ -158,9 +157,7 @@ def test_a_broker_that_is_not_there_is_named_and_used_when_it_comes(
                 assert putter.put() == 1
 
 
-def test_a_draining_broker_is_a_clear_error(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_broker_draining(broker: Beanstalkd, queue: JobQueue) -> None:
     @queue.task("t")
     def task_one() -> None: ...
 
@@ -174,9 +171,8 @@ def test_a_draining_broker_is_a_clear_error(
         task_one.put()
 
 
-def test_a_broker_out_of_memory_is_a_clear_error_and_used_when_it_has_some(
-    socket_folder: Path,
-) -> None:
+def test_broker_out_of_memory(socket_folder: Path) -> None:
+    """A broker without memory is named, and used again when it has some."""
     require_beanstalkd()
     path, limit = socket_folder / "b.sock", 60 * 2**20
     broker = Beanstalkd(path, "-z", "100000000", program=REAL, memory_limit=limit)
@@ -200,9 +196,8 @@ def test_a_broker_out_of_memory_is_a_clear_error_and_used_when_it_has_some(
         task_one.put(x=large)
 
 
-def test_a_job_that_the_broker_had_to_bury_at_once_is_a_clear_error(
-    socket_folder: Path,
-) -> None:
+def test_job_buried_at_the_put(socket_folder: Path) -> None:
+    """A job that the broker had to bury at once is an error of memory."""
     fake = FakeBroker(socket_folder / "s")
     fake.on(b"put", b"BURIED 7\r\n", b"INSERTED 8\r\n")
     with fake, JobQueue(fake.url) as queue:
@@ -217,9 +212,8 @@ def test_a_job_that_the_broker_had_to_bury_at_once_is_a_clear_error(
         assert task_one.put() == 8
 
 
-def test_a_frozen_broker_is_a_clear_error_and_used_when_it_thaws(
-    broker: Beanstalkd,
-) -> None:
+def test_broker_frozen(broker: Beanstalkd) -> None:
+    """A frozen broker is a time-out, and is used again when it answers."""
     with JobQueue(f"{broker.url}?timeout=0.2") as queue:
 
         @queue.task("t")
@@ -236,9 +230,9 @@ def test_a_frozen_broker_is_a_clear_error_and_used_when_it_thaws(
         task_one.put()
 
 
-def test_a_connection_that_died_while_idle_is_replaced(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_dead_idle_connection(broker: Beanstalkd, queue: JobQueue) -> None:
+    """A connection that died while it was idle is replaced."""
+
     @queue.task("t")
     def task_one() -> None: ...
 
@@ -250,9 +244,9 @@ def test_a_connection_that_died_while_idle_is_replaced(
     assert broker.counts("t") == {"ready": 1}
 
 
-def test_options_apply_to_the_new_task_and_change_nothing_else(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_options(broker: Beanstalkd, queue: JobQueue) -> None:
+    """options() changes a copy of the task, and only what it is given."""
+
     @queue.task("t", priority=5, ttr=7)
     def task_one() -> None: ...
 
@@ -289,7 +283,9 @@ def test_options_apply_to_the_new_task_and_change_nothing_else(
         {"ttr": True},
     ],
 )
-def test_wrong_options_are_refused_before_a_byte_is_sent(wrong: Any) -> None:
+def test_wrong_options(wrong: Any) -> None:
+    """Wrong options are refused before a byte is sent."""
+
     @JobQueue.task("t")
     def task_one() -> None: ...
 
@@ -299,9 +295,9 @@ def test_wrong_options_are_refused_before_a_byte_is_sent(wrong: Any) -> None:
         JobQueue.task("t", **wrong)
 
 
-def test_many_are_put_in_order_and_the_connection_stays_in_use(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_put_many(broker: Beanstalkd, queue: JobQueue) -> None:
+    """Many jobs are put in order, over the connection that stays in use."""
+
     @queue.task("t")
     def task_one(n: int, text: str = "") -> None: ...
 
@@ -325,9 +321,11 @@ def test_many_are_put_in_order_and_the_connection_stays_in_use(
         ({"n": "x" * 70_000}, JobTooBigError),
     ],
 )
-def test_an_item_that_cannot_be_put_is_named_with_the_ids_of_the_others(
+def test_wrong_item(
     broker: Beanstalkd, queue: JobQueue, bad: Any, cause: type[Exception]
 ) -> None:
+    """The error of an item has its number, and the ids of the jobs put."""
+
     @queue.task("t")
     def task_one(n: int) -> None: ...
 
@@ -345,9 +343,9 @@ def test_an_item_that_cannot_be_put_is_named_with_the_ids_of_the_others(
     task_one.put(n=1)
 
 
-def test_many_are_put_once_over_a_connection_that_died_while_idle(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_put_many_after_a_restart(broker: Beanstalkd, queue: JobQueue) -> None:
+    """Many jobs are put once if the idle connection has died."""
+
     @queue.task("t")
     def task_one(n: int) -> None: ...
 

@@ -12,9 +12,9 @@ import pytest
 from jobqueue import ArgumentError, JobQueue, OptionError
 
 
-def test_a_task_is_called_and_put_with_the_types_of_its_function(
-    queue: JobQueue,
-) -> None:
+def test_call_and_put(queue: JobQueue) -> None:
+    """A task is called and put with the types of its function."""
+
     @queue.task("t")
     def task_one(a: int, b: str = "") -> float:
         return a + len(b)
@@ -25,7 +25,7 @@ def test_a_task_is_called_and_put_with_the_types_of_its_function(
     assert_type(list(map(task_one, [1])), list[float])
     with pytest.raises(ArgumentError):
         task_one.put(
-            {"1"},  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            {"1"}  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         )
     with pytest.raises(ArgumentError):
         task_one.put(1, c=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
@@ -58,7 +58,7 @@ def test_options_keep_the_types(queue: JobQueue) -> None:
         )
 
 
-def test_asyncio_knows_the_types(queue: JobQueue) -> None:
+def test_async_tasks(queue: JobQueue) -> None:
     @queue.task("t")
     async def task_one(a: int) -> bool:
         return bool(a)
@@ -77,7 +77,7 @@ def test_asyncio_knows_the_types(queue: JobQueue) -> None:
     asyncio.run(use())
 
 
-def test_the_decorator_on_the_class_knows_the_types(queue: JobQueue) -> None:
+def test_decorator_on_the_class(queue: JobQueue) -> None:
     @JobQueue.task("t", max_kicks=None)
     def task_one(*, a: int = 0) -> str:
         return str(a)

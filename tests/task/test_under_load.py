@@ -1,4 +1,4 @@
-"""Producers at the sizes of production: many threads, forks, event loops, bulk."""
+"""Producers under load: many threads, forks, event loops, and bulk."""
 
 import asyncio
 import os
@@ -28,9 +28,9 @@ def assert_each_is_there_once(broker: Beanstalkd, ids: list[int], count: int) ->
     assert broker.counts("t") == {"ready": count}
 
 
-def test_32_threads_put_side_by_side_and_leave_no_socket(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_threads(broker: Beanstalkd, queue: JobQueue) -> None:
+    """32 threads put at the same time, and leave no socket."""
+
     @queue.task("t")
     def task_one(n: int) -> None: ...
 
@@ -44,9 +44,9 @@ def test_32_threads_put_side_by_side_and_leave_no_socket(
     eventually(broker.connections, 0)
 
 
-def test_a_thousand_puts_at_once_from_an_event_loop(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_event_loop(broker: Beanstalkd, queue: JobQueue) -> None:
+    """An event loop puts a thousand jobs at once."""
+
     @queue.task("t")
     def task_one(n: int) -> None: ...
 
@@ -98,10 +98,9 @@ print(Beanstalkd(Path(sys.argv[1].removeprefix("unix://"))).connections())
 """
 
 
-def test_8_forked_children_put_while_the_threads_of_their_parent_do(
-    broker: Beanstalkd, tmp_path: Path
-) -> None:
-    # Python warns of a fork beside threads: this is what the test is about.
+def test_forked_children(broker: Beanstalkd, tmp_path: Path) -> None:
+    """8 forked children put while the threads of their parent do."""
+    # Python warns of a fork beside threads, which this test is about.
     forking = "ignore:.*multi-threaded:DeprecationWarning"
     done = subprocess.run(
         [sys.executable, "-W", "error", "-W", forking, "-c", FORKING, broker.url],
@@ -121,9 +120,9 @@ def test_8_forked_children_put_while_the_threads_of_their_parent_do(
     assert broker.counts("t") == {"ready": len(ids) + 80}
 
 
-def test_a_cancelled_aput_leaves_the_connection_in_order(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_cancelled_aput(broker: Beanstalkd, queue: JobQueue) -> None:
+    """A cancelled aput leaves its connection in step with the broker."""
+
     @queue.task("t")
     def task_one(n: int) -> None: ...
 
@@ -131,7 +130,7 @@ def test_a_cancelled_aput_leaves_the_connection_in_order(
         await task_one.aput(0)
         broker.signal(signal.SIGSTOP)
         puts = [asyncio.ensure_future(task_one.aput(n)) for n in range(1, 5)]
-        await asyncio.sleep(0)  # they begin
+        await asyncio.sleep(0)  # lets them begin
         for put in puts:
             put.cancel()
         await asyncio.wait(puts)
@@ -141,12 +140,12 @@ def test_a_cancelled_aput_leaves_the_connection_in_order(
     asyncio.run(put_and_cancel())
 
     assert put_many_times(task_one, 3) == [6, 7, 8]
-    assert broker.counts("t") == {"ready": 8}  # what is on its way is not taken back
+    assert broker.counts("t") == {"ready": 8}  # a put that has begun is not taken back
 
 
-def test_closing_while_others_put_loses_nothing_and_leaves_no_socket(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_close_while_others_put(broker: Beanstalkd, queue: JobQueue) -> None:
+    """Closing the queue while others put loses no job, and leaves no socket."""
+
     @queue.task("t")
     def task_one(n: int) -> None: ...
 
@@ -176,7 +175,7 @@ import resource, sys
 from jobqueue import JobQueue
 
 def peak():
-    # The peak of this program, which ru_maxrss is not: it knows the parent's, too.
+    # Not ru_maxrss, which includes the peak of the parent.
     status = open("/proc/self/status").read()
     return int(status.partition("VmHWM:")[2].split()[0])
 
@@ -186,15 +185,14 @@ with JobQueue(sys.argv[1]) as queue:
 
     count = int(sys.argv[2])
     ids = task_one.put_many({"n": n, "text": "x" * 100} for n in range(count))
-    per_id = sys.getsizeof(ids[-1]) + 9  # of a list that grows by an eighth
+    per_id = sys.getsizeof(ids[-1]) + 9  # 8 bytes in the list, and its reserve
     print(peak() * 1024 - len(ids) * per_id, ids == list(range(ids[0], ids[0] + count)))
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
-def test_a_million_generated_jobs_take_no_more_memory_than_a_thousand(
-    socket_folder: Path,
-) -> None:
+def test_memory_of_put_many(socket_folder: Path) -> None:
+    """A million generated jobs take no more memory than a thousand."""
     peaks = []
     with Beanstalkd(socket_folder / "b.sock") as broker:
         for count in (1000, 1_000_000):
@@ -211,7 +209,7 @@ def test_a_million_generated_jobs_take_no_more_memory_than_a_thousand(
     assert peaks[1] - peaks[0] < 30_000_000
 
 
-def test_the_benchmark_of_the_producer_runs() -> None:
+def test_producer_benchmark_runs() -> None:
     require_beanstalkd()
     done = subprocess.run(
         [
