@@ -232,11 +232,11 @@ RULES: Mapping[Rule, House] = {
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_the_house_keeps_its_rules(rule: Rule) -> None:
+def test_rules(rule: Rule) -> None:
     assert [fault for fault in rule(RULES[rule]) if fault not in UNFINISHED] == []
 
 
-def test_what_is_larger_is_so_and_is_little() -> None:
+def test_exceptions_are_few() -> None:
     functions = {name for name in LARGER if ":" in name}
 
     assert LARGER.keys() <= set(large(HOUSE))
@@ -292,14 +292,14 @@ LONG_FUNCTION = "\n\ndef long():\n" + "    pass\n" * LONGEST_FUNCTION
         (imported_tests, "conftest", 'S = """\nfrom tests.job import test_body\n"""'),
     ],
 )
-def test_a_broken_rule_is_found(rule: Rule, module: str, addition: str) -> None:
+def test_mutations(rule: Rule, module: str, addition: str) -> None:
     house = RULES[rule]
     broken = {**house, module: f"{house[module]}\n{addition}\n"}
 
     assert set(rule(broken)) - set(rule(house))
 
 
-def test_importing_does_nothing_but_define() -> None:
+def test_import_has_no_effects() -> None:
     script = """
 import logging, os, signal, socket, threading
 connect = socket.socket.connect
@@ -323,7 +323,7 @@ print("fine")
     assert done.stdout == "fine\n", done.stderr
 
 
-def test_every_public_name_is_found_and_imported_when_it_is_asked_for() -> None:
+def test_public_names_load_lazily() -> None:
     script = """
 import sys, jobqueue
 assert "jobqueue.errors" not in sys.modules
@@ -344,7 +344,7 @@ except AttributeError as error:
     assert done.stdout == "module 'jobqueue' has no attribute 'Celery'\n", done.stderr
 
 
-def test_type_checkers_see_the_public_names_that_are_loaded() -> None:
+def test_public_names_for_type_checkers() -> None:
     declared = {
         alias.name: node.module
         for block in ast.parse(HOUSE[""]).body
@@ -359,7 +359,7 @@ def test_type_checkers_see_the_public_names_that_are_loaded() -> None:
     assert declared == {name: found.__module__ for name, found in loaded.items()}
 
 
-def test_who_puts_jobs_imports_no_more_than_that_takes() -> None:
+def test_imports_of_a_producer() -> None:
     script = """
 import sys
 import greenstalk
@@ -376,7 +376,7 @@ print(sorted(name for name in sys.modules if name.startswith("jobqueue.worker"))
     assert done.stdout == "[]\n[]\n", done.stderr
 
 
-def test_running_the_worker_module_warns_of_nothing() -> None:
+def test_no_warning_from_the_worker_module() -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "jobqueue.worker", "--version"],
         capture_output=True,

@@ -109,9 +109,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("func_name", NAMES)
-def test_a_name_that_is_not_a_tasks_calls_nothing(
-    func_name: str, ran: list[str], executor: Executor
-) -> None:
+def test_unknown_function(func_name: str, ran: list[str], executor: Executor) -> None:
     execution = execute(executor, Reserved(body_of(func_name)))
 
     assert isinstance(execution.error, BadJobError)
@@ -120,7 +118,7 @@ def test_a_name_that_is_not_a_tasks_calls_nothing(
 
 
 @given(st.text(), st.text(), st.dictionaries(st.text(), json_values))
-def test_any_name_is_looked_up_in_the_map_and_nowhere_else(
+def test_any_function_name(
     func_name: str, tube: str, kwargs: dict[str, object]
 ) -> None:
     asked = []
@@ -146,7 +144,7 @@ def test_any_name_is_looked_up_in_the_map_and_nowhere_else(
         ["*", "/", "", " ", "a.b", "print(1)", "\0", "\ud800"],
     ],
 )
-def test_names_of_arguments_are_data_and_reach_no_further_than_the_function(
+def test_any_argument_name(
     names: list[str], ran: list[str], executor: Executor
 ) -> None:
     kwargs = dict.fromkeys(names, 1)
@@ -157,7 +155,7 @@ def test_names_of_arguments_are_data_and_reach_no_further_than_the_function(
     assert ran == [f"anything {sorted(names)}"]
 
 
-def test_no_line_of_the_log_can_be_made_up(
+def test_log_injection(
     broker: Beanstalkd, ran: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     forged = "x'\n2026-11-23 20:15:07,310 INFO Job 1 done: \x1b[2J"
@@ -173,9 +171,7 @@ def test_no_line_of_the_log_can_be_made_up(
     assert all(message.isprintable() for message in buried)
 
 
-def test_a_worker_runs_nothing_of_a_tube_that_it_does_not_watch(
-    broker: Beanstalkd, ran: list[str]
-) -> None:
+def test_other_tube(broker: Beanstalkd, ran: list[str]) -> None:
     put_raw(broker, body_of("private", tube="private"))
     put_raw(broker, body_of("send", tube="private"))
     put_raw(broker, body_of("private"))
@@ -193,7 +189,7 @@ def work_off(broker: Beanstalkd, *tubes: str) -> None:
     Worker(tubes, url=broker.url, burst=True).run()
 
 
-def test_a_worker_with_a_secret_runs_what_is_signed_and_buries_the_rest(
+def test_unsigned_jobs_are_buried(
     broker: Beanstalkd, caplog: pytest.LogCaptureFixture
 ) -> None:
     ran = []
@@ -227,7 +223,7 @@ def test_a_worker_with_a_secret_runs_what_is_signed_and_buries_the_rest(
 
 @pytest.mark.parametrize("tubes", [["u"], ["t", "u"]])
 @pytest.mark.parametrize("claims", ["t", "u"])
-def test_a_signed_job_is_buried_if_it_is_replayed_into_another_tube(
+def test_replay_into_another_tube(
     tubes: list[str], claims: str, broker: Beanstalkd, caplog: pytest.LogCaptureFixture
 ) -> None:
     ran: list[str] = []
@@ -253,7 +249,7 @@ def send_of(ran: list[str]) -> Callable[[str], None]:
     return send
 
 
-def test_a_worker_of_several_tubes_runs_what_is_in_its_own_tube(
+def test_several_tubes(
     broker: Beanstalkd,
 ) -> None:
     ran: list[str] = []
@@ -265,7 +261,7 @@ def test_a_worker_of_several_tubes_runs_what_is_in_its_own_tube(
     assert sorted(ran) == ["t", "u"]
 
 
-def test_a_worker_without_a_secret_runs_signed_jobs_as_any_other(
+def test_worker_without_secret(
     broker: Beanstalkd,
 ) -> None:
     ran: list[str] = []
@@ -277,7 +273,7 @@ def test_a_worker_without_a_secret_runs_signed_jobs_as_any_other(
     assert ran == ["plain", "signed"]
 
 
-def test_each_queue_has_its_own_secret(broker: Beanstalkd) -> None:
+def test_secrets_of_queues(broker: Beanstalkd) -> None:
     ran: list[str] = []
     for tube, secret in (("t", SECRET), ("u", OTHER), ("v", None)):
         JobQueue(broker.url, secret=secret).task(tube)(send_of(ran))
@@ -294,7 +290,7 @@ def test_each_queue_has_its_own_secret(broker: Beanstalkd) -> None:
     assert expected == sorted(ran)
 
 
-def test_what_was_buried_unsigned_runs_when_it_is_put_again_signed(
+def test_signing_a_buried_job(
     broker: Beanstalkd,
 ) -> None:
     ran: list[str] = []
@@ -310,7 +306,7 @@ def test_what_was_buried_unsigned_runs_when_it_is_put_again_signed(
     assert broker.counts("t") == {"buried": 1}
 
 
-def test_a_weak_secret_is_refused_by_a_worker_and_by_the_operators_put(
+def test_weak_secret(
     broker: Beanstalkd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weak = "s3cret"
@@ -346,7 +342,7 @@ def knock():
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
-def test_the_command_takes_the_secret_from_the_environment_and_says_so(
+def test_secret_in_the_environment(
     processes: str, broker: Beanstalkd, tmp_path: Path
 ) -> None:
     write_module(tmp_path, "tasks", TASKS)
@@ -368,7 +364,7 @@ def test_the_command_takes_the_secret_from_the_environment_and_says_so(
         assert never not in worker.log
 
 
-def test_the_log_names_the_tasks_that_take_signed_jobs_only(
+def test_signed_tasks_in_the_log(
     broker: Beanstalkd, caplog: pytest.LogCaptureFixture
 ) -> None:
     JobQueue(broker.url, secret=SECRET).task("t")(send_of([]))
@@ -379,7 +375,7 @@ def test_the_log_names_the_tasks_that_take_signed_jobs_only(
     assert f"broker {broker.url}; signed jobs only of send\n" in f"{caplog.text}\n"
 
 
-def test_tests_of_tasks_need_not_know_that_there_is_a_secret(
+def test_testing_with_a_secret(
     broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JOBQUEUE_SECRET", SECRET)
@@ -398,7 +394,7 @@ def test_tests_of_tasks_need_not_know_that_there_is_a_secret(
     assert isinstance(jobs[1].error, SignatureError)
 
 
-def test_operators_see_signed_jobs_as_any_other(broker: Beanstalkd) -> None:
+def test_operators_see_signed_jobs(broker: Beanstalkd) -> None:
     with JobQueue(broker.url, secret=SECRET) as queue:
         queue.task("t")(send_of([])).put("ada")
 
@@ -406,9 +402,7 @@ def test_operators_see_signed_jobs_as_any_other(broker: Beanstalkd) -> None:
     assert '"signature": "' in operate(broker, "show", "1").stdout
 
 
-def test_a_signed_job_that_is_moved_to_another_server_is_still_one(
-    broker: Beanstalkd, socket_folder: Path
-) -> None:
+def test_moved_to_another_server(broker: Beanstalkd, socket_folder: Path) -> None:
     ran: list[str] = []
     with JobQueue(broker.url, secret=SECRET) as queue:
         queue.task("t")(send_of(ran)).put("ada")

@@ -43,7 +43,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return wheel
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
+def test_content_of_the_wheel(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     expected = {
         str(path.relative_to(ROOT))
@@ -66,9 +66,7 @@ def test_at_once(eager, capsys):
 """
 
 
-def test_the_installed_wheel_gives_fixtures_to_a_projects_tests(
-    wheel: Path, tmp_path: Path
-) -> None:
+def test_fixtures_of_the_wheel(wheel: Path, tmp_path: Path) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv/bin/python"
     run(python, "-m", "pip", "install", "-q", wheel, "pytest", cwd=tmp_path)
@@ -80,9 +78,7 @@ def test_the_installed_wheel_gives_fixtures_to_a_projects_tests(
     assert "2 passed" in said
 
 
-def test_the_installed_wheel_does_the_main_job(
-    wheel: Path, tmp_path: Path, broker: Beanstalkd
-) -> None:
+def test_main_job_of_the_wheel(wheel: Path, tmp_path: Path, broker: Beanstalkd) -> None:
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv/bin/python"
     run(python, "-m", "pip", "install", "-q", wheel, cwd=tmp_path)

@@ -43,13 +43,13 @@ def verdict(result: Result, title: str) -> Verdict:
     return found
 
 
-def test_a_result_is_read_as_it_was_written(result: Result, tmp_path: Path) -> None:
+def test_result_is_saved(result: Result, tmp_path: Path) -> None:
     result.write(tmp_path / "copy.json")
 
     assert result == Result.read(tmp_path / "copy.json")
 
 
-def test_a_notebook_keeps_the_values_of_all_rounds() -> None:
+def test_notebook() -> None:
     book = Notebook()
     book.add("put", "RQ", 1)
     book.remark("put_many", "Huey", "none")
@@ -65,11 +65,12 @@ def test_a_notebook_keeps_the_values_of_all_rounds() -> None:
     ("value", "expected"),
     [(12345.6, "12,346"), (123.4, "123"), (12.34, "12.3"), (1.234, "1.23")],
 )
-def test_a_number_has_three_digits_that_count(value: float, expected: str) -> None:
+def test_number(value: float, expected: str) -> None:
+    """It has three significant digits."""
     assert expected == number(value)
 
 
-def test_the_best_of_a_row_is_bold_whoever_it_is(result: Result) -> None:
+def test_best_is_bold(result: Result) -> None:
     lines = table.short_table(result).splitlines()
 
     assert lines[0] == "|  | jobqueue | RQ | Huey |"
@@ -77,7 +78,7 @@ def test_the_best_of_a_row_is_bold_whoever_it_is(result: Result) -> None:
     assert "| memory, 10 workers, idle, MB | 150 | 140 | **100** |" in lines
 
 
-def test_a_note_stands_in_the_cell_or_below_the_table(result: Result) -> None:
+def test_notes(result: Result) -> None:
     text = table.short_table(result)
 
     assert "| puts, in bulk, puts/s | **90,000** | 10,000 | none |" in text
@@ -85,25 +86,25 @@ def test_a_note_stands_in_the_cell_or_below_the_table(result: Result) -> None:
     assert text.endswith("\n¹ reckoned from what was done in 15 s.\n")
 
 
-def test_the_long_table_shows_the_spread(result: Result) -> None:
+def test_long_table(result: Result) -> None:
     assert "**9,000** (8,000 to 9,500)" in table.long_table(result)
     assert "| import greenstalk | 30.0 ms | 29.0 to 31.0 |" in table.floor_table(result)
 
 
-def test_a_ratio_is_to_the_best_peer(result: Result) -> None:
+def test_ratio(result: Result) -> None:
     put = verdict(result, "puts, one by one")
 
     assert (put.ratio, put.beside, put.is_kept) == (1.8, "Huey's", True)
     assert str(put).startswith("pass")
 
 
-def test_a_peer_without_bulk_counts_with_its_best(result: Result) -> None:
+def test_ratio_without_bulk(result: Result) -> None:
     bulk = verdict(result, "puts, in bulk")
 
     assert (bulk.ratio, bulk.beside, bulk.is_kept) == (9, "RQ's", True)
 
 
-def test_a_ratio_that_is_not_kept_says_so_plainly(result: Result) -> None:
+def test_missed_ratio(result: Result) -> None:
     memory = verdict(result, "memory, 10 workers, idle")
 
     assert str(memory).startswith("FAIL ")
@@ -113,29 +114,26 @@ def test_a_ratio_that_is_not_kept_says_so_plainly(result: Result) -> None:
 
 
 @pytest.mark.parametrize(("own", "is_kept"), [(0.0, True), (0.1, False)])
-def test_nothing_is_no_more_than_nothing(
-    result: Result, own: float, *, is_kept: bool
-) -> None:
+def test_ratio_of_zeros(result: Result, own: float, *, is_kept: bool) -> None:
     idle = (Figure("idle_cpu", "jobqueue", (own,)), Figure("idle_cpu", "RQ", (0.0,)))
     result = dataclasses.replace(result, figures=idle)
 
     assert verdict(result, "CPU in 30 s, 1 worker, idle").is_kept == is_kept
 
 
-def test_a_ratio_of_what_was_not_measured_is_none(result: Result) -> None:
+def test_ratio_without_a_figure(result: Result) -> None:
     assert verdict(result, "no-op jobs, 2 workers").is_kept is None
 
 
-def test_an_import_is_beside_greenstalk_and_beside_the_peers(result: Result) -> None:
+def test_import_time(result: Result) -> None:
+    """It is compared with greenstalk and with the peers."""
     first, second = (v for v in verdicts(result) if v.text == "import")
 
     assert (first.ratio, first.beside, first.is_kept) == (2, "import greenstalk", True)
     assert (second.beside, second.is_kept) == ("Huey's", True)
 
 
-def test_plots_have_a_bar_and_a_whisker_for_each_figure(
-    result: Result, tmp_path: Path
-) -> None:
+def test_bars_and_whiskers(result: Result, tmp_path: Path) -> None:
     written = plots.write_all(result, tmp_path)
 
     assert [path.name for path in written] == [
@@ -152,7 +150,7 @@ def test_plots_have_a_bar_and_a_whisker_for_each_figure(
     assert "prefers-color-scheme: dark" in (tmp_path / "put.svg").read_text()
 
 
-def test_no_bar_leaves_the_picture(result: Result) -> None:
+def test_bars_fit(result: Result) -> None:
     for measure in ("put", "p50"):
         figures = tuple(result.figure(measure, name) for name in result.libraries[:3])
         panel = plots.Panel(BY_NAME[measure], "", figures)
@@ -162,9 +160,8 @@ def test_no_bar_leaves_the_picture(result: Result) -> None:
         assert min(lengths) > 0
 
 
-def test_what_is_published_is_what_the_saved_figures_give(
-    published: Result, tmp_path: Path
-) -> None:
+def test_published_files(published: Result, tmp_path: Path) -> None:
+    """They are what the saved figures give."""
     drawn = {
         path.stem: path.read_text() for path in plots.write_all(published, tmp_path)
     }
@@ -177,9 +174,7 @@ def test_what_is_published_is_what_the_saved_figures_give(
     assert all_figures == publish.full(published, set(drawn))
 
 
-def test_the_longest_note_does_not_leave_the_picture(
-    published: Result, tmp_path: Path
-) -> None:
+def test_notes_fit(published: Result, tmp_path: Path) -> None:
     notes = [figure.note for figure in published.figures]
     assert "does not keep up with 100 jobs/s" in notes
 
@@ -190,7 +185,7 @@ def test_the_longest_note_does_not_leave_the_picture(
                 assert float(text.attrib["x"]) + width <= plots.WIDTH
 
 
-def test_a_section_is_put_into_the_readme_once() -> None:
+def test_section_is_replaced() -> None:
     readme = "# jobqueue\n\n## Developing it\n\nText.\n"
 
     once = publish.inserted(readme, "old\n")
@@ -201,11 +196,11 @@ def test_a_section_is_put_into_the_readme_once() -> None:
     )
 
 
-def test_the_readme_has_the_place_for_the_section() -> None:
+def test_section_in_the_readme() -> None:
     assert publish.BEFORE in (ROOT / "README.md").read_text()
 
 
-def test_a_section_names_machine_versions_and_command(result: Result) -> None:
+def test_section_names_the_machine(result: Result) -> None:
     text = publish.section(result, {"work"})
 
     assert "A processor, 2 cores" in text
@@ -217,21 +212,21 @@ def test_a_section_names_machine_versions_and_command(result: Result) -> None:
     )
 
 
-def test_a_steady_rate_leaves_out_the_start() -> None:
+def test_steady_rate() -> None:
     drain = Drain(100, 10.0, ((12.0, 1), (13.0, 25), (14.0, 100)))
 
     assert drain.rate(0.25) == 75
     assert drain.total(75) == 4
 
 
-def test_a_drain_that_is_cut_short_is_reckoned_to_its_end() -> None:
+def test_unfinished_drain() -> None:
     drain = Drain(100, 0.0, ((1.0, 10), (2.0, 20)))
 
     assert not drain.is_complete
     assert drain.total(drain.rate(0.25)) == 2 + 80 / 10
 
 
-def test_a_percentile_is_one_of_the_values() -> None:
+def test_percentile() -> None:
     values = [float(number) for number in range(1, 1001)]
 
     assert [percentile(values, part) for part in (0.5, 0.99, 0.999)] == [500, 990, 999]
@@ -251,7 +246,7 @@ def tree(code: str) -> Iterator[int]:
 
 
 @linux
-def test_memory_that_a_fork_shares_counts_once() -> None:
+def test_shared_memory() -> None:
     fill = "data = bytearray(os.urandom(1)) * 50_000_000"
     with tree(fill) as alone, tree(f"{fill}; os.fork()") as forked:
         eventually(lambda: len(process_tree.pids(forked)), 2)
@@ -262,7 +257,7 @@ def test_memory_that_a_fork_shares_counts_once() -> None:
 
 
 @linux
-def test_cpu_includes_children_that_have_ended() -> None:
+def test_cpu_of_ended_children() -> None:
     burn = "[None for _ in iter(lambda: time.process_time() < 0.3, False)]"
     with tree(f"pid = os.fork(); pid or ({burn}, os._exit(0)); os.wait()") as session:
         eventually_true(lambda: process_tree.cpu(session) > 0.25)
@@ -272,7 +267,7 @@ def test_cpu_includes_children_that_have_ended() -> None:
         eventually_true(lambda: process_tree.cpu(session) > 0.25)
 
 
-def test_the_benchmarks_beside_the_peers_run(tmp_path: Path) -> None:
+def test_quick_run(tmp_path: Path) -> None:
     require_beanstalkd()
     started = time.time()
     done = subprocess.run(

@@ -19,7 +19,7 @@ def run(*command: str, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_quickstart_says_what_happened(broker: Beanstalkd) -> None:
+def test_quickstart(broker: Beanstalkd) -> None:
     done = run("quickstart.py", BEANSTALKD_URL=broker.url)
 
     assert done.stdout.splitlines() == [
@@ -36,7 +36,7 @@ def test_the_quickstart_says_what_happened(broker: Beanstalkd) -> None:
     assert broker.counts("quickstart") == {}
 
 
-def test_the_quickstart_needs_no_broker_to_be_running() -> None:
+def test_quickstart_without_broker() -> None:
     # As if nothing listened on port 11300: what may listen there is not the test's.
     script = (
         "import local_broker, quickstart;"
@@ -53,7 +53,7 @@ def test_the_quickstart_needs_no_broker_to_be_running() -> None:
     assert last == "all done"
 
 
-def test_the_quickstart_says_what_is_missing(tmp_path: Path) -> None:
+def test_quickstart_without_jobqueue(tmp_path: Path) -> None:
     missing = f"unix://{tmp_path}/nowhere.sock"
 
     done = run("quickstart.py", BEANSTALKD_URL=missing)
@@ -63,7 +63,7 @@ def test_the_quickstart_says_what_is_missing(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_the_crawler_finds_every_page_of_its_site(broker: Beanstalkd) -> None:
+def test_crawler(broker: Beanstalkd) -> None:
     done = run("-m", "crawler", BEANSTALKD_URL=broker.url)
 
     _, _, count, *pages = done.stdout.splitlines()
@@ -80,7 +80,7 @@ def test_the_crawler_finds_every_page_of_its_site(broker: Beanstalkd) -> None:
     assert broker.counts("parse") == {}
 
 
-def test_the_newsletters_own_tests_pass() -> None:
+def test_newsletter() -> None:
     done = run("-m", "pytest", "-q", "newsletter")
 
     assert done.returncode == 0, done.stdout

@@ -62,9 +62,10 @@ def run(command: str, expected: str, folder: Path) -> str:
     return output.read_text()
 
 
-def test_the_tour_does_what_it_shows(
+def test_tour(
     tmp_path: Path, broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Each command prints what the README shows."""
     monkeypatch.setenv("BEANSTALKD_URL", broker.url)
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
@@ -79,7 +80,7 @@ def test_the_tour_does_what_it_shows(
     assert ran == 7
 
 
-def test_the_printed_tests_pass(tmp_path: Path) -> None:
+def test_printed_tests(tmp_path: Path) -> None:
     for heading in ("A tour in 60 seconds", "Testing your tasks"):
         for language, block in blocks(heading):
             if language == "python":
@@ -96,9 +97,10 @@ def test_the_printed_tests_pass(tmp_path: Path) -> None:
     assert "2 passed" in done.stdout, done.stdout
 
 
-def test_the_job_that_any_language_may_put_is_the_one_that_runs(
+def test_job_in_json(
     broker: Beanstalkd,
 ) -> None:
+    """The job that other languages may put runs."""
     ((_, body),) = [b for b in blocks("Using it") if b[0] == "json"]
     ran = []
 
@@ -113,7 +115,7 @@ def test_the_job_that_any_language_may_put_is_the_one_that_runs(
     assert ran == [{"arg1": "a", "arg2": "b", "arg3": "c"}]
 
 
-def test_a_job_can_be_signed_as_it_is_printed(tmp_path: Path) -> None:
+def test_signing(tmp_path: Path) -> None:
     (make_secret, *_), (sign,) = (
         [block for language, block in blocks("Security") if language == kind]
         for kind in ("sh", "python")
@@ -128,7 +130,7 @@ def test_a_job_can_be_signed_as_it_is_printed(tmp_path: Path) -> None:
     assert decode(body).kwargs == {"a": 1, "b": 2}
 
 
-def test_every_link_inside_of_the_repository_leads_somewhere() -> None:
+def test_links() -> None:
     text = README.read_text()
     headings = {
         re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")

@@ -125,9 +125,7 @@ def run_django(shop: Shop, broker: Beanstalkd, script: str, **env: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_with_django_a_job_is_put_when_its_transaction_commits(
-    shop: Shop, broker: Beanstalkd
-) -> None:
+def test_django_commit(shop: Shop, broker: Beanstalkd) -> None:
     script = """
 place_order("ada")
 assert jobs() == 1
@@ -143,7 +141,7 @@ assert [order.pk for order in Order.objects.all()] == [1, 2, 3]
     assert list(take(broker).values()) == [1, 2, 3]
 
 
-def test_with_django_a_rollback_drops_its_jobs(shop: Shop, broker: Beanstalkd) -> None:
+def test_django_rollback(shop: Shop, broker: Beanstalkd) -> None:
     script = """
 try:
     with transaction.atomic():
@@ -164,9 +162,7 @@ with transaction.atomic():
     assert take(broker) == {}
 
 
-def test_with_django_a_savepoint_that_is_rolled_back_drops_its_own_jobs_only(
-    shop: Shop, broker: Beanstalkd
-) -> None:
+def test_django_savepoint(shop: Shop, broker: Beanstalkd) -> None:
     script = """
 with transaction.atomic():
     place_order("ada")
@@ -187,9 +183,7 @@ assert [order.pk for order in Order.objects.all()] == [1, 7]
     assert list(take(broker).values()) == [1, 7]
 
 
-def test_with_django_a_test_case_puts_the_jobs_that_it_captures(
-    shop: Shop, broker: Beanstalkd
-) -> None:
+def test_django_test_case(shop: Shop, broker: Beanstalkd) -> None:
     script = """
 class PlacingAnOrder(TestCase):
     def test(self):
@@ -208,9 +202,8 @@ assert result.testsRun == 1 and result.wasSuccessful(), result.errors
     assert list(take(broker).values()) == [2]
 
 
-def test_with_django_a_broker_that_is_away_is_an_error_after_the_commit(
-    shop: Shop, broker: Beanstalkd
-) -> None:
+def test_django_broker_away(shop: Shop, broker: Beanstalkd) -> None:
+    """The put raises after the commit."""
     script = """
 try:
     place_order("ada")
@@ -223,9 +216,8 @@ assert Order.objects.count() == 1
     run_django(shop, broker, script, BEANSTALKD_URL="unix:///nowhere/b.sock")
 
 
-def test_with_django_a_job_that_cannot_be_put_takes_those_after_it_along(
-    shop: Shop, broker: Beanstalkd
-) -> None:
+def test_django_wrong_arguments(shop: Shop, broker: Beanstalkd) -> None:
+    """The jobs after the wrong one are not put."""
     script = """
 try:
     with transaction.atomic():
@@ -296,9 +288,7 @@ def orders(shop: Shop) -> Iterator[Orders]:
     orders.close()
 
 
-def test_with_sqlalchemy_a_job_is_put_when_its_transaction_commits(
-    orders: Orders, broker: Beanstalkd
-) -> None:
+def test_sqlalchemy_commit(orders: Orders, broker: Beanstalkd) -> None:
     with orders.session.begin() as session:
         orders.place(session)
         orders.place(session)
@@ -307,9 +297,8 @@ def test_with_sqlalchemy_a_job_is_put_when_its_transaction_commits(
     assert list(take(broker).values()) == orders.stored() == [1, 2]
 
 
-def test_with_sqlalchemy_a_job_may_be_asked_for_before_anything_else(
-    orders: Orders, broker: Beanstalkd
-) -> None:
+def test_sqlalchemy_job_first(orders: Orders, broker: Beanstalkd) -> None:
+    """A job may be asked for before the transaction begins."""
     with orders.session() as session:
         orders.ask(session, 1)
         assert count(broker) == 0
@@ -318,9 +307,8 @@ def test_with_sqlalchemy_a_job_may_be_asked_for_before_anything_else(
     assert list(take(broker).values()) == [1]
 
 
-def test_with_sqlalchemy_a_session_puts_the_jobs_of_each_transaction_once(
-    orders: Orders, broker: Beanstalkd
-) -> None:
+def test_sqlalchemy_transactions(orders: Orders, broker: Beanstalkd) -> None:
+    """A session puts the jobs of each transaction once."""
     with orders.session() as session:
         for order in 1, 2, 3:
             orders.place(session)
@@ -332,9 +320,7 @@ def test_with_sqlalchemy_a_session_puts_the_jobs_of_each_transaction_once(
 
 
 @pytest.mark.parametrize("end", ["rollback", "close", "reset", "invalidate"])
-def test_with_sqlalchemy_a_transaction_that_is_not_committed_drops_its_jobs(
-    orders: Orders, broker: Beanstalkd, end: str
-) -> None:
+def test_sqlalchemy_no_commit(orders: Orders, broker: Beanstalkd, end: str) -> None:
     with orders.session() as session:
         orders.place(session)
         session.begin_nested()
@@ -349,9 +335,8 @@ def test_with_sqlalchemy_a_transaction_that_is_not_committed_drops_its_jobs(
     assert list(take(broker).values()) == orders.stored() == [3]
 
 
-def test_with_sqlalchemy_a_savepoint_leaves_its_jobs_to_the_transaction(
-    orders: Orders, broker: Beanstalkd
-) -> None:
+def test_sqlalchemy_savepoint(orders: Orders, broker: Beanstalkd) -> None:
+    """Its jobs are put or dropped with the transaction."""
     with orders.session() as session:
         for end in session.rollback, session.commit:
             with session.begin_nested():
@@ -364,9 +349,8 @@ def test_with_sqlalchemy_a_savepoint_leaves_its_jobs_to_the_transaction(
     assert list(take(broker).values()) == orders.stored() == [3, 4]
 
 
-def test_with_sqlalchemy_a_savepoint_that_is_rolled_back_drops_its_own_jobs_only(
-    orders: Orders, broker: Beanstalkd
-) -> None:
+def test_sqlalchemy_savepoint_rolled_back(orders: Orders, broker: Beanstalkd) -> None:
+    """Only its own jobs are dropped."""
     with orders.session.begin() as session:
         orders.place(session)
         with session.begin_nested() as savepoint:
@@ -379,9 +363,8 @@ def test_with_sqlalchemy_a_savepoint_that_is_rolled_back_drops_its_own_jobs_only
     assert list(take(broker).values()) == orders.stored() == [1, 4]
 
 
-def test_with_sqlalchemy_a_flush_that_fails_drops_the_jobs_of_what_it_undoes(
-    orders: Orders, broker: Beanstalkd
-) -> None:
+def test_sqlalchemy_failed_flush(orders: Orders, broker: Beanstalkd) -> None:
+    """It drops the jobs of the savepoint that it rolls back."""
     with orders.session() as session:
         orders.place(session)
         session.expunge_all()
@@ -405,9 +388,10 @@ STEPS = ["order", "savepoint", "release", "undo", "commit", "rollback", "close"]
     max_examples=200,
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )
-def test_with_sqlalchemy_there_is_a_job_for_each_order_that_is_stored(
+def test_sqlalchemy_any_steps(
     orders: Orders, broker: Beanstalkd, steps: list[str]
 ) -> None:
+    """Each order that is stored has its job, and no other has."""
     before = len(orders.stored())
     with orders.session() as session:
         for step in steps:
@@ -431,9 +415,8 @@ def test_with_sqlalchemy_there_is_a_job_for_each_order_that_is_stored(
     assert list(take(broker).values()) == orders.stored()[before:]
 
 
-def test_with_sqlalchemy_nothing_is_kept_of_transactions_that_are_over(
-    orders: Orders, broker: Beanstalkd
-) -> None:
+def test_sqlalchemy_keeps_nothing(orders: Orders, broker: Beanstalkd) -> None:
+    """Nothing is kept of transactions that have ended."""
     session = orders.session()
     for end in session.commit, session.rollback, session.close:
         orders.place(session)
@@ -446,9 +429,8 @@ def test_with_sqlalchemy_nothing_is_kept_of_transactions_that_are_over(
     assert len(take(broker)) == 2
 
 
-def test_with_sqlalchemy_a_broker_that_is_away_is_an_error_after_the_commit(
-    orders: Orders, broker: Beanstalkd
-) -> None:
+def test_sqlalchemy_broker_away(orders: Orders, broker: Beanstalkd) -> None:
+    """The put raises after the commit."""
     broker.kill()
     session = orders.session()
     orders.place(session)
@@ -465,9 +447,8 @@ def test_with_sqlalchemy_a_broker_that_is_away_is_an_error_after_the_commit(
     session.close()
 
 
-def test_with_sqlalchemy_a_job_that_cannot_be_put_takes_those_after_it_along(
-    orders: Orders, broker: Beanstalkd
-) -> None:
+def test_sqlalchemy_wrong_arguments(orders: Orders, broker: Beanstalkd) -> None:
+    """The jobs after the wrong one are not put."""
     with orders.session() as session:
         orders.place(session)
         orders.recipe.put_after_commit(session, orders.task, order="a mistake")
@@ -484,7 +465,7 @@ def api(shop: Shop) -> ModuleType:
     return shop.module("api")
 
 
-def test_a_request_to_fastapi_puts_a_job(api: ModuleType, broker: Beanstalkd) -> None:
+def test_fastapi_request(api: ModuleType, broker: Beanstalkd) -> None:
     with TestClient(api.app) as client:
         answers = [client.post(f"/orders/{order}/receipt") for order in (7, 8)]
 
@@ -493,9 +474,7 @@ def test_a_request_to_fastapi_puts_a_job(api: ModuleType, broker: Beanstalkd) ->
     assert take(broker) == dict(zip(ids, (7, 8), strict=True))
 
 
-def test_a_wrong_request_to_fastapi_puts_no_job(
-    api: ModuleType, broker: Beanstalkd
-) -> None:
+def test_fastapi_wrong_request(api: ModuleType, broker: Beanstalkd) -> None:
     with TestClient(api.app) as client:
         answer = client.post("/orders/seven/receipt")
 
@@ -503,9 +482,7 @@ def test_a_wrong_request_to_fastapi_puts_no_job(
     assert take(broker) == {}
 
 
-def test_fastapi_closes_its_connections_when_it_shuts_down(
-    api: ModuleType, broker: Beanstalkd
-) -> None:
+def test_fastapi_shutdown(api: ModuleType, broker: Beanstalkd) -> None:
     for _ in range(2):
         with TestClient(api.app) as client:
             client.post("/orders/7/receipt")
@@ -549,9 +526,8 @@ def gunicorn(shop: Shop, listen: Path) -> Iterator[httpx.Client]:
             process.wait(DEADLINE)
 
 
-def test_gunicorn_loses_and_doubles_no_job_when_it_forks_after_a_put(
-    shop: Shop, broker: Beanstalkd, socket_folder: Path
-) -> None:
+def test_gunicorn(shop: Shop, broker: Beanstalkd, socket_folder: Path) -> None:
+    """No job is lost or put twice when gunicorn forks after a put."""
     orders: dict[int, int] = {}
     numbers = itertools.count(1)
 

@@ -99,9 +99,7 @@ def far_broker(tunnel: Tunnel) -> Iterator[Beanstalkd]:
         yield broker
 
 
-def test_jobs_go_through_the_tunnel_and_come_back(
-    tunnel: Tunnel, far_broker: Beanstalkd
-) -> None:
+def test_put_and_run(tunnel: Tunnel, far_broker: Beanstalkd) -> None:
     ran = []
     with tunnel.open() as queue:
 
@@ -118,14 +116,12 @@ def test_jobs_go_through_the_tunnel_and_come_back(
     assert far_broker.counts("t") == {}
 
 
-def test_what_keys_are_made_is_nobody_elses_business(tunnel: Tunnel) -> None:
+def test_keys_are_private(tunnel: Tunnel) -> None:
     for name in ("ca.key", "localhost.pem", "worker.pem"):
         assert (tunnel.folder / name).stat().st_mode & 0o077 == 0
 
 
-def test_a_worker_waits_for_a_tunnel_that_is_away(
-    tunnel: Tunnel, far_broker: Beanstalkd, tmp_path: Path
-) -> None:
+def test_tunnel_away(tunnel: Tunnel, far_broker: Beanstalkd, tmp_path: Path) -> None:
     write_module(
         tmp_path,
         "tasks",
@@ -162,7 +158,7 @@ def work(n):
         ("OPENSSL:broker.example.org", "OPENSSL:127.0.0.1"),
     ],
 )
-def test_no_end_talks_to_one_that_it_can_not_know(
+def test_unknown_peers(
     what: str, other: str, tunnel: Tunnel, far_broker: Beanstalkd
 ) -> None:
     tunnel.make_certificates(tunnel.folder / "strange")

@@ -62,9 +62,8 @@ bodies = (
 )
 
 
-def test_any_bytes_as_a_job_run_or_are_buried_and_the_worker_goes_on(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_any_body(broker: Beanstalkd, queue: JobQueue) -> None:
+    """Each job runs or is buried, and the worker goes on."""
     ran = []
 
     @queue.task("t")
@@ -89,9 +88,8 @@ def test_any_bytes_as_a_job_run_or_are_buried_and_the_worker_goes_on(
     assert len(put) + 1 == len(ran) + broker.counts("t").get("buried", 0)
 
 
-def test_any_arguments_arrive_as_json_has_them_or_are_refused(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_any_arguments(broker: Beanstalkd, queue: JobQueue) -> None:
+    """They arrive as JSON has them, or are refused."""
     arrived: list[Any] = []
 
     @queue.task("t")
@@ -113,9 +111,8 @@ def test_any_arguments_arrive_as_json_has_them_or_are_refused(
     assert broker.counts("t") == {}
 
 
-def test_any_items_are_put_or_refused_with_what_was_put(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_any_items(broker: Beanstalkd, queue: JobQueue) -> None:
+    """They are put, or the error says which of them were put."""
     task = queue.task("t")(work)
     put = 0
 
@@ -140,9 +137,8 @@ pieces = st.sampled_from(["\r\n", "\n", "\r", "\0", " ", "delete 1", "quit", "-"
 texts = st.text() | st.lists(pieces).map("".join)
 
 
-def test_any_text_as_a_tube_is_taken_or_refused_and_smuggles_no_command(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_any_tube(broker: Beanstalkd, queue: JobQueue) -> None:
+    """It is taken or refused, and no text smuggles in a command."""
     with broker.client("victims") as client:
         victim = client.put(b"victim")
 
@@ -161,7 +157,7 @@ def test_any_text_as_a_tube_is_taken_or_refused_and_smuggles_no_command(
 @given(
     texts, st.sampled_from(["", "beanstalkd://", "beanstalkd://h:", "unix:///", "?"])
 )
-def test_any_text_as_a_url_is_an_address_or_refused(text: str, scheme: str) -> None:
+def test_any_url(text: str, scheme: str) -> None:
     with suppress(BrokerURLError):
         address = Address.parse(scheme + text)
         assert Address.parse(str(address)).target == address.target
@@ -176,7 +172,7 @@ RUN = ["retries", "retry_on", "backoff", "max_kicks", "max_lost", "time_limit"]
 
 
 @given(st.dictionaries(st.sampled_from(PUT), anything | moments))
-def test_any_options_of_a_put_are_what_the_broker_takes_or_refused(
+def test_any_put_options(
     options: dict[str, Any],
 ) -> None:
     with suppress(OptionError):
@@ -186,7 +182,7 @@ def test_any_options_of_a_put_are_what_the_broker_takes_or_refused(
 
 
 @given(st.dictionaries(st.sampled_from(PUT + RUN), anything | moments))
-def test_any_options_of_a_task_are_taken_or_refused(options: dict[str, Any]) -> None:
+def test_any_task_options(options: dict[str, Any]) -> None:
     with suppress(OptionError):
         JobQueue("beanstalkd://127.0.0.1:1").task("t", **options)(work)
 
@@ -301,9 +297,8 @@ ASK: dict[str, Callable[[FullConnection], object]] = {
 
 
 @pytest.mark.parametrize("method", ASK)
-def test_any_reply_is_a_good_one_or_the_end_of_the_connection(
-    any_broker: AnyBroker, method: str
-) -> None:
+def test_any_reply(any_broker: AnyBroker, method: str) -> None:
+    """It is a good one, or the connection is closed."""
     ids: list[int] = []
 
     @given(st.lists(replies, max_size=4))
@@ -323,7 +318,8 @@ def test_any_reply_is_a_good_one_or_the_end_of_the_connection(
     assert all(map(is_id, ids))
 
 
-def test_no_reply_ends_a_worker(any_broker: AnyBroker) -> None:
+def test_any_reply_to_a_worker(any_broker: AnyBroker) -> None:
+    """No reply ends the worker."""
     scripts = []
 
     @settings(max_examples=300)

@@ -31,9 +31,8 @@ def impatient(worker: Worker) -> Worker:
     return with_timings(worker, longest_reconnect_pause=0.1)
 
 
-def test_what_was_put_runs_and_what_was_buried_is_however_often_the_broker_is_killed(
-    tmp_path: Path, socket_folder: Path
-) -> None:
+def test_killed_often(tmp_path: Path, socket_folder: Path) -> None:
+    """Jobs that were put run, and buried jobs stay buried."""
     ran: Counter[int] = Counter()
     put = set()
     broker = Beanstalkd(socket_folder / "b.sock", "-b", str(tmp_path), "-f", "0")
@@ -68,9 +67,8 @@ def test_what_was_put_runs_and_what_was_buried_is_however_often_the_broker_is_ki
     assert ran.total() - len(ran) <= 20 * 2  # of each slot, at each kill
 
 
-def test_a_job_of_a_broker_that_forgot_it_is_not_taken_for_another_of_the_same_id(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_forgotten_job(broker: Beanstalkd, queue: JobQueue) -> None:
+    """A broker without a binlog gives its id to another job."""
     ran = []
     may_end = threading.Event()
 
@@ -102,10 +100,13 @@ def test_a_job_of_a_broker_that_forgot_it_is_not_taken_for_another_of_the_same_i
     assert ran == ["old", "old", "new", "new"]
 
 
-def test_a_job_that_a_killed_broker_has_not_written_whole_is_buried_and_no_other(
+def test_half_written_job(
     tmp_path: Path, socket_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """By hand, as it takes a kill in the very moment in which it moves the job."""
+    """A job that a killed broker has not written whole is buried, and no other.
+
+    The binlog is edited by hand: a kill would have to hit the moment of moving the job.
+    """
     ran = []
     broker = Beanstalkd(socket_folder / "b.sock", "-b", str(tmp_path), "-f", "0")
     with broker, JobQueue(broker.url) as queue:
@@ -136,7 +137,7 @@ def test_a_job_that_a_killed_broker_has_not_written_whole_is_buried_and_no_other
     assert "Job 2 buried: it can't be run" in caplog.text
 
 
-def test_a_draining_broker_is_worked_off(broker: Beanstalkd, queue: JobQueue) -> None:
+def test_draining(broker: Beanstalkd, queue: JobQueue) -> None:
     ran = []
 
     @queue.task("t")
@@ -194,12 +195,13 @@ def fill(queue: JobQueue) -> int:
     return len(ids)
 
 
-def test_a_full_disk_refuses_jobs_and_loses_none(
+def test_full_disk(
     tmp_path: Path, socket_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """beanstalkd 1.12 forgets who has a job that it had no room to bury.
+    """Jobs are refused, and none is lost.
 
-    It is nobody's until the server reads its binlog again.
+    beanstalkd 1.12 forgets which connection holds a job that it had no room to bury.
+    The job is nobody's until the server reads its binlog again.
     """
     if not may_mount(tmp_path):
         pytest.skip("no small disk can be mounted")
@@ -234,7 +236,7 @@ def test_a_full_disk_refuses_jobs_and_loses_none(
     assert set(ran[4:]) < {0, 1, 2, 3}
 
 
-def test_a_broker_without_file_descriptors_is_waited_for(
+def test_no_file_descriptors(
     socket_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     few = "sh", "-c", 'ulimit -n 12; exec "$@"', "sh"

@@ -11,9 +11,8 @@ SHORT = Size(jobs=1000, faults=40)
 
 
 @pytest.mark.parametrize("number", range(2))
-def test_no_job_is_lost_whatever_is_done_to_workers_connections_and_the_broker(
-    tmp_path: Path, socket_folder: Path, number: int
-) -> None:
+def test_campaign(tmp_path: Path, socket_folder: Path, number: int) -> None:
+    """No job is lost, whatever happens to workers, connections and the broker."""
     seed = random.SystemRandom().randrange(2**32)
 
     campaign = Campaign(tmp_path, socket_folder, seed, SHORT)

@@ -59,10 +59,11 @@ def proxy(broker: Beanstalkd, socket_folder: Path) -> Iterator[Proxy]:
 
 
 @pytest.mark.parametrize("has_idle_connection", [False, True])
-def test_a_put_that_returns_has_put_the_job_wherever_its_connection_is_cut(
-    broker: Beanstalkd, proxy: Proxy, has_idle_connection: bool
-) -> None:
-    """The second part: it is tried once more, on a connection that holds."""
+def test_put(broker: Beanstalkd, proxy: Proxy, has_idle_connection: bool) -> None:
+    """A put that returns has put the job, wherever its connection is cut.
+
+    The second half: the put is tried once more, on a connection that holds.
+    """
     plan = every_byte(PUT_BYTES)
     confirmed = set()
     for number, trouble in enumerate(plan, 1000):
@@ -88,9 +89,8 @@ def test_a_put_that_returns_has_put_the_job_wherever_its_connection_is_cut(
         assert len(confirmed) == len(plan)
 
 
-def test_a_put_of_many_tells_what_has_become_of_each_wherever_it_is_cut(
-    broker: Beanstalkd, proxy: Proxy
-) -> None:
+def test_put_many(broker: Beanstalkd, proxy: Proxy) -> None:
+    """The error says what became of each item."""
     numbers = itertools.count(1000)
     confirmed, refused = set(), set()
     for trouble in every_byte(PUT_MANY_BYTES):
@@ -161,13 +161,14 @@ def without_pauses(worker: Worker) -> Worker:
 
 @pytest.mark.parametrize("what", [What.CUT, What.HALF_CLOSE, What.GARBLE])
 @pytest.mark.parametrize("way_of_a_job", WAYS_OF_A_JOB, ids=lambda way: way[0].__name__)
-def test_a_worker_loses_no_job_wherever_its_connection_is_troubled(
+def test_worker(
     request: pytest.FixtureRequest,
     broker: Beanstalkd,
     proxy: Proxy,
     way_of_a_job: tuple[Callable[[int], None], dict[Way, int]],
     what: What,
 ) -> None:
+    """It loses no job, wherever its connection is cut, stalled or garbled."""
     caplog = request.getfixturevalue("caplog")
     caplog.set_level(logging.INFO)
     ends, sizes = way_of_a_job
@@ -200,9 +201,8 @@ def test_a_worker_loses_no_job_wherever_its_connection_is_troubled(
     assert set(settled.values()) == {1}
 
 
-def test_single_bytes_and_late_ones_are_no_trouble(
-    broker: Beanstalkd, proxy: Proxy
-) -> None:
+def test_slow_bytes(broker: Beanstalkd, proxy: Proxy) -> None:
+    """Replies may arrive byte by byte, or late."""
     ran = []
     proxy.chunk = 1
     with JobQueue(proxy.url) as queue:

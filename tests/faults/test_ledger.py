@@ -27,23 +27,21 @@ FIRST = f"began 1 7 {WORKER} 20.0"
 AGAIN = f"began 1 7 {OTHER} 30.0"
 
 
-def test_a_job_that_ran_once_is_no_more_than_that(path: Path) -> None:
+def test_one_run(path: Path) -> None:
     found = verdict(path, SENT, CONFIRMED, FIRST)
 
     assert found.is_good
     assert (found.put, found.ran, found.duplicated) == (1, 1, 0)
 
 
-def test_a_job_that_neither_ran_nor_is_buried_is_lost(path: Path) -> None:
+def test_lost(path: Path) -> None:
     assert verdict(path, SENT, CONFIRMED).lost == [1]
     assert verdict(path, SENT, CONFIRMED, buried=(1,)).lost == []
     assert verdict(path, SENT).lost == []
 
 
 @pytest.mark.parametrize("lines", [(FIRST,), (SENT, "refused 1", FIRST)])
-def test_a_job_that_was_never_put_is_a_stranger(
-    path: Path, lines: tuple[str, ...]
-) -> None:
+def test_stranger(path: Path, lines: tuple[str, ...]) -> None:
     assert verdict(path, *lines).strangers == [1]
 
 
@@ -60,16 +58,16 @@ def test_a_job_that_was_never_put_is_a_stranger(
         ("fault killed 31.0 31.0 100", False),
     ],
 )
-def test_a_second_run_needs_a_fault_in_its_time_and_place(
-    path: Path, fault: str, explains: bool
-) -> None:
+def test_second_run(path: Path, fault: str, explains: bool) -> None:
+    """It needs a fault at its time and in its process."""
     found = verdict(path, SENT, CONFIRMED, FIRST, AGAIN, fault)
 
     assert found.duplicated == 1
     assert found.unexplained == ([] if explains else [1])
 
 
-def test_each_of_several_runs_needs_a_fault_of_its_own(path: Path) -> None:
+def test_several_runs(path: Path) -> None:
+    """Each needs a fault of its own."""
     third = f"began 1 7 {WORKER} 50.0"
     faults = "fault killed 25.0 25.0 100", "fault killed 45.0 45.0 101"
 
@@ -85,9 +83,8 @@ def test_each_of_several_runs_needs_a_fault_of_its_own(path: Path) -> None:
         ("fault cut 10.5 10.5 100", False),
     ],
 )
-def test_a_job_that_was_put_twice_needs_a_fault_in_the_time_of_its_put(
-    path: Path, fault: str, explains: bool
-) -> None:
+def test_put_twice(path: Path, fault: str, explains: bool) -> None:
+    """It needs a fault during the put."""
     second = f"began 1 8 {OTHER} 21.0"
 
     found = verdict(path, SENT, CONFIRMED, FIRST, second, fault)
@@ -95,7 +92,7 @@ def test_a_job_that_was_put_twice_needs_a_fault_in_the_time_of_its_put(
     assert found.unexplained == ([] if explains else [1])
 
 
-def test_a_retry_is_no_duplicate(path: Path) -> None:
+def test_retry_is_no_duplicate(path: Path) -> None:
     failed = f"failed 1 7 {WORKER} 20.0"
 
     found = verdict(path, SENT, CONFIRMED, FIRST, failed, AGAIN)

@@ -37,9 +37,8 @@ def ran(log: str) -> Counter[int]:
     return Counter(map(int, re.findall(r"^ran (\d+)", log, re.MULTILINE)))
 
 
-def test_500_slots_work_off_a_tube_and_run_each_job_once(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_500_slots(app: Path, broker: Beanstalkd) -> None:
+    """They run each job once."""
     shape = "--processes=5", "--threads=100"
     with WorkerProcess(app, "--import=tasks", *shape) as worker:
         eventually(lambda: broker.waiting("t"), 500, within=3 * DEADLINE)
@@ -51,9 +50,8 @@ def test_500_slots_work_off_a_tube_and_run_each_job_once(
     assert ran(worker.log) == dict.fromkeys(range(2000), 1)
 
 
-def test_slots_that_get_no_file_descriptor_wait_and_the_others_work(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_slots_without_descriptors(app: Path, broker: Beanstalkd) -> None:
+    """They wait, and the other slots work."""
     put(app, "work.put_many({'n': n} for n in range(100))")
     few = with_few_files(24)
     with WorkerProcess(app, "--import=tasks", "--threads=40", wrapped_in=few) as worker:
@@ -65,9 +63,8 @@ def test_slots_that_get_no_file_descriptor_wait_and_the_others_work(
     assert ran(worker.log) == dict.fromkeys(range(100), 1)
 
 
-def test_a_task_that_leaks_file_descriptors_is_buried_and_the_worker_goes_on(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_task_leaks_descriptors(app: Path, broker: Beanstalkd) -> None:
+    """The job is buried, and the worker goes on."""
     put(app, "leaks.put()", "work.put(n=1)")
     few = with_few_files(64)
     with WorkerProcess(app, "--import=tasks", wrapped_in=few) as worker:
@@ -77,9 +74,8 @@ def test_a_task_that_leaks_file_descriptors_is_buried_and_the_worker_goes_on(
     assert "Too many open files" in worker.log
 
 
-def test_a_producer_without_file_descriptors_is_told_and_puts_when_it_has_some(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_producer_without_descriptors(app: Path, broker: Beanstalkd) -> None:
+    """The put raises, and works once there are some."""
     script = """
 import resource
 from jobqueue import BrokerUnreachableError
@@ -101,9 +97,8 @@ work.put(n=2)
     assert broker.counts("t") == {"ready": 1}
 
 
-def test_a_worker_that_was_frozen_beyond_its_jobs_time_takes_none_from_another(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_frozen_past_the_ttr(app: Path, broker: Beanstalkd) -> None:
+    """A worker that was frozen for longer takes no job from another."""
     put(app, "freezes.put()")
     with WorkerProcess(app, "--import=tasks") as frozen:
         frozen.says("begins")
@@ -132,9 +127,8 @@ def has_left_time(broker: Beanstalkd) -> int:
 
 
 @pytest.mark.parametrize("how", ["subprocess", "fork"])
-def test_a_child_that_holds_a_copy_of_the_socket_holds_the_job_no_longer_than_it_lives(
-    app: Path, broker: Beanstalkd, how: str
-) -> None:
+def test_child_with_the_socket(app: Path, broker: Beanstalkd, how: str) -> None:
+    """A child with a copy of the socket holds the job no longer than it lives."""
     put(app, f"forks.put(how={how!r})")
     with WorkerProcess(app, "--import=tasks", new_group=True) as worker:
         worker.says("forked")
@@ -153,7 +147,7 @@ def kill(pid: int) -> None:
     subprocess.run(["kill", "-KILL", str(pid)], check=True)
 
 
-def test_many_waiting_jobs_are_no_trouble_at_their_head(
+def test_many_waiting_jobs(
     broker: Beanstalkd, queue: JobQueue, request: pytest.FixtureRequest
 ) -> None:
     is_long = request.config.getoption("faults") == "long"
@@ -178,7 +172,8 @@ MODULES = {"time", "datetime", "date"}
 CLOCKS_THAT_JUMP = {"time", "time_ns", "localtime", "gmtime", "now", "utcnow", "today"}
 
 
-def test_no_duration_is_measured_by_a_clock_that_can_be_set() -> None:
+def test_monotonic_clock() -> None:
+    """No duration is measured by a clock that can be set."""
     package = Path(jobqueue.__file__).parent
     found = {
         str(path.relative_to(package))
@@ -205,9 +200,7 @@ time.time_ns = lambda: int(jump() * 1e9)
 """
 
 
-def test_a_worker_whose_clock_jumps_with_each_look_runs_and_stops_as_ever(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_jumping_clock(app: Path, broker: Beanstalkd) -> None:
     write_module(app, "jumping", JUMPING)
     put(app, "work.put_many({'n': n} for n in range(20))", "freezes.put()")
     imports = "--import=jumping", "--import=tasks"

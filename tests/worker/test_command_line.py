@@ -37,7 +37,7 @@ def put(app: Path, call: str) -> None:
     subprocess.run([sys.executable, "-c", script], cwd=app, check=True)
 
 
-def test_it_says_who_it_is(app: Path) -> None:
+def test_version_and_help(app: Path) -> None:
     assert worker("--version", cwd=app).stdout == f"jobqueue {jobqueue.__version__}\n"
     helped = worker("--help", cwd=app).stdout
     for option in ("--tube", "--import", "--url", "--burst", "--shutdown-timeout"):
@@ -85,9 +85,8 @@ BROKEN = {
         ("--nonsense", "unrecognized arguments: --nonsense"),
     ],
 )
-def test_wrong_use_ends_with_2_and_one_clear_line(
-    app: Path, arguments: str, error: str
-) -> None:
+def test_wrong_use(app: Path, arguments: str, error: str) -> None:
+    """The command exits with status 2 and one clear line."""
     for name, source in BROKEN.items():
         write_module(app, name, source)
 
@@ -100,7 +99,7 @@ def test_wrong_use_ends_with_2_and_one_clear_line(
     assert done.stdout == ""
 
 
-def test_a_bad_url_in_the_environment_is_wrong_use_too(
+def test_wrong_url_in_the_environment(
     app: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BEANSTALKD_URL", "h")
@@ -111,7 +110,7 @@ def test_a_bad_url_in_the_environment_is_wrong_use_too(
     assert "'h' is not a broker's URL" in done.stderr
 
 
-def test_burst_stops_when_the_tubes_are_empty(app: Path, broker: Beanstalkd) -> None:
+def test_burst(app: Path, broker: Beanstalkd) -> None:
     for _ in range(3):
         put(app, "work.put()")
 
@@ -122,9 +121,8 @@ def test_burst_stops_when_the_tubes_are_empty(app: Path, broker: Beanstalkd) -> 
     assert broker.connections() == 0
 
 
-def test_the_start_is_logged_with_tubes_tasks_and_broker(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_start_is_logged(app: Path, broker: Beanstalkd) -> None:
+    """With the tubes, the tasks and the broker."""
     with WorkerProcess(app, "--import", "tasks") as process:
         process.says(
             "INFO Worker started: tubes t, u; tasks work, leave_a_thread, "
@@ -134,7 +132,7 @@ def test_the_start_is_logged_with_tubes_tasks_and_broker(
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_an_idle_worker_stops_at_a_signal(
+def test_idle_worker_stops(
     app: Path, broker: Beanstalkd, signum: signal.Signals
 ) -> None:
     with WorkerProcess(app, "--import", "tasks") as process:
@@ -146,9 +144,10 @@ def test_an_idle_worker_stops_at_a_signal(
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_a_busy_worker_finishes_its_job_at_a_signal_and_takes_no_other(
+def test_busy_worker_stops(
     app: Path, broker: Beanstalkd, signum: signal.Signals
 ) -> None:
+    """A worker finishes its job at a signal, and takes no other."""
     put(app, "work.put(seconds=1)")
     put(app, "work.put()")
     with WorkerProcess(app, "--import", "tasks") as process:
@@ -163,9 +162,8 @@ def test_a_busy_worker_finishes_its_job_at_a_signal_and_takes_no_other(
     assert broker.stats_job(2)["reserves"] == 0
 
 
-def test_threads_that_a_task_left_are_not_waited_for_longer_than_a_job(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_left_thread(app: Path, broker: Beanstalkd) -> None:
+    """A thread that a task has left is waited for no longer than a job."""
     put(app, "leave_a_thread.put()")
     arguments = ("--import", "tasks", "--burst", "--shutdown-timeout", "0.5")
     with WorkerProcess(app, *arguments) as process:
@@ -175,9 +173,8 @@ def test_threads_that_a_task_left_are_not_waited_for_longer_than_a_job(
     assert broker.connections() == 0
 
 
-def test_what_finished_jobs_printed_is_not_lost_when_another_is_abandoned(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_output_is_flushed(app: Path, broker: Beanstalkd) -> None:
+    """The output of finished jobs is kept when the worker abandons another job."""
     put(app, "work.put()")
     put(app, "work.put(seconds=60)")
     arguments = ("--import", "tasks", "--shutdown-timeout", "0")
@@ -191,9 +188,8 @@ def test_what_finished_jobs_printed_is_not_lost_when_another_is_abandoned(
     assert "buffered" in process.log
 
 
-def test_a_log_that_nobody_reads_keeps_no_worker_from_stopping(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_blocked_log(app: Path, broker: Beanstalkd) -> None:
+    """A worker stops even if nobody reads its log."""
     put(app, "work.put(seconds=60)")
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
@@ -214,9 +210,8 @@ def test_a_log_that_nobody_reads_keeps_no_worker_from_stopping(
     os.close(writer)
 
 
-def test_a_task_that_closes_what_is_not_its_own_stops_nothing(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_closed_stderr(app: Path, broker: Beanstalkd) -> None:
+    """A task that closes standard error does not stop the worker."""
     put(app, "close_stderr.put()")
     put(app, "work.put()")
     with WorkerProcess(app, "--import", "tasks") as process:
@@ -226,9 +221,8 @@ def test_a_task_that_closes_what_is_not_its_own_stops_nothing(
         assert process.exit_code(10) == 0
 
 
-def test_a_module_that_configures_logging_does_not_silence_the_worker(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_module_configures_logging(app: Path, broker: Beanstalkd) -> None:
+    """The worker logs even if the module configures logging."""
     configure = "import logging.config\nlogging.config.dictConfig({'version': 1})\n"
     write_module(app, "tasks", configure + (app / "tasks.py").read_text())
     put(app, "work.put()")
@@ -239,7 +233,8 @@ def test_a_module_that_configures_logging_does_not_silence_the_worker(
     assert broker.counts("t") == {}
 
 
-def test_a_second_signal_does_not_wait(app: Path, broker: Beanstalkd) -> None:
+def test_second_signal(app: Path, broker: Beanstalkd) -> None:
+    """A second signal ends the worker without waiting for its job."""
     put(app, "work.put(seconds=60)")
     with WorkerProcess(app, "--import", "tasks") as process:
         eventually(lambda: broker.counts("t"), {"reserved": 1})
@@ -253,9 +248,7 @@ def test_a_second_signal_does_not_wait(app: Path, broker: Beanstalkd) -> None:
     eventually(lambda: broker.counts("t"), {"ready": 1})
 
 
-def test_a_worker_waits_no_longer_than_its_shutdown_timeout(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_shutdown_timeout(app: Path, broker: Beanstalkd) -> None:
     put(app, "work.put(seconds=60)")
     arguments = ("--import", "tasks", "--shutdown-timeout", "0.5")
     with WorkerProcess(app, *arguments) as process:
@@ -268,9 +261,7 @@ def test_a_worker_waits_no_longer_than_its_shutdown_timeout(
     eventually(lambda: broker.counts("t"), {"ready": 1})
 
 
-def test_a_worker_that_waits_for_its_broker_stops_at_a_signal(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_stops_without_broker(app: Path, broker: Beanstalkd) -> None:
     broker.kill()
     with WorkerProcess(app, "--import", "tasks") as process:
         process.says("Waiting for the broker")
@@ -278,9 +269,7 @@ def test_a_worker_that_waits_for_its_broker_stops_at_a_signal(
         assert process.exit_code(5) == 0
 
 
-def test_a_frozen_broker_keeps_no_worker_from_stopping(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_stops_with_frozen_broker(app: Path, broker: Beanstalkd) -> None:
     with WorkerProcess(app, "--import", "tasks") as process:
         eventually(lambda: broker.waiting("t"), 1)
         broker.signal(signal.SIGSTOP)
@@ -288,9 +277,8 @@ def test_a_frozen_broker_keeps_no_worker_from_stopping(
         assert process.exit_code(5) == 0
 
 
-def test_a_child_that_a_task_forked_has_its_own_signals(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_forked_child_is_signalled(app: Path, broker: Beanstalkd) -> None:
+    """A child process that a task forks does not inherit the worker's handlers."""
     put(app, "terminate_a_forked_child.put()")
     with WorkerProcess(app, "--import", "tasks") as process:
         process.says(f"child ended with -{signal.SIGTERM.value}")
@@ -299,7 +287,7 @@ def test_a_child_that_a_task_forked_has_its_own_signals(
         assert "Stopping" not in process.log
 
 
-def test_a_killed_worker_loses_no_job(app: Path, broker: Beanstalkd) -> None:
+def test_killed_worker_loses_no_job(app: Path, broker: Beanstalkd) -> None:
     put(app, "work.put(seconds=60)")
     with WorkerProcess(app, "--import", "tasks") as process:
         eventually(lambda: broker.counts("t"), {"reserved": 1})
@@ -309,7 +297,7 @@ def test_a_killed_worker_loses_no_job(app: Path, broker: Beanstalkd) -> None:
     eventually(lambda: broker.counts("t"), {"ready": 1})
 
 
-def test_the_handlers_from_before_are_put_back(app: Path) -> None:
+def test_handlers_are_restored(app: Path) -> None:
     script = """
 import signal, tasks
 from jobqueue import Worker

@@ -26,7 +26,8 @@ def lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def test_a_put_here_runs_there(app: Path, broker: Beanstalkd) -> None:
+def test_put_and_run(app: Path, broker: Beanstalkd) -> None:
+    """A job that one process puts runs in another."""
     put = subprocess.run(
         [
             *(sys.executable, "-W", "error", "-c"),
@@ -55,7 +56,8 @@ def test_a_put_here_runs_there(app: Path, broker: Beanstalkd) -> None:
     assert broker.counts("task_tube_one") == {}
 
 
-def test_a_job_put_by_hand_over_a_socket_runs(app: Path) -> None:
+def test_job_by_hand(app: Path) -> None:
+    """A job that is written to a socket by hand runs."""
     body = (
         b'{ "kwargs": {"arg1": 1, "arg2": "\\u00e4", "arg3": [null]},\n'
         b'  "tube": "task_tube_one", "func_name": "task_one" }'
@@ -109,9 +111,8 @@ def garbage(chance: random.Random, number: int) -> bytes:
     return kinds[number % len(kinds)]
 
 
-def test_garbage_between_good_jobs_is_all_buried_and_stops_nothing(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_garbage_is_buried(app: Path, broker: Beanstalkd) -> None:
+    """Good jobs between the garbage run."""
     chance = random.Random(11300)
     with broker.client("task_tube_two") as client:
         for number in range(1000):
@@ -130,7 +131,7 @@ def test_garbage_between_good_jobs_is_all_buried_and_stops_nothing(
     assert worker.log.count("Job ") == 2000
 
 
-def test_a_broker_killed_again_and_again_is_found_again(app: Path) -> None:
+def test_killed_broker(app: Path) -> None:
     """The server is killed and started thrice under a worker and a producer."""
     producer = """
 import time
@@ -177,7 +178,8 @@ while True:
             assert client.stats_tube("default")["current-watching"] == 1
 
 
-def test_a_broker_that_is_absent_at_start_is_waited_for(app: Path) -> None:
+def test_broker_absent_at_start(app: Path) -> None:
+    """The worker waits for it."""
     broker = Beanstalkd(free_port())
     with WorkerProcess(app, "--import", "app.tasks", "--url", broker.url) as worker:
         worker.says(

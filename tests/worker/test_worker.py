@@ -44,7 +44,7 @@ def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
 
-def test_a_job_that_returns_is_deleted(
+def test_done_job_is_deleted(
     broker: Beanstalkd, queue: JobQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
     ran = []
@@ -70,12 +70,14 @@ def test_a_job_that_returns_is_deleted(
 @pytest.mark.parametrize(
     "error", [ValueError("bad"), SystemExit(0), KeyboardInterrupt(), Bury("why")]
 )
-def test_a_job_that_raises_is_buried_as_it_was_and_logged_with_traceback(
+def test_failed_job_is_buried(
     broker: Beanstalkd,
     queue: JobQueue,
     caplog: pytest.LogCaptureFixture,
     error: BaseException,
 ) -> None:
+    """With its body and priority unchanged, and with a traceback in the log."""
+
     @queue.task("t")
     def work() -> None:
         raise error
@@ -96,9 +98,10 @@ def test_a_job_that_raises_is_buried_as_it_was_and_logged_with_traceback(
     assert record.__dict__["func_name"] == "work"
 
 
-def test_a_job_that_fails_after_three_kicks_is_deleted_and_its_body_logged(
+def test_kicks_reach_max(
     broker: Beanstalkd, queue: JobQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """A job that fails after three kicks is deleted, and its body is logged."""
     runs = []
 
     @queue.task("t")
@@ -125,9 +128,7 @@ def test_a_job_that_fails_after_three_kicks_is_deleted_and_its_body_logged(
     )
 
 
-def test_a_job_kicked_in_vain_may_have_another_limit_or_none(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_other_max_kicks(broker: Beanstalkd, queue: JobQueue) -> None:
     @queue.task("t", max_kicks=0)
     def never() -> None:
         raise ValueError
@@ -155,13 +156,15 @@ def test_a_job_kicked_in_vain_may_have_another_limit_or_none(
         (b'{"func_name": "work", "tube": "t", "kwargs": {"b": 1}}', "do not fit"),
     ],
 )
-def test_a_job_that_cannot_run_is_buried_again_and_again_but_never_lost(
+def test_job_that_cannot_run(
     broker: Beanstalkd,
     queue: JobQueue,
     caplog: pytest.LogCaptureFixture,
     body: bytes,
     problem: str,
 ) -> None:
+    """It is buried after each kick, however many, and never deleted."""
+
     @queue.task("t")
     def work(a: int) -> None: ...
 
@@ -213,9 +216,9 @@ class UnshowableBury(Bury):
         RecursionError(),
     ],
 )
-def test_no_exception_is_too_odd_to_be_buried(
-    broker: Beanstalkd, queue: JobQueue, error: Exception
-) -> None:
+def test_odd_exceptions(broker: Beanstalkd, queue: JobQueue, error: Exception) -> None:
+    """A job is buried even if its exception cannot be shown."""
+
     @queue.task("t")
     def odd() -> None:
         raise error
@@ -230,9 +233,11 @@ def test_no_exception_is_too_odd_to_be_buried(
     assert broker.counts("t") == {"buried": 1}
 
 
-def test_a_body_that_the_log_does_not_take_is_buried_and_not_deleted(
+def test_body_that_cannot_be_logged(
     broker: Beanstalkd, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The job is buried instead of deleted."""
+
     @queue.task("t", max_kicks=0)
     def work(precious: str) -> None:
         raise ValueError(precious)
@@ -256,7 +261,7 @@ def test_a_body_that_the_log_does_not_take_is_buried_and_not_deleted(
     assert broker.counts("t") == {"buried": 2}
 
 
-def test_a_numeric_tube_is_logged_by_its_name(
+def test_numeric_tube_in_the_log(
     broker: Beanstalkd, queue: JobQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
     @queue.task("007")
@@ -271,7 +276,7 @@ def test_a_numeric_tube_is_logged_by_its_name(
     assert "(tube 007)" in record.getMessage()
 
 
-def test_a_child_that_a_task_forked_holds_no_job(
+def test_forked_child_holds_no_job(
     broker: Beanstalkd, queue: JobQueue, tmp_path: Path
 ) -> None:
     """The connection ends with the worker, however long the child lives."""
@@ -294,9 +299,7 @@ def test_a_child_that_a_task_forked_holds_no_job(
         os.waitpid(int(pid.read_text()), 0)
 
 
-def test_only_the_named_tubes_are_worked_off(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_only_named_tubes(broker: Beanstalkd, queue: JobQueue) -> None:
     @queue.task("t")
     def one() -> None: ...
 
@@ -324,14 +327,14 @@ def test_only_the_named_tubes_are_worked_off(
         (ValueError("as told"), b"bury", [NOT_FOUND]),
     ],
 )
-def test_a_job_that_outlived_its_reservation_is_warned_of(
+def test_lost_reservation(
     socket_folder: Path,
     caplog: pytest.LogCaptureFixture,
     error: Exception | None,
     command: bytes,
     answers: list[bytes],
 ) -> None:
-    """A fake broker: beanstalkd 1.12 does not always notice that the ttr is over."""
+    """It is logged. On a fake broker, as beanstalkd may not notice the end of a ttr."""
     fake = FakeBroker(socket_folder / "s")
     fake.on(b"reserve-with-timeout", RESERVED, SILENCE)
     fake.on(b"stats-job", stats_reply()).on(command, *answers)
@@ -352,9 +355,10 @@ def test_a_job_that_outlived_its_reservation_is_warned_of(
     assert bool(record.exc_info) is bool(error)
 
 
-def test_a_verdict_that_cannot_be_told_is_warned_of_with_the_failure(
+def test_broker_lost_at_settling(
     socket_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """The warning says that the job may run twice, and shows its failure."""
     fake = FakeBroker(socket_folder / "s")
     fake.on(b"reserve-with-timeout", RESERVED, SILENCE)
     fake.on(b"stats-job", stats_reply()).on(b"bury", HANG_UP)
@@ -372,7 +376,7 @@ def test_a_verdict_that_cannot_be_told_is_warned_of_with_the_failure(
     assert "the failure" in caplog.text
 
 
-def test_a_worker_that_has_ended_leaves_nothing_to_be_called_at_a_fork(
+def test_fork_callbacks_are_removed(
     queue: JobQueue,
 ) -> None:
     @queue.task("t")
@@ -385,7 +389,7 @@ def test_a_worker_that_has_ended_leaves_nothing_to_be_called_at_a_fork(
 
 
 @pytest.mark.parametrize("name", ["fork", "async_fork"])
-def test_a_child_that_a_task_forked_is_not_a_second_worker(
+def test_forked_child_is_no_worker(
     broker: Beanstalkd, queue: JobQueue, tmp_path: Path, name: str
 ) -> None:
     @queue.task("t")
@@ -408,9 +412,9 @@ def test_a_child_that_a_task_forked_is_not_a_second_worker(
     assert broker.counts("t") == {}
 
 
-def test_an_idle_worker_stops_at_once_and_can_stop_twice(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_stop_when_idle(broker: Beanstalkd, queue: JobQueue) -> None:
+    """At once; and a second stop does no harm."""
+
     @queue.task("t")
     def work() -> None: ...
 
@@ -423,9 +427,8 @@ def test_an_idle_worker_stops_at_once_and_can_stop_twice(
     assert broker.connections() == 0
 
 
-def test_stop_lets_the_running_job_finish_and_reserves_no_other(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_stop_when_busy(broker: Beanstalkd, queue: JobQueue) -> None:
+    """The running job finishes, and no other is reserved."""
     started, finish = threading.Event(), threading.Event()
     ran = []
 
@@ -447,9 +450,8 @@ def test_stop_lets_the_running_job_finish_and_reserves_no_other(
     assert broker.counts("t") == {"ready": 1}
 
 
-def test_no_job_is_lost_or_run_twice_however_often_workers_are_stopped(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_stopping_often(broker: Beanstalkd, queue: JobQueue) -> None:
+    """No job is lost or runs twice."""
     ran: list[int] = []
     total = 3000
 
@@ -469,7 +471,7 @@ def test_no_job_is_lost_or_run_twice_however_often_workers_are_stopped(
     assert broker.counts("t") == {}
 
 
-def test_a_worker_runs_once(queue: JobQueue) -> None:
+def test_runs_once(queue: JobQueue) -> None:
     @queue.task("t")
     def work() -> None: ...
 
@@ -480,9 +482,9 @@ def test_a_worker_runs_once(queue: JobQueue) -> None:
         worker.run()
 
 
-def test_a_worker_finds_the_broker_of_its_tasks_queue(
-    queue: JobQueue, broker: Beanstalkd
-) -> None:
+def test_url_of_the_queue(queue: JobQueue, broker: Beanstalkd) -> None:
+    """A worker connects to the broker of its tasks' queue."""
+
     @queue.task("t")
     def work() -> None: ...
 
@@ -497,7 +499,7 @@ def test_a_worker_finds_the_broker_of_its_tasks_queue(
         Worker()
 
 
-def test_wrong_use_is_refused_before_anything_starts(queue: JobQueue) -> None:
+def test_wrong_use(queue: JobQueue) -> None:
     with pytest.raises(UnknownTubeError, match="no task is registered"):
         Worker()
 
@@ -566,9 +568,10 @@ class InterruptsWhenShownError(BaseException):
         InterruptsWhenShownError,
     ],
 )
-def test_an_error_that_misbehaves_ends_no_worker(
+def test_misbehaving_errors(
     broker: Beanstalkd, queue: JobQueue, kind: type[BaseException]
 ) -> None:
+    """An error whose methods raise does not end the worker."""
     ran = []
 
     @queue.task("t", max_kicks=0 if kind is ExitsWhenShownError else None)

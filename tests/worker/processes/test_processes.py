@@ -64,7 +64,7 @@ def is_working(broker: Beanstalkd, shape: str, tube: str = "t") -> None:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_an_idle_worker_stops_at_once(
+def test_idle_worker_stops(
     app: Path, broker: Beanstalkd, shape: str, signum: signal.Signals
 ) -> None:
     with start(app, shape) as process:
@@ -78,9 +78,10 @@ def test_an_idle_worker_stops_at_once(
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_a_busy_worker_finishes_its_jobs_at_a_signal_and_takes_no_other(
+def test_busy_worker_stops(
     app: Path, broker: Beanstalkd, shape: str, signum: signal.Signals
 ) -> None:
+    """A worker finishes its jobs at a signal, and takes no others."""
     slots = SLOTS[shape]
     put(app, f"work.put_many([dict(seconds=1, n=n) for n in range({slots + 3})])")
     with start(app, shape) as process:
@@ -93,10 +94,8 @@ def test_a_busy_worker_finishes_its_jobs_at_a_signal_and_takes_no_other(
     assert process.running_pids() == []
 
 
-def test_a_group_that_gets_the_signal_as_a_whole_drains_too(
-    app: Path, broker: Beanstalkd, shape: str
-) -> None:
-    """As Ctrl-C in a terminal does it, and a service manager."""
+def test_signal_to_the_group(app: Path, broker: Beanstalkd, shape: str) -> None:
+    """A terminal's Ctrl-C and a service manager signal the whole process group."""
     put(app, "work.put(seconds=1)")
     with WorkerProcess(
         app, "--import", "tasks", *OPTIONS[shape], new_group=True
@@ -109,9 +108,8 @@ def test_a_group_that_gets_the_signal_as_a_whole_drains_too(
     assert broker.counts("t") == {}
 
 
-def test_a_second_signal_does_not_wait(
-    app: Path, broker: Beanstalkd, shape: str
-) -> None:
+def test_second_signal(app: Path, broker: Beanstalkd, shape: str) -> None:
+    """A second signal ends the worker without waiting for its jobs."""
     put(app, "work.put(seconds=600)")
     with start(app, shape) as process:
         process.says("begins")
@@ -124,9 +122,8 @@ def test_a_second_signal_does_not_wait(
     assert process.running_pids() == []
 
 
-def test_what_does_not_end_within_the_shutdown_timeout_is_left_to_the_broker(
-    app: Path, broker: Beanstalkd, shape: str
-) -> None:
+def test_shutdown_timeout(app: Path, broker: Beanstalkd, shape: str) -> None:
+    """A job that does not end in time is ready again."""
     put(app, "work.put(seconds=600)")
     with start(app, shape, "--shutdown-timeout", "0.2") as process:
         process.says("begins")
@@ -138,10 +135,8 @@ def test_what_does_not_end_within_the_shutdown_timeout_is_left_to_the_broker(
     assert process.running_pids() == []
 
 
-def test_a_killed_worker_loses_no_job_and_leaves_no_orphan(
-    app: Path, broker: Beanstalkd, shape: str
-) -> None:
-    """The processes of a killed supervisor finish what they do, and end."""
+def test_killed_supervisor(app: Path, broker: Beanstalkd, shape: str) -> None:
+    """Its processes finish their jobs, and end."""
     put(app, "work.put(seconds=4)")
     with start(app, shape) as process:
         process.says("begins")
@@ -157,9 +152,10 @@ def test_a_killed_worker_loses_no_job_and_leaves_no_orphan(
 
 
 @pytest.mark.parametrize("signums", [[signal.SIGTERM], [signal.SIGTERM, signal.SIGINT]])
-def test_a_log_that_nobody_reads_keeps_no_worker_from_stopping(
+def test_blocked_log(
     app: Path, broker: Beanstalkd, shape: str, signums: list[signal.Signals]
 ) -> None:
+    """A worker stops even if nobody reads its log."""
     put(app, "work.put_many([{}] * 3000)")
     reading, writing = os.pipe()
     command = [sys.executable, "-m", "jobqueue.worker", "--import", "tasks"]
@@ -180,9 +176,10 @@ def test_a_log_that_nobody_reads_keeps_no_worker_from_stopping(
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
-def test_a_process_that_dies_is_replaced_and_takes_no_other_down(
+def test_process_dies_when_idle(
     app: Path, broker: Beanstalkd, how: signal.Signals
 ) -> None:
+    """The supervisor replaces it, and the other process goes on with its job."""
     put(app, "work.put(seconds=3, n=1)")
     with start(app, "2x4") as process:
         process.says("begins 1")
@@ -207,9 +204,8 @@ def test_a_process_that_dies_is_replaced_and_takes_no_other_down(
         assert re.search(died, process.log)
 
 
-def test_a_process_that_dies_is_said_to_have_run_its_jobs(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_process_dies_with_a_job(app: Path, broker: Beanstalkd) -> None:
+    """The log names the job, and the pause before the process is replaced."""
     put(app, "die.options(priority=0).put(how=9)")
     with start(app, "2x4") as process:
         process.says(
@@ -225,9 +221,8 @@ def test_a_process_that_dies_is_said_to_have_run_its_jobs(
 
 
 @pytest.mark.parametrize("arguments", [(), ("--burst",)])
-def test_processes_that_cannot_start_end_the_worker_with_one_message(
-    app: Path, arguments: tuple[str, ...]
-) -> None:
+def test_processes_cannot_start(app: Path, arguments: tuple[str, ...]) -> None:
+    """The worker exits with one message, not with one for each process."""
     write_module(app, "broken", "raise RuntimeError('the cause')")
     worker = [sys.executable, "-m", "jobqueue.worker", "--processes=4"]
     done = subprocess.run(
@@ -243,9 +238,7 @@ def test_processes_that_cannot_start_end_the_worker_with_one_message(
     assert "can't import broken: RuntimeError: the cause" in done.stderr
 
 
-def test_burst_works_the_tubes_off_and_ends(
-    app: Path, broker: Beanstalkd, shape: str
-) -> None:
+def test_burst(app: Path, broker: Beanstalkd, shape: str) -> None:
     put(app, "work.put_many([{}] * 100)")
     with start(app, shape, "--burst") as process:
         assert process.exit_code() == 0
@@ -254,9 +247,7 @@ def test_burst_works_the_tubes_off_and_ends(
     assert broker.counts("t") == {}
 
 
-def test_a_process_is_replaced_after_max_jobs(
-    app: Path, broker: Beanstalkd, shape: str
-) -> None:
+def test_max_jobs(app: Path, broker: Beanstalkd, shape: str) -> None:
     put(app, "work.put_many([{}] * 100)")
     with start(app, shape, "--max-jobs", "10") as process:
         eventually(lambda: process.log.count("ends"), 100)
@@ -288,9 +279,8 @@ def history(broker: Beanstalkd, job_id: int) -> tuple[str, int]:
 
 @pytest.mark.parametrize("task", STOPS_AT_ITS_LIMIT + IS_STUCK)
 @pytest.mark.parametrize("shape", ["1x1", "2x4"])
-def test_a_job_past_its_time_limit_is_buried_and_the_worker_works_on(
-    app: Path, broker: Beanstalkd, shape: str, task: str
-) -> None:
+def test_time_limit(app: Path, broker: Beanstalkd, shape: str, task: str) -> None:
+    """A job past its time limit is buried, and the worker goes on."""
     put(app, f"{task}.put()")
     with start(app, shape, "--tube", "limited") as process:
         eventually(lambda: history(broker, 1), ("buried", 1))
@@ -311,11 +301,10 @@ def test_a_job_past_its_time_limit_is_buried_and_the_worker_works_on(
     assert broker.connections() == 0
 
 
-def test_a_signal_in_the_moment_of_replacing_a_stuck_process_is_not_lost(
-    app: Path, broker: Beanstalkd
-) -> None:
-    """It goes to the thread of the stuck job, as the main thread has it blocked.
+def test_signal_while_replacing(app: Path, broker: Beanstalkd) -> None:
+    """A signal is not lost that comes while a process replaces itself for a stuck job.
 
+    The kernel delivers it to the thread of the stuck job, as the main thread blocks it.
     Python would only note it there, and the note would be gone with the program.
     """
     with (app / "tasks.py").open("a") as file:
@@ -333,10 +322,10 @@ def test_a_signal_in_the_moment_of_replacing_a_stuck_process_is_not_lost(
     assert history(broker, 1) == ("buried", 1)
 
 
-def test_a_job_that_holds_the_interpreter_is_ended_by_the_supervisor(
+def test_job_holds_the_interpreter(
     app: Path,
 ) -> None:
-    """No thread of its process can bury it. So it is as if the process had crashed."""
+    """No thread of the process can bury the job, so the supervisor kills it."""
     put(app, "hold_the_interpreter.put()")
     with start(app, "2x1", "--tube", "limited") as process:
         process.says("is killed: job 1 has not ended long after its time limit")
@@ -349,10 +338,8 @@ def test_a_job_that_holds_the_interpreter_is_ended_by_the_supervisor(
         eventually(process.running_pids, [])
 
 
-def test_a_job_whose_limit_is_over_while_all_is_frozen_is_not_held_to_hang(
-    app: Path, broker: Beanstalkd
-) -> None:
-    """As with Ctrl-Z in a terminal. Its process has to have time to interrupt it."""
+def test_suspended_past_the_time_limit(app: Path, broker: Beanstalkd) -> None:
+    """As with Ctrl-Z: afterwards the process has time to interrupt the job."""
     put(app, "work.put(seconds=600)", "work.options(delay=16).put()")
     options = ("--processes=2", "--time-limit=2")
     with WorkerProcess(
@@ -369,18 +356,16 @@ def test_a_job_whose_limit_is_over_while_all_is_frozen_is_not_held_to_hang(
     assert history(broker, 1) == ("buried", 1)
 
 
-def test_a_time_limit_for_all_is_for_the_tasks_that_have_none(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_time_limit_option(app: Path, broker: Beanstalkd) -> None:
+    """The option is for tasks that have no time limit."""
     put(app, "work.put(seconds=600)")
     with start(app, "1x1", "--time-limit", "0.3") as process:
         process.says("TimeLimitExceeded: it ran for longer than 0.3 s")
     assert history(broker, 1) == ("buried", 1)
 
 
-def test_a_long_job_of_a_short_ttr_runs_once_beside_an_idle_worker(
-    app: Path, broker: Beanstalkd, shape: str
-) -> None:
+def test_short_ttr(app: Path, broker: Beanstalkd, shape: str) -> None:
+    """A job that runs for longer than its ttr runs once, beside an idle worker."""
     seconds = 10 if shape == "1x1" else 3
     put(app, f"work.options(ttr=1).put(seconds={seconds})")
     with start(app, shape) as busy:
@@ -394,9 +379,7 @@ def test_a_long_job_of_a_short_ttr_runs_once_beside_an_idle_worker(
     assert "may run twice" not in busy.log
 
 
-def test_a_job_is_kept_alive_while_its_worker_drains(
-    app: Path, broker: Beanstalkd, shape: str
-) -> None:
+def test_short_ttr_while_stopping(app: Path, broker: Beanstalkd, shape: str) -> None:
     put(app, "work.options(ttr=1).put(seconds=3)")
     with start(app, shape) as draining:
         draining.says("begins")
@@ -409,9 +392,8 @@ def test_a_job_is_kept_alive_while_its_worker_drains(
     assert "may run twice" not in draining.log
 
 
-def test_the_job_of_a_killed_worker_is_anothers_at_once(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_job_of_a_killed_worker(app: Path, broker: Beanstalkd) -> None:
+    """Another worker gets it at once, whatever its ttr."""
     put(app, "work.options(ttr=3600).put(seconds=600)")
     with start(app, "1x1") as killed:
         killed.says("begins")
@@ -424,9 +406,8 @@ def test_the_job_of_a_killed_worker_is_anothers_at_once(
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare, of Linux")
 @pytest.mark.parametrize("when", ["importing", "idle", "busy"])
-def test_as_the_first_process_of_a_container_it_stops_as_well(
-    app: Path, broker: Beanstalkd, shape: str, when: str
-) -> None:
+def test_stops_as_pid_1(app: Path, broker: Beanstalkd, shape: str, when: str) -> None:
+    """As the first process of a container."""
     write_module(
         app,
         "slow",
@@ -461,10 +442,11 @@ def in_shell(first: str) -> tuple[str, ...]:
     return "sh", "-c", f'{first} exec "$@"', "sh"
 
 
-def test_long_jobs_do_not_pile_up_in_processes_that_have_run_max_jobs(
-    app: Path, broker: Beanstalkd
-) -> None:
-    """A long and a quick one in turn: each quick one ends its process's time."""
+def test_max_jobs_with_long_jobs(app: Path, broker: Beanstalkd) -> None:
+    """Long jobs do not pile up in processes that have run --max-jobs.
+
+    Long and quick jobs take turns: each quick one makes its process exit.
+    """
     put(app, "work.put_many({'seconds': 4 * (n % 2), 'n': n} for n in range(32))")
     most = 0
 
@@ -481,9 +463,7 @@ def test_long_jobs_do_not_pile_up_in_processes_that_have_run_max_jobs(
         assert process.exit_code() == 0
 
 
-def test_a_burst_of_several_processes_goes_on_after_max_jobs(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_burst_with_max_jobs(app: Path, broker: Beanstalkd) -> None:
     put(app, "work.put_many({'n': n} for n in range(30))")
     with start(app, "2x4", "--burst", "--max-jobs=5") as process:
         assert process.exit_code() == 0
@@ -494,9 +474,8 @@ def test_a_burst_of_several_processes_goes_on_after_max_jobs(
 
 
 @pytest.mark.parametrize("shape", ["1x1", "2x4"])
-def test_a_thread_pool_that_a_task_has_left_is_nothing_to_wait_for(
-    app: Path, broker: Beanstalkd, shape: str
-) -> None:
+def test_left_thread_pool(app: Path, broker: Beanstalkd, shape: str) -> None:
+    """No process waits for an idle thread pool of a task."""
     put(app, "use_pool.put_many([{}] * 9)")
     options = ("--max-jobs=2", "--shutdown-timeout=600")
     with start(app, shape, *options) as process:
@@ -508,9 +487,8 @@ def test_a_thread_pool_that_a_task_has_left_is_nothing_to_wait_for(
 
 
 @pytest.mark.parametrize("shape", ["1x1", "2x4"])
-def test_a_thread_that_a_task_has_left_keeps_no_process_from_being_replaced(
-    app: Path, broker: Beanstalkd, shape: str
-) -> None:
+def test_left_thread(app: Path, broker: Beanstalkd, shape: str) -> None:
+    """A process is replaced although a task has left a thread that does not end."""
     put(app, "leave_thread.put_many({'n': n} for n in range(20))")
     options = ("--max-jobs=5", "--shutdown-timeout=0.1")
     with start(app, shape, *options) as process:
@@ -521,9 +499,7 @@ def test_a_thread_that_a_task_has_left_keeps_no_process_from_being_replaced(
         assert "Traceback" not in process.log
 
 
-def test_what_is_printed_to_nowhere_is_no_trouble(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_closed_stdout(app: Path, broker: Beanstalkd) -> None:
     put(app, "work.put_many([{}] * 3)", "work.options(priority=9**6).put(60)")
     closed = in_shell("exec >&-;")
     with start(app, "1x1", "--max-jobs=2", wrapped_in=closed) as process:
@@ -535,7 +511,7 @@ def test_what_is_printed_to_nowhere_is_no_trouble(
         assert "Error" not in process.log.replace("OSError: [Errno 9]", "")
 
 
-def test_threads_that_cannot_be_started_are_said_at_the_start(app: Path) -> None:
+def test_threads_cannot_start(app: Path) -> None:
     no_room = in_shell("ulimit -s 65536; ulimit -v 1000000;")
     with start(app, "1x1", "--threads=400", wrapped_in=no_room) as process:
         assert process.exit_code() == 2
@@ -543,9 +519,10 @@ def test_threads_that_cannot_be_started_are_said_at_the_start(app: Path) -> None
         assert "Traceback" not in process.log
 
 
-def test_a_supervisor_without_files_goes_on_with_the_processes_it_has(
+def test_supervisor_without_descriptors(
     app: Path,
 ) -> None:
+    """A supervisor without file descriptors goes on with the processes that run."""
     no_room = in_shell("ulimit -n 16;")
     with start(app, "1x1", "--processes=24", wrapped_in=no_room) as process:
         process.says("can't be started ([Errno 24] Too many open files)")
@@ -563,10 +540,11 @@ def children_of(process: WorkerProcess) -> list[int]:
 
 
 @pytest.mark.parametrize("has_thread", [False, True])
-def test_processes_are_forked_but_from_one_that_has_threads(
-    app: Path, broker: Beanstalkd, has_thread: bool
-) -> None:
-    """What runs at the start of every interpreter, a tracer say, may start one."""
+def test_fork_or_spawn(app: Path, broker: Beanstalkd, has_thread: bool) -> None:
+    """A supervisor that has threads starts its processes anew instead of forking them.
+
+    A tracer, say, whose code runs at the start of every interpreter, may start one.
+    """
     if has_thread:
         write_module(
             app,
@@ -590,10 +568,11 @@ def test_processes_are_forked_but_from_one_that_has_threads(
         assert all(f"ends {n}\n" in process.log for n in range(9))
 
 
-def test_a_signal_to_a_process_in_its_last_steps_is_no_crash(
-    app: Path, broker: Beanstalkd
-) -> None:
-    """Python has given up its handlers by then, and the signal ends the process."""
+def test_signal_at_the_very_end(app: Path, broker: Beanstalkd) -> None:
+    """A signal that ends a process in its last steps is not logged as a crash.
+
+    Python has given up its handlers by then.
+    """
     put(app, "signal_at_the_very_end.put_many([{}] * 6)")
     with start(app, "2x1", "--max-jobs=1") as process:
         eventually(lambda: process.log.count("Worker stopped"), 6)
@@ -603,7 +582,8 @@ def test_a_signal_to_a_process_in_its_last_steps_is_no_crash(
         assert "ERROR" not in process.log
 
 
-def test_a_process_that_crashes_while_it_leaves_is_said_to_have(app: Path) -> None:
+def test_crash_after_max_jobs(app: Path) -> None:
+    """The crash of a process that finishes its last job is logged."""
     put(app, "die_later.put()", "work.put()")
     with start(app, "2x4", "--max-jobs=1") as process:
         process.says("was killed by SIGKILL while it ran job 1")

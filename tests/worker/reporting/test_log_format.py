@@ -52,9 +52,8 @@ def the_one(lines: list[dict[str, Any]], begin: str) -> dict[str, Any]:
     return line
 
 
-def test_every_kind_of_line_is_an_object_of_its_own(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_every_kind_of_line(app: Path, broker: Beanstalkd) -> None:
+    """Each line is one JSON object."""
     put(app, "work.put()", "fail.put()", "warn.put()")
     with broker.client("t") as client:
         client.put(IN_LINES)
@@ -85,9 +84,7 @@ def test_every_kind_of_line_is_an_object_of_its_own(
     assert (garbage["func_name"], garbage["attempt"]) == (None, 1)
 
 
-def test_a_broker_that_was_away_is_said_in_json_too(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_broker_away(app: Path, broker: Beanstalkd) -> None:
     broker.kill()
     with start(app) as process:
         process.says("Waiting for the broker")
@@ -100,9 +97,7 @@ def test_a_broker_that_was_away_is_said_in_json_too(
     assert parsed(process.log)[-1]["message"] == "Worker stopped"
 
 
-def test_a_supervisor_and_its_processes_log_alike(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_several_processes(app: Path, broker: Beanstalkd) -> None:
     put(app, "work.put_many([{}] * 50)", "die.put()", "work.put_many([{}] * 50)")
     with start(app, "--processes=2") as process:
         eventually(lambda: broker.counts("t"), {"buried": 1})
@@ -118,7 +113,8 @@ def test_a_supervisor_and_its_processes_log_alike(
     assert process.process.pid not in workers
 
 
-def test_an_application_that_embeds_a_worker_keeps_its_own_logging(app: Path) -> None:
+def test_embedded_worker(app: Path) -> None:
+    """An application that embeds a worker keeps its own logging."""
     put(app, "fail.put()")
     script = """
 import logging, sys, warnings, tasks
@@ -193,19 +189,19 @@ ODD = {
 
 
 @pytest.mark.parametrize("kind", ODD)
-def test_what_json_cannot_carry_is_shown_as_text(kind: str) -> None:
+def test_values_that_json_cannot_hold(kind: str) -> None:
     value, shown = ODD[kind]
 
     assert line_of(value=value)["value"] == shown
 
 
-def test_a_message_that_cannot_be_made_is_a_line_all_the_same() -> None:
+def test_message_that_cannot_be_made() -> None:
     assert line_of("%d jobs", "no")["message"].startswith("%d jobs (with arguments")
     assert "UnshowableError" in line_of(UnshowableError())["message"]
     assert line_of("%s", UnshowableError())["message"].startswith("%s (with arguments")
 
 
-def test_an_exception_that_cannot_be_shown_is_a_line_all_the_same() -> None:
+def test_exception_that_cannot_be_shown() -> None:
     said = line_of(exc_info=(UnshowableError, UnshowableError(), None))
 
     assert "UnshowableError: " in said["exception"]  # the rest is the Python version's
@@ -213,7 +209,8 @@ def test_an_exception_that_cannot_be_shown_is_a_line_all_the_same() -> None:
     assert line_of(exc_text="as it was")["exception"] == "as it was"
 
 
-def test_no_extra_takes_the_place_of_what_every_line_has() -> None:
+def test_extra_with_a_reserved_name() -> None:
+    """An extra does not replace a key that every line has."""
     said = line_of("said", time="never", level="none", logger="nobody", other=1)
 
     assert datetime.fromisoformat(said["time"]).timestamp() <= time.time()
@@ -231,7 +228,7 @@ SIMPLE = st.none() | st.booleans() | st.integers() | st.text()
         st.from_regex(r"x_[a-z\n]*"), st.recursive(SIMPLE, st.lists), max_size=3
     ),
 )
-def test_any_text_comes_through(message: str, extra: dict[str, Any]) -> None:
+def test_any_text(message: str, extra: dict[str, Any]) -> None:
     said = line_of(message, **extra)
 
     assert said["message"] == message

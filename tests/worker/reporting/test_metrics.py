@@ -105,9 +105,8 @@ def stop(process: WorkerProcess) -> None:
     assert process.exit_code() == 0
 
 
-def test_the_counts_of_two_processes_add_up_exactly_and_never_fall(
-    app: Path, broker: Beanstalkd, endpoint: Endpoint
-) -> None:
+def test_several_processes(app: Path, broker: Beanstalkd, endpoint: Endpoint) -> None:
+    """The counts of two processes add up exactly, and never fall."""
     with start(app, endpoint, "--processes=2", "--threads=4") as process:
         eventually(lambda: broker.waiting("t"), 8)
         put(
@@ -155,9 +154,10 @@ SHAPES = [(), ("--threads=4",), ("--processes=2",), ("--processes=2", "--threads
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=" ".join)
-def test_no_count_is_lost_with_a_process_that_is_replaced(
+def test_replaced_process(
     app: Path, endpoint: Endpoint, shape: tuple[str, ...]
 ) -> None:
+    """Its counts are kept."""
     put(app, "work.put_many([{}] * 100)", "fail.put_many([{}] * 20)")
     with start(app, endpoint, *shape, "--max-jobs=25") as process:
         eventually(endpoint.jobs, {"done": 100, "buried": 20})
@@ -167,9 +167,8 @@ def test_no_count_is_lost_with_a_process_that_is_replaced(
         stop(process)
 
 
-def test_no_count_is_lost_with_a_process_that_crashes(
-    app: Path, endpoint: Endpoint
-) -> None:
+def test_crashed_process(app: Path, endpoint: Endpoint) -> None:
+    """Its counts are kept."""
     put(app, "work.put_many([{}] * 50)", "die.put()", "work.put_many([{}] * 50)")
     with start(app, endpoint, "--processes=2") as process:
         eventually(endpoint.jobs, {"done": 100, "buried": 1})
@@ -180,9 +179,8 @@ def test_no_count_is_lost_with_a_process_that_crashes(
 
 
 @pytest.mark.parametrize("shape", [(), ("--processes=2",)], ids=" ".join)
-def test_a_job_buried_while_it_runs_is_counted_and_so_is_what_follows(
-    app: Path, endpoint: Endpoint, shape: tuple[str, ...]
-) -> None:
+def test_stuck_job(app: Path, endpoint: Endpoint, shape: tuple[str, ...]) -> None:
+    """It is counted when it is buried, and the jobs after it are counted."""
     put(app, "stick.put()")
     with start(app, endpoint, *shape) as process:
         eventually(lambda: endpoint.jobs("stick"), {"buried": 1})
@@ -191,9 +189,7 @@ def test_a_job_buried_while_it_runs_is_counted_and_so_is_what_follows(
         stop(process)
 
 
-def test_every_task_has_its_zeros_before_the_first_job(
-    app: Path, endpoint: Endpoint
-) -> None:
+def test_zeros_at_the_start(app: Path, endpoint: Endpoint) -> None:
     labels = {"tube": "t", "func_name": "work"}
     with start(app, endpoint) as process:
         eventually(lambda: endpoint.value("jobqueue_broker_up"), 1)
@@ -205,9 +201,8 @@ def test_every_task_has_its_zeros_before_the_first_job(
         stop(process)
 
 
-def test_bodies_of_all_kinds_make_one_series(
-    app: Path, broker: Beanstalkd, endpoint: Endpoint
-) -> None:
+def test_invalid_bodies(app: Path, broker: Beanstalkd, endpoint: Endpoint) -> None:
+    """Invalid bodies of every kind are counted in one series."""
     with start(app, endpoint, "--processes=2") as process:
         eventually(lambda: broker.waiting("t"), 2)
         before = len(endpoint.scrape())
@@ -228,9 +223,8 @@ def test_bodies_of_all_kinds_make_one_series(
         stop(process)
 
 
-def test_the_broker_is_asked_when_the_metrics_are(
-    app: Path, broker: Beanstalkd, endpoint: Endpoint
-) -> None:
+def test_tubes(app: Path, broker: Beanstalkd, endpoint: Endpoint) -> None:
+    """The broker is asked at each scrape."""
     put(app, "work.put(seconds=600)", "work.put()", "fail.options(delay=600).put()")
     with start(app, endpoint) as process:
         eventually(lambda: endpoint.value("jobqueue_jobs_running"), 1)
@@ -250,9 +244,10 @@ def test_the_broker_is_asked_when_the_metrics_are(
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])
-def test_a_broker_that_is_away_does_not_fail_the_scrape(
+def test_broker_away(
     app: Path, broker: Beanstalkd, endpoint: Endpoint, how: str
 ) -> None:
+    """The scrape does not fail."""
     put(app, "work.put()")
     with start(app, endpoint) as process:
         eventually(endpoint.jobs, {"done": 1})
@@ -267,7 +262,7 @@ def test_a_broker_that_is_away_does_not_fail_the_scrape(
         stop(process)
 
 
-def test_reconnects_and_lost_jobs_are_counted(
+def test_reconnects_and_lost_jobs(
     app: Path, broker: Beanstalkd, endpoint: Endpoint
 ) -> None:
     put(app, "work.put(seconds=1)")
@@ -284,9 +279,10 @@ def test_reconnects_and_lost_jobs_are_counted(
 
 
 @pytest.mark.parametrize("shape", [(), ("--processes=2",)], ids=" ".join)
-def test_the_port_answers_while_the_worker_drains_and_is_free_after_that(
+def test_port_while_stopping(
     app: Path, endpoint: Endpoint, shape: tuple[str, ...]
 ) -> None:
+    """The port answers until the last job ends, and is free after that."""
     put(app, "work.put(seconds=2)")
     with start(app, endpoint, *shape, "--log-level=info") as process:
         eventually(lambda: endpoint.value("jobqueue_jobs_running"), 1)
@@ -303,9 +299,7 @@ def test_the_port_answers_while_the_worker_drains_and_is_free_after_that(
     assert "Traceback" not in process.log
 
 
-def test_a_child_that_a_task_forked_does_not_keep_the_port(
-    app: Path, endpoint: Endpoint
-) -> None:
+def test_forked_child_frees_the_port(app: Path, endpoint: Endpoint) -> None:
     put(app, "fork.put()")
     with start(app, endpoint) as process:
         eventually(lambda: endpoint.jobs("fork"), {"done": 1})
@@ -338,9 +332,8 @@ def worker(app: Path, *arguments: str, code: str = "") -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("shape", [(), ("--processes=2",)], ids=" ".join)
-def test_a_port_in_use_is_said_in_one_line_at_the_start(
-    app: Path, endpoint: Endpoint, shape: tuple[str, ...]
-) -> None:
+def test_port_in_use(app: Path, endpoint: Endpoint, shape: tuple[str, ...]) -> None:
+    """The command exits with one line."""
     with socket.create_server(("127.0.0.1", endpoint.port)):
         status, said = worker(app, *endpoint.arguments, *shape)
 
@@ -351,9 +344,8 @@ def test_a_port_in_use_is_said_in_one_line_at_the_start(
 
 
 @pytest.mark.parametrize("shape", [(), ("--processes=2",)], ids=" ".join)
-def test_without_the_extra_that_is_said_in_one_line_at_the_start(
-    app: Path, endpoint: Endpoint, shape: tuple[str, ...]
-) -> None:
+def test_missing_extra(app: Path, endpoint: Endpoint, shape: tuple[str, ...]) -> None:
+    """The command exits with one line."""
     missing = "sys.modules['prometheus_client'] = None"
 
     status, said = worker(app, *endpoint.arguments, *shape, code=missing)
@@ -372,9 +364,7 @@ def test_without_the_extra_that_is_said_in_one_line_at_the_start(
         (("--metrics-port", "1", "--metrics-host", "a..b"), "can't serve metrics at"),
     ],
 )
-def test_wrong_use_is_said_in_one_line(
-    app: Path, arguments: tuple[str, ...], error: str
-) -> None:
+def test_wrong_use(app: Path, arguments: tuple[str, ...], error: str) -> None:
     status, said = worker(app, *arguments)
 
     (line,) = said.splitlines()
@@ -382,7 +372,8 @@ def test_wrong_use_is_said_in_one_line(
     assert error in line
 
 
-def test_a_worker_without_metrics_does_without_the_extra(app: Path) -> None:
+def test_no_metrics_without_the_extra(app: Path) -> None:
+    """A worker without metrics needs no extra."""
     put(app, "work.put()")
 
     status, said = worker(
@@ -412,9 +403,10 @@ def send():
 
 
 @pytest.mark.parametrize("shape", [(), ("--processes=2",)], ids=" ".join)
-def test_the_registry_of_prometheus_client_is_the_applications(
+def test_default_registry(
     app: Path, endpoint: Endpoint, shape: tuple[str, ...]
 ) -> None:
+    """Its content is the application's alone."""
     write_module(app, "tasks", APP_WITH_METRICS)
     put(app, "send.put()")
     with start(app, endpoint, *shape) as process:
@@ -428,9 +420,7 @@ def registry() -> CollectorRegistry:
     return CollectorRegistry(auto_describe=True)
 
 
-def test_an_application_registers_the_metrics_of_a_worker_that_it_embeds(
-    queue: JobQueue, registry: CollectorRegistry
-) -> None:
+def test_embedded_worker(queue: JobQueue, registry: CollectorRegistry) -> None:
     @queue.task("t")
     def work() -> None: ...
 
@@ -444,9 +434,7 @@ def test_an_application_registers_the_metrics_of_a_worker_that_it_embeds(
     assert scraped["jobqueue_broker_up", frozenset()] == 1
 
 
-def test_metrics_of_one_name_do_not_go_into_one_registry_twice(
-    queue: JobQueue, registry: CollectorRegistry
-) -> None:
+def test_registered_twice(queue: JobQueue, registry: CollectorRegistry) -> None:
     @queue.task("t")
     def work() -> None: ...
 
@@ -455,7 +443,7 @@ def test_metrics_of_one_name_do_not_go_into_one_registry_twice(
         registry.register(WorkerMetrics.of(Worker()))
 
 
-def test_rows_are_found_by_whoever_reads_the_memory() -> None:
+def test_rows_of_other_processes() -> None:
     memory = bytearray(2**10)
     writer = CountTable(memory)
     rows: dict[tuple[str, ...], float] = {}
@@ -470,7 +458,8 @@ def test_rows_are_found_by_whoever_reads_the_memory() -> None:
     assert len(dict(CountTable(memory).rows())) == 3
 
 
-def test_a_row_that_a_process_died_over_is_as_if_it_had_not_begun() -> None:
+def test_unfinished_row() -> None:
+    """A row that a process was killed while adding does not count."""
     memory = bytearray(2**10)
     CountTable(memory).append(("x" * 200, "crashed"))
     memory[:8] = bytes(8)  # where the rows end is written last

@@ -24,7 +24,7 @@ def define(func: Callable[..., Any]) -> Task:
     return task
 
 
-def test_a_function_runs_with_its_arguments_and_defaults(run: Run) -> None:
+def test_arguments_and_defaults(run: Run) -> None:
     ran = []
 
     def work(a: int, b: int = 2, **more: int) -> None:
@@ -38,7 +38,7 @@ def test_a_function_runs_with_its_arguments_and_defaults(run: Run) -> None:
     assert execution.seconds >= 0
 
 
-def test_an_async_function_runs_to_its_end(run: Run) -> None:
+def test_async_function(run: Run) -> None:
     ran = []
 
     async def work(a: int) -> None:
@@ -56,7 +56,7 @@ def test_an_async_function_runs_to_its_end(run: Run) -> None:
     [ValueError(), SystemExit(0), KeyboardInterrupt(), GeneratorExit(), TypeError()],
 )
 @pytest.mark.parametrize("is_async", [False, True])
-def test_whatever_is_raised_is_a_failure(
+def test_any_exception_is_a_failure(
     run: Run, error: BaseException, is_async: bool
 ) -> None:
     def work() -> None:
@@ -72,9 +72,7 @@ def test_whatever_is_raised_is_a_failure(
 
 
 @pytest.mark.parametrize("kwargs", [{}, {"a": 1, "b": 2}, {"b": 1}])
-def test_arguments_that_do_not_fit_are_a_bad_job(
-    run: Run, kwargs: dict[str, int]
-) -> None:
+def test_wrong_arguments(run: Run, kwargs: dict[str, int]) -> None:
     ran = []
 
     def work(a: int) -> None:
@@ -88,7 +86,9 @@ def test_arguments_that_do_not_fit_are_a_bad_job(
     assert ran == []
 
 
-def test_a_type_error_inside_of_the_function_is_its_own(run: Run) -> None:
+def test_type_error_of_the_function(run: Run) -> None:
+    """It is a failure of the function, not wrong arguments."""
+
     def work(a: Any) -> None:
         len(a)
 
@@ -97,14 +97,16 @@ def test_a_type_error_inside_of_the_function_is_its_own(run: Run) -> None:
     assert type(run("work", a=1).error) is TypeError
 
 
-def test_a_type_error_of_a_builtin_is_its_own_too(run: Run) -> None:
+def test_type_error_of_a_builtin(run: Run) -> None:
     JobQueue.task("t")(print)
 
     assert type(run("print", sep=5).error) is TypeError
     assert isinstance(run("print", nonsense=5).error, BadJobError | TypeError)
 
 
-def test_a_generator_that_would_not_run_is_a_failure(run: Run) -> None:
+def test_generator_function(run: Run) -> None:
+    """It is a failure, as a call would not run its body."""
+
     def work() -> object:
         return (n for n in range(3))
 
@@ -113,7 +115,9 @@ def test_a_generator_that_would_not_run_is_a_failure(run: Run) -> None:
     assert "returned a generator" in str(run("work").error)
 
 
-def test_a_failed_jobs_objects_are_gone_at_once(run: Run) -> None:
+def test_failed_job_leaves_no_cycle(run: Run) -> None:
+    """The objects of a failed job are freed at once."""
+
     class Large:
         pass
 
@@ -133,7 +137,9 @@ def test_a_failed_jobs_objects_are_gone_at_once(run: Run) -> None:
         gc.enable()
 
 
-def test_a_traceback_begins_in_the_tasks_own_code(run: Run) -> None:
+def test_traceback(run: Run) -> None:
+    """It begins in the task's own code."""
+
     def work() -> None:
         raise ValueError
 
@@ -144,7 +150,7 @@ def test_a_traceback_begins_in_the_tasks_own_code(run: Run) -> None:
     assert [f.name for f in traceback.extract_tb(error.__traceback__)] == ["work"]
 
 
-def test_a_body_calls_what_is_registered_and_nothing_else(executor: Executor) -> None:
+def test_only_registered_functions(executor: Executor) -> None:
     def work() -> None: ...
 
     define(work)

@@ -22,7 +22,7 @@ from jobqueue.broker.stats import JobStats
 from tests.helpers.reserved import Reserved, Run
 
 
-def test_hooks_nest_in_their_order_and_see_the_job(run: Run) -> None:
+def test_order_and_job(run: Run) -> None:
     queue = JobQueue()
     seen: list[object] = []
 
@@ -52,7 +52,8 @@ def test_hooks_nest_in_their_order_and_see_the_job(run: Run) -> None:
     ]
 
 
-def test_hooks_are_for_the_jobs_of_their_own_queue_async_ones_too(run: Run) -> None:
+def test_own_queue_only(run: Run) -> None:
+    """Hooks run for the jobs of their own queue, async tasks included."""
     queue = JobQueue()
     seen: list[str] = []
 
@@ -86,9 +87,8 @@ def test_hooks_are_for_the_jobs_of_their_own_queue_async_ones_too(run: Run) -> N
 
 
 @pytest.mark.parametrize("failure", [ValueError(), SystemExit(), StopIteration()])
-def test_a_failure_is_seen_and_stays_one_even_if_a_hook_swallows_it(
-    run: Run, failure: BaseException
-) -> None:
+def test_failure(run: Run, failure: BaseException) -> None:
+    """A hook sees the failure; a hook that swallows it changes nothing."""
     queue = JobQueue()
     seen: list[BaseException] = []
 
@@ -112,7 +112,8 @@ def test_a_failure_is_seen_and_stays_one_even_if_a_hook_swallows_it(
     assert seen == [failure, failure]
 
 
-def test_an_error_of_a_hook_is_the_jobs(run: Run) -> None:
+def test_error_of_a_hook(run: Run) -> None:
+    """The job fails with it."""
     queue = JobQueue()
     ran: list[str] = []
 
@@ -141,7 +142,7 @@ def test_an_error_of_a_hook_is_the_jobs(run: Run) -> None:
 
 @pytest.mark.parametrize("yields", [0, 2])
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_hook_has_to_yield_once(run: Run, yields: int, fails: bool) -> None:
+def test_yields_once(run: Run, yields: int, fails: bool) -> None:
     queue = JobQueue()
     closed: list[bool] = []
 
@@ -168,7 +169,7 @@ def test_a_hook_has_to_yield_once(run: Run, yields: int, fails: bool) -> None:
     assert closed == [True]
 
 
-def test_what_is_no_generator_function_is_no_hook() -> None:
+def test_not_a_generator_function() -> None:
     async def asynchronous(_job: Job) -> Any:
         yield
 
@@ -178,7 +179,8 @@ def test_what_is_no_generator_function_is_no_hook() -> None:
             JobQueue().around(wrong)
 
 
-def test_the_current_job_is_known_wherever_the_task_runs(run: Run) -> None:
+def test_current_job(run: Run) -> None:
+    """In a thread, on the event loop, and in what these call."""
     jobs: list[Job] = []
 
     def look() -> None:
@@ -206,7 +208,8 @@ def test_the_current_job_is_known_wherever_the_task_runs(run: Run) -> None:
         current_job()
 
 
-def test_a_plain_call_has_no_job_and_other_threads_have_none() -> None:
+def test_no_current_job() -> None:
+    """A plain call has none, and other threads have none."""
     errors: list[Exception] = []
 
     @JobQueue.task("t")
@@ -224,7 +227,7 @@ def test_a_plain_call_has_no_job_and_other_threads_have_none() -> None:
     assert len(errors) == 2
 
 
-def test_the_job_asks_the_broker_for_its_attempt_and_for_more_time(run: Run) -> None:
+def test_attempt_and_touch(run: Run) -> None:
     found: list[object] = []
 
     @JobQueue.task("t")
@@ -236,7 +239,7 @@ def test_the_job_asks_the_broker_for_its_attempt_and_for_more_time(run: Run) -> 
     assert found == [3]
 
 
-def test_the_job_says_when_it_is_not_the_workers_any_more() -> None:
+def test_lost_job() -> None:
     class Lost(Reserved):
         def touch(self) -> bool:
             return False

@@ -39,9 +39,7 @@ def await_later() -> Any:
 
 
 @pytest.mark.parametrize("func", [spin, sleep, in_a_group, await_later])
-def test_what_runs_too_long_gets_an_error_raised_inside(
-    run: Run, func: Callable[[], Any]
-) -> None:
+def test_raises_in_the_task(run: Run, func: Callable[[], Any]) -> None:
     JobQueue.task("t", time_limit=0.1)(func)
 
     error = run(func.__name__).error
@@ -50,9 +48,8 @@ def test_what_runs_too_long_gets_an_error_raised_inside(
     assert str(error) == "it ran for longer than 0.1 s"
 
 
-def test_a_lock_that_the_task_is_taking_is_not_left_held(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lock_is_released(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupt does not leave a lock held that the task is taking."""
     lock = threading.Condition()  # like that of a log handler: taken by Python code
     looked = threading.Event()
     takes_lock = time_limit._takes_lock
@@ -76,7 +73,7 @@ def test_a_lock_that_the_task_is_taking_is_not_left_held(
     assert lock.acquire(timeout=DEADLINE)
 
 
-def test_code_that_waits_for_locks_all_the_time_is_interrupted_too(run: Run) -> None:
+def test_waiting_for_locks(run: Run) -> None:
     never = threading.Event()
 
     @JobQueue.task("t", time_limit=0.05)
@@ -87,7 +84,7 @@ def test_code_that_waits_for_locks_all_the_time_is_interrupted_too(run: Run) -> 
     assert isinstance(run("work").error, TimeLimitExceeded)
 
 
-def test_a_task_may_tidy_up(run: Run) -> None:
+def test_cleanup(run: Run) -> None:
     tidied: list[str] = []
 
     @JobQueue.task("t", time_limit=0.1)
@@ -114,7 +111,9 @@ def test_a_task_may_tidy_up(run: Run) -> None:
     assert tidied == ["work", "async_work"]
 
 
-def test_no_except_exception_swallows_it_by_mistake(run: Run) -> None:
+def test_except_exception(run: Run) -> None:
+    """`except Exception` does not catch it."""
+
     @JobQueue.task("t", time_limit=0.1)
     def work() -> None:
         while True:
@@ -124,7 +123,7 @@ def test_no_except_exception_swallows_it_by_mistake(run: Run) -> None:
     assert isinstance(run("work").error, TimeLimitExceeded)
 
 
-def test_a_limit_that_a_job_just_meets_or_misses_never_hits_anything_else(
+def test_close_to_the_limit(
     run: Run,
 ) -> None:
     """The error is raised in the task, or not at all, whenever it comes."""
@@ -143,7 +142,9 @@ def test_a_limit_that_a_job_just_meets_or_misses_never_hits_anything_else(
         assert n in ended or error is not None
 
 
-def test_a_cancellation_of_the_tasks_own_is_not_taken_for_a_limit(run: Run) -> None:
+def test_own_cancellation(run: Run) -> None:
+    """A task that cancels itself has not reached its limit."""
+
     @JobQueue.task("t", time_limit=60)
     async def work() -> None:
         inner = asyncio.create_task(sleep())
@@ -154,12 +155,13 @@ def test_a_cancellation_of_the_tasks_own_is_not_taken_for_a_limit(run: Run) -> N
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-def test_what_swallows_the_error_is_reported_after_a_grace(
+def test_stuck_job(
     running: Running,
     run: Run,
     executor: Executor,
     is_async: bool,
 ) -> None:
+    """A job that swallows the error is reported after a grace period."""
     executor._limits._timings = Timings(time_limit_grace=0.1)
     swallowed: list[BaseException] = []
     stop = threading.Event()
@@ -190,7 +192,8 @@ def test_what_swallows_the_error_is_reported_after_a_grace(
     running.stuck.clear()
 
 
-def test_async_tasks_share_one_loop_that_goes_on_between_them(run: Run) -> None:
+def test_one_event_loop(run: Run) -> None:
+    """Async tasks share it, and it runs between them, too."""
     loops: set[object] = set()
     opened: list[asyncio.Task[None]] = []
 
@@ -214,7 +217,7 @@ def test_async_tasks_share_one_loop_that_goes_on_between_them(run: Run) -> None:
     assert len(loops) == 1
 
 
-def test_the_loop_is_not_the_slots_own(run: Run) -> None:
+def test_event_loop_has_its_own_thread(run: Run) -> None:
     """A sync task may run a loop of its own, as it would elsewhere."""
 
     @JobQueue.task("t")
@@ -228,9 +231,7 @@ def test_the_loop_is_not_the_slots_own(run: Run) -> None:
     assert run("work").error is None
 
 
-def test_no_task_ends_the_loop_of_the_others(
-    run: Run, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_event_loop_cannot_be_ended(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     @JobQueue.task("t")
     async def quits() -> None:
         raise SystemExit(3)
@@ -252,7 +253,7 @@ def test_no_task_ends_the_loop_of_the_others(
     assert "has tried to end the process" in caplog.text
 
 
-def test_context_variables_of_a_slot_reach_the_loop(run: Run) -> None:
+def test_context_variables(run: Run) -> None:
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
     variable.set("from the slot")
     found: list[str] = []
@@ -266,9 +267,8 @@ def test_context_variables_of_a_slot_reach_the_loop(run: Run) -> None:
     assert found == ["from the slot"]
 
 
-def test_what_tasks_left_on_the_loop_is_cancelled_at_its_end(
-    run: Run, executor: Executor
-) -> None:
+def test_left_asyncio_tasks(run: Run, executor: Executor) -> None:
+    """They are cancelled when the event loop ends."""
     ended: list[str] = []
 
     async def forever() -> None:
@@ -289,10 +289,13 @@ def test_what_tasks_left_on_the_loop_is_cancelled_at_its_end(
     assert ended == ["forever"]
 
 
-def test_a_limit_is_for_the_call_and_neither_for_hooks_nor_for_the_log(
+def test_limit_is_for_the_call(
     executor: Executor,
 ) -> None:
-    """The supervisor would kill the process of a job that is beyond it for long."""
+    """Hooks and the log are outside of it.
+
+    The supervisor kills the process of a job that is long past its limit.
+    """
     queue = JobQueue()
     seen: list[object] = []
 

@@ -73,9 +73,8 @@ def is_worked_off(broker: Beanstalkd) -> bool:
 
 @pytest.mark.parametrize("how", ["exit", "kill", "segfault"])
 @pytest.mark.parametrize("bad_priority", [0, 2**16, 2**20])
-def test_a_supervisor_outlives_a_job_that_kills_each_process_and_so_do_good_jobs(
-    app: Path, broker: Beanstalkd, how: str, bad_priority: int
-) -> None:
+def test_crash_loop(app: Path, broker: Beanstalkd, how: str, bad_priority: int) -> None:
+    """Good jobs run, and the one that kills each process is buried."""
     bad_id = put(broker, how, bad_priority)
     with WorkerProcess(app, "--import=tasks", "--processes=4") as worker:
         eventually_true(lambda: is_worked_off(broker), within=2 * DEADLINE)
@@ -93,9 +92,10 @@ def test_a_supervisor_outlives_a_job_that_kills_each_process_and_so_do_good_jobs
 
 @pytest.mark.parametrize("how", ["exit", "kill", "segfault"])
 @pytest.mark.parametrize("bad_priority", [0, 2**16, 2**20])
-def test_a_single_process_that_a_service_manager_restarts_gets_past_it_too(
+def test_crash_loop_with_restarts(
     app: Path, broker: Beanstalkd, how: str, bad_priority: int
 ) -> None:
+    """A service manager restarts a process that has no supervisor."""
     put(broker, how, bad_priority)
     logs: list[str] = []
     deadline = time.monotonic() + 2 * DEADLINE
@@ -112,9 +112,8 @@ def test_a_single_process_that_a_service_manager_restarts_gets_past_it_too(
     assert MAX_LOST <= begun <= MAX_LOST + 1
 
 
-def test_a_kick_grants_a_crash_loop_its_allowance_anew(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_kick_after_a_crash_loop(app: Path, broker: Beanstalkd) -> None:
+    """The job may be lost as often again."""
     bad_id = put(broker, "exit", 0)
     with WorkerProcess(app, "--import=tasks", "--processes=2") as worker:
         for kicks in range(2):
@@ -125,10 +124,8 @@ def test_a_kick_grants_a_crash_loop_its_allowance_anew(
                 client.kick_job(bad_id)
 
 
-def test_a_bad_job_is_found_out_that_comes_when_the_workers_have_long_been_there(
-    app: Path, broker: Beanstalkd
-) -> None:
-    """They ask for no counts then, until one of them has died."""
+def test_crash_loop_in_old_workers(app: Path, broker: Beanstalkd) -> None:
+    """Old workers ask for no counts, until one of them has died."""
     with WorkerProcess(app, "--import=tasks", "--processes=2") as worker:
         eventually(lambda: broker.waiting("t"), 2)
         with broker.client() as client:
@@ -149,7 +146,7 @@ def test_a_bad_job_is_found_out_that_comes_when_the_workers_have_long_been_there
     assert MAX_LOST <= begun <= MAX_LOST + 2
 
 
-def test_a_process_that_has_lost_a_reservation_is_wary_of_the_job(
+def test_suspect_after_a_lost_reservation(
     socket_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A frozen process keeps its connection, and gets the job again."""
@@ -172,7 +169,7 @@ def test_a_process_that_has_lost_a_reservation_is_wary_of_the_job(
     assert buries == [b"bury 9 7\r\n"]
 
 
-def test_each_job_is_suspect_until_one_proves_that_those_after_it_are_not() -> None:
+def test_suspect_until_proved() -> None:
     state = GuardState(Timings())
     first, second = CrashLoopGuard(state), CrashLoopGuard(state)
     proof = stats(reserves=1)
@@ -197,7 +194,7 @@ def test_each_job_is_suspect_until_one_proves_that_those_after_it_are_not() -> N
     assert first.must_check(18)
 
 
-def test_without_a_proof_jobs_are_trusted_after_a_minute() -> None:
+def test_trusted_after_a_minute() -> None:
     state = GuardState(Timings())
     guard = CrashLoopGuard(state)
     guard.learn(1, stats(reserves=1, delay=9))
@@ -207,7 +204,7 @@ def test_without_a_proof_jobs_are_trusted_after_a_minute() -> None:
     assert not guard.must_check(3)
 
 
-def test_a_job_that_comes_out_of_order_is_suspect() -> None:
+def test_out_of_order_job_is_suspect() -> None:
     state = GuardState(Timings())
     guard = CrashLoopGuard(state)
     state._first_job_at = time.monotonic() - 1
@@ -237,7 +234,7 @@ class Asked:
         return self._stats
 
 
-def test_only_one_job_at_a_time_has_its_last_chance() -> None:
+def test_one_last_chance_at_a_time() -> None:
     state = GuardState(Timings())
     first, second = (Admission(state, has_many_tubes=False) for _ in range(2))
 
@@ -263,16 +260,16 @@ def test_only_one_job_at_a_time_has_its_last_chance() -> None:
 
 
 @pytest.mark.parametrize("max_lost", [1, None])
-def test_who_has_one_chance_or_any_number_has_no_last_one(max_lost: int | None) -> None:
+def test_no_last_chance(max_lost: int | None) -> None:
+    """A job with one chance, or with any number, has no last one."""
     policy = RetryPolicy(max_lost=max_lost)
 
     found = [policy.is_last_chance(stats(reserves=n)) for n in (1, 2, 3)]
     assert found == [False, False, False]
 
 
-def test_the_neighbours_of_a_job_that_kills_its_worker_are_not_buried_with_it(
-    app: Path, broker: Beanstalkd
-) -> None:
+def test_neighbours_are_not_buried(app: Path, broker: Beanstalkd) -> None:
+    """Jobs that run beside one that kills its worker are not buried with it."""
     with JobQueue(broker.url) as queue:
         slow_ids = queue.task("t")(slow).put_many([{"n": n} for n in range(3)])
         bad_id = queue.task("t")(bad).put(how="kill")
@@ -290,13 +287,14 @@ def test_the_neighbours_of_a_job_that_kills_its_worker_are_not_buried_with_it(
 
 
 @pytest.mark.parametrize("succeeds", [True, False])
-def test_a_job_that_runs_unasked_is_found_out_and_buried_before_it_can_crash(
+def test_late_counts_bury_a_running_job(
     broker: Beanstalkd,
     queue: JobQueue,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
     succeeds: bool,
 ) -> None:
+    """A job that was started unchecked is buried before it crashes its process."""
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(CrashLoopGuard, "must_check", lambda *_: False)
     may_end = threading.Event()
@@ -324,9 +322,10 @@ def test_a_job_that_runs_unasked_is_found_out_and_buried_before_it_can_crash(
     assert ("ValueError" in caplog.text) != succeeds
 
 
-def test_a_job_that_ends_well_just_as_it_is_buried_is_deleted_too(
+def test_buried_job_succeeds(
     broker: Beanstalkd, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A job that succeeds just as it is buried is deleted."""
     monkeypatch.setattr(CrashLoopGuard, "must_check", lambda *_: False)
     is_being_buried, has_ended = threading.Event(), threading.Event()
     settle = ConsumerConnection.settle

@@ -37,9 +37,7 @@ def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
 
-def test_as_many_jobs_run_at_a_time_as_there_are_threads(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_threads(broker: Beanstalkd, queue: JobQueue) -> None:
     together = threading.Barrier(8, timeout=20)
 
     @queue.task("t")
@@ -53,7 +51,7 @@ def test_as_many_jobs_run_at_a_time_as_there_are_threads(
     assert broker.connections() == 1  # the producer's
 
 
-def test_200_async_jobs_wait_side_by_side(broker: Beanstalkd, queue: JobQueue) -> None:
+def test_200_async_jobs(broker: Beanstalkd, queue: JobQueue) -> None:
     running = 0
     most = 0
     all_run = asyncio.Event()
@@ -75,7 +73,7 @@ def test_200_async_jobs_wait_side_by_side(broker: Beanstalkd, queue: JobQueue) -
     assert broker.counts("t") == {}
 
 
-def test_a_job_knows_its_attempt(broker: Beanstalkd, queue: JobQueue) -> None:
+def test_attempt(broker: Beanstalkd, queue: JobQueue) -> None:
     found: list[tuple[int, int]] = []
 
     @queue.task("t")
@@ -94,9 +92,7 @@ def test_a_job_knows_its_attempt(broker: Beanstalkd, queue: JobQueue) -> None:
             assert found.pop() == (job_id, 2)
 
 
-def test_a_job_that_has_ended_can_not_be_touched(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_touch_after_the_end(broker: Beanstalkd, queue: JobQueue) -> None:
     jobs: list[Job] = []
 
     @queue.task("t")
@@ -113,9 +109,10 @@ def test_a_job_that_has_ended_can_not_be_touched(
         eventually(lambda: len(jobs), 2)
 
 
-def test_all_slots_together_say_once_that_the_broker_is_away(
+def test_broker_away(
     broker: Beanstalkd, queue: JobQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """The slots log it once together."""
     ran: list[int] = []
 
     @queue.task("t")
@@ -135,7 +132,7 @@ def test_all_slots_together_say_once_that_the_broker_is_away(
     assert caplog.text.count("Connected to the broker") == 1
 
 
-def test_a_broker_that_freezes_is_noticed_and_waited_for(
+def test_frozen_broker(
     broker: Beanstalkd,
     queue: JobQueue,
     caplog: pytest.LogCaptureFixture,
@@ -156,9 +153,8 @@ def test_a_broker_that_freezes_is_noticed_and_waited_for(
         eventually(lambda: ran, [1])
 
 
-def test_a_touch_that_is_answered_not_found_is_logged_and_the_last(
-    socket_folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_touch_not_found(socket_folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged, and the job is not touched again."""
     fake = FakeBroker(socket_folder / "s")
     fake.on(b"reserve-with-timeout", RESERVED, SILENCE)
     fake.on(b"stats-job", stats_reply())
@@ -188,9 +184,8 @@ def test_a_touch_that_is_answered_not_found_is_logged_and_the_last(
     ]
 
 
-def test_a_job_is_touched_three_times_in_its_time_to_run(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_touches(broker: Beanstalkd, queue: JobQueue) -> None:
+    """Three times in each time to run."""
     finish = threading.Event()
 
     @queue.task("t")
@@ -207,10 +202,8 @@ def test_a_job_is_touched_three_times_in_its_time_to_run(
         finish.set()
 
 
-def test_a_quick_job_is_neither_touched_nor_asked_after(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
-    """But for the first ones: a new worker can't know how they fared."""
+def test_quick_job(broker: Beanstalkd, queue: JobQueue) -> None:
+    """It costs no touch and no stats-job, but for the first ones of a worker."""
 
     @queue.task("t")
     def work() -> None: ...
@@ -234,7 +227,7 @@ def test_a_quick_job_is_neither_touched_nor_asked_after(
         assert asked() == before
 
 
-def test_a_signal_is_not_missed_that_comes_when_all_is_done(
+def test_signal_after_the_last_job(
     queue: JobQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @queue.task("t")
@@ -251,10 +244,11 @@ def test_a_signal_is_not_missed_that_comes_when_all_is_done(
     assert not manager.is_to_be_replaced
 
 
-def test_a_job_on_its_way_to_a_slot_that_is_stopped_runs_and_is_not_lost(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
-    """To leave it would count as a loss, and the third time it would be buried."""
+def test_job_arrives_at_the_stop(broker: Beanstalkd, queue: JobQueue) -> None:
+    """A job that is on its way to a slot when it stops runs.
+
+    To leave it would count as a loss, and the third time it would be buried.
+    """
     ran = []
 
     @queue.task("t")
@@ -271,11 +265,12 @@ def test_a_job_on_its_way_to_a_slot_that_is_stopped_runs_and_is_not_lost(
     assert ran == [1]
 
 
-def test_a_job_that_comes_after_the_stop_is_said_to_be_waited_for(
+def test_job_arrives_after_the_stop(
     broker: Beanstalkd,
     queue: JobQueue,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """The log says that the worker waits for it."""
     begun, may_end = threading.Event(), threading.Event()
 
     @queue.task("t")
@@ -299,11 +294,12 @@ def test_a_job_that_comes_after_the_stop_is_said_to_be_waited_for(
     assert caplog.messages.count(once_more) == 1
 
 
-def test_a_job_that_another_holds_up_is_not_buried_and_the_other_is_named(
+def test_job_blocked_by_another(
     broker: Beanstalkd,
     queue: JobQueue,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """It is not buried, and the log names the job that blocks it."""
     begun, release = threading.Event(), threading.Event()
 
     @queue.task("t", time_limit=2)
@@ -336,11 +332,12 @@ def test_a_job_that_another_holds_up_is_not_buried_and_the_other_is_named(
     assert not thread.is_alive()
 
 
-def test_a_stuck_job_ends_the_run_when_the_others_are_done(
+def test_stuck_job(
     broker: Beanstalkd,
     queue: JobQueue,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """The worker stops when the other jobs are done."""
     release, slow_may_end = threading.Event(), threading.Event()
     ended: list[str] = []
 
@@ -382,12 +379,14 @@ def test_a_stuck_job_ends_the_run_when_the_others_are_done(
     assert record.__dict__["func_name"] == "stuck"
 
 
-def test_a_fault_of_the_worker_itself_ends_it_and_loses_no_job(
+def test_fault_of_the_worker(
     broker: Beanstalkd,
     queue: JobQueue,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The worker stops, and no job is lost."""
+
     @queue.task("t")
     def work() -> None: ...
 
@@ -403,9 +402,9 @@ def test_a_fault_of_the_worker_itself_ends_it_and_loses_no_job(
     assert "A slot of the worker has failed" in caplog.text
 
 
-def test_max_jobs_ends_the_run_with_no_job_reserved_in_vain(
-    broker: Beanstalkd, queue: JobQueue
-) -> None:
+def test_max_jobs(broker: Beanstalkd, queue: JobQueue) -> None:
+    """The worker stops, and reserves no job that it does not run."""
+
     @queue.task("t")
     def work() -> None: ...
 
@@ -417,10 +416,10 @@ def test_max_jobs_ends_the_run_with_no_job_reserved_in_vain(
         assert client.stats_job(client.peek_ready())["reserves"] == 0
 
 
-def test_a_deleted_job_of_a_lost_connection_is_warned_of(
+def test_deleted_job_of_a_lost_connection(
     broker: Beanstalkd, queue: JobQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The heartbeat finds out, and the job is said to run twice perhaps."""
+    """The heartbeat notices, and a warning says that the job may run twice."""
     started, finish = threading.Event(), threading.Event()
 
     @queue.task("t")
@@ -440,7 +439,7 @@ def test_a_deleted_job_of_a_lost_connection_is_warned_of(
         client.peek_ready()
 
 
-def test_the_benchmark_of_the_worker_runs() -> None:
+def test_benchmark_runs() -> None:
     require_beanstalkd()
     done = subprocess.run(
         [

@@ -43,9 +43,10 @@ def kick(broker: Beanstalkd, job_id: int) -> None:
         client.kick_job(job_id)
 
 
-def test_a_job_that_fails_twice_and_then_succeeds_runs_three_times_at_its_delays(
+def test_success_at_the_third_attempt(
     broker: Beanstalkd, queue: JobQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """The attempts are made after the delays of the task."""
     ran: list[float] = []
 
     @queue.task("t", retries=5, backoff=[1, 2], priority=PRIORITY)
@@ -82,9 +83,10 @@ def test_a_job_that_fails_twice_and_then_succeeds_runs_three_times_at_its_delays
     assert "done" in done.getMessage()
 
 
-def test_one_that_always_fails_has_its_retries_anew_with_each_kick_and_then_is_deleted(
+def test_kicks_and_retries(
     broker: Beanstalkd, queue: JobQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Each kick grants a failing job its retries anew; in the end it is deleted."""
     ran = []
 
     @queue.task("t", retries=2, backoff=0, priority=PRIORITY)
@@ -121,9 +123,10 @@ def test_one_that_always_fails_has_its_retries_anew_with_each_kick_and_then_is_d
     )
 
 
-def test_a_task_says_when_to_retry_and_when_to_give_up(
+def test_retry_and_bury(
     broker: Beanstalkd, queue: JobQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """A task decides by raising."""
     verdicts = [Retry("busy", delay=1), Retry(), Bury("no such order")]
 
     @queue.task("t", retries=5, retry_on=(), backoff=0)
@@ -141,9 +144,11 @@ def test_a_task_says_when_to_retry_and_when_to_give_up(
     assert "Bury: no such order" in caplog.text
 
 
-def test_an_error_that_is_not_of_retry_on_buries_at_once(
+def test_retry_on(
     broker: Beanstalkd, queue: JobQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Any other error buries the job at once."""
+
     @queue.task("t", retries=5, retry_on=OSError)
     def work() -> None:
         raise ValueError
@@ -156,12 +161,14 @@ def test_an_error_that_is_not_of_retry_on_buries_at_once(
 
 
 @pytest.mark.parametrize("answer", [None, -1, "soon", math.nan])
-def test_a_job_whose_backoff_fails_is_buried_with_both_errors_in_the_log(
+def test_failing_backoff(
     broker: Beanstalkd,
     queue: JobQueue,
     caplog: pytest.LogCaptureFixture,
     answer: float | None,
 ) -> None:
+    """The job is buried, with both errors in the log."""
+
     def backoff(retry: int) -> float:
         assert retry == 1
         if answer is None:
@@ -181,9 +188,10 @@ def test_a_job_whose_backoff_fails_is_buried_with_both_errors_in_the_log(
     assert expected in caplog.text
 
 
-def test_arguments_are_logged_at_debug_only(
+def test_arguments_in_the_log(
     broker: Beanstalkd, queue: JobQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """At level debug only."""
     caplog.set_level(logging.DEBUG)
 
     @queue.task("t")
@@ -197,7 +205,7 @@ def test_arguments_are_logged_at_debug_only(
     assert found == [logging.DEBUG]
 
 
-def test_a_queue_gives_its_tasks_their_policy(broker: Beanstalkd) -> None:
+def test_policy_of_the_queue(broker: Beanstalkd) -> None:
     with JobQueue(broker.url, retries=1, backoff=0) as queue:
 
         @queue.task("t")
