@@ -134,7 +134,7 @@ class JobQueue:
 
         Called on the class, as in ``@JobQueue.task("emails")``, it uses the default
         queue. An option that is not given has the queue's value, or else the default
-        in brackets.
+        in parentheses.
 
         How a job is put; :meth:`Putter.options <jobqueue.Putter.options>` changes it
         for single puts:
@@ -144,8 +144,8 @@ class JobQueue:
         - ``at``: the same as a point in time, a datetime with a timezone.
         - ``priority``: from 0, the most urgent, to 4294967295 (65536).
         - ``ttr``: the seconds, at least 1, after which beanstalkd gives the job to
-          another worker if the first one has died or frozen (60). A task may run for
-          longer: its worker extends the time while the task runs.
+          another worker if the first one has frozen or is cut off (60). A task may run
+          for longer: its worker extends the time while the task runs.
 
         What becomes of a job that fails:
 
@@ -162,8 +162,8 @@ class JobQueue:
 
         What stops a job that would do harm:
 
-        - ``max_lost``: after its worker has crashed, frozen or been killed this many
-          times while it ran (3), the job is buried instead of run. None: never.
+        - ``max_lost``: after this many workers have crashed, frozen or been killed
+          while they ran the job (3), it is buried instead of run again. None: never.
         - ``time_limit``: the seconds that a job may run. Then
           :class:`~jobqueue.errors.TimeLimitExceeded` is raised inside the task. None:
           there is no limit, unless the worker has one.

@@ -19,7 +19,7 @@ class JobControl(Protocol):
         ...
 
     def stats(self) -> "JobStats | None":
-        """Return what the broker counts of the job, or None if that was lost."""
+        """Return the broker's counts of the job, or None if it is not reserved."""
         ...
 
 

@@ -57,7 +57,7 @@ class RunLater(Exception):  # noqa: N818 - a verdict, as the two before
     """Raised by the worker: release this job for a moment, as it can't run now."""
 
 
-class _Limits(NamedTuple):
+class _Fields(NamedTuple):
     retries: int
     retry_on: tuple[type[BaseException], ...]
     backoff: Backoff
@@ -65,8 +65,8 @@ class _Limits(NamedTuple):
     max_lost: int | None  # None: any number
 
 
-class RetryPolicy(_Limits):
-    """When a failed job is tried again, and when it is given up."""
+class RetryPolicy(_Fields):
+    """When a failed job is tried again, and when it is given up. Every one is valid."""
 
     __slots__ = ()
 

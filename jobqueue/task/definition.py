@@ -41,10 +41,11 @@ class SourceLocation(NamedTuple):
     def is_same(self, other: "SourceLocation") -> bool:
         """Return whether a task from the other location is this location's task again.
 
-        It is, if the same line has run again, or if the whole file has: when a module
-        is reloaded (perhaps edited), or has run as ``__main__`` and is then imported by
-        its name, its module spec is another one. Two lines of a file that ran once are
-        two tasks, and so are two functions that a helper registers in one line.
+        True if the same line has run again, or the whole file has. A file has run again
+        if its module spec is another one: the module was reloaded (perhaps edited), or
+        it ran as ``__main__`` and was then imported by its name. Two lines of a file
+        that ran once are two tasks, and so are two functions that a helper registers in
+        one line.
         """
         return (self.file, self.function) == (other.file, other.function) and (
             self.line == other.line or self.loaded_as is not other.loaded_as
@@ -61,9 +62,9 @@ class Task(NamedTuple):
     func_name: str
     func: Callable[..., Any]
     options: TaskOptions
-    broker_url: str | None  # its queue's; None: the environment says it
+    broker_url: str | None  # of its queue; None: the environment's, or the default
     around: "Sequence[Around]"  # the queue's own list of hooks, which may grow
-    signing: Signing  # its queue's
+    signing: Signing  # of its queue
     location: SourceLocation
 
     @property

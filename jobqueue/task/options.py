@@ -27,8 +27,8 @@ UNSET: Final = Unset.UNSET
 class PassedOptions(TypedDict, total=False):
     """Each option of a task, with the types that it can be passed as.
 
-    The decorator, the queue and the tests take the names from here. ``UNSET`` stands
-    for an option that was not passed; where an option has no ``UNSET``, None does.
+    ``UNSET`` stands for an option that was not passed, or None for one that has no
+    ``UNSET``. A test holds the signatures of the queue and the decorator equal to this.
     """
 
     delay: Delay | None
@@ -80,7 +80,7 @@ class TaskOptions(NamedTuple):
 
 
 def _replaced(part: Part, passed: dict[str, Any]) -> Part:
-    """Return a part of the options, made anew so that it checks what was passed."""
+    """Return a part of the options with those passed; making it anew checks them."""
     own = {name: value for name, value in passed.items() if name in part._fields}
     return type(part)(**{**part._asdict(), **own})
 

@@ -24,8 +24,8 @@ T = TypeVar("T")
 class Putter(Generic[P, R_co]):
     """A task: call it to run its function here and now, put it to have a worker run it.
 
-    :meth:`JobQueue.task <jobqueue.JobQueue.task>` makes it of a function, and it keeps
-    the name, docstring, signature and types of that. The function itself is
+    :meth:`JobQueue.task <jobqueue.JobQueue.task>` makes tasks of functions. A task
+    keeps the name, docstring, signature and types of its function, which is
     ``__wrapped__``.
     """
 
@@ -116,7 +116,7 @@ class Putter(Generic[P, R_co]):
         """Put many jobs like :meth:`put_many`, without blocking the event loop.
 
         A thread of the loop's default executor takes the items from the iterable and
-        talks to the broker.
+        talks to the broker. Raises the errors of :meth:`put_many`.
 
         >>> await task_one.aput_many([{"arg1": "a", "arg2": "b", "arg3": "c"}])
         [1]
@@ -139,7 +139,7 @@ class Putter(Generic[P, R_co]):
           past means now.
         - ``priority``: from 0, the most urgent, to 4294967295.
         - ``ttr``: the seconds, at least 1, after which beanstalkd gives the job to
-          another worker if the first one has died or frozen.
+          another worker if the first one has frozen or is cut off.
 
         An option that is not given stays as it is; ``delay`` replaces an ``at``, and
         the other way round.
