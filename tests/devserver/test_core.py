@@ -1,14 +1,9 @@
-"""The development server's core, with a clock that tests set."""
-
-from collections.abc import Iterable
+"""The development server without sockets, at a time that the tests set."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from jobqueue.devserver.broker import Broker
 from jobqueue.devserver.conversation import Conversation, Conversations
-from jobqueue.devserver.ordering import Queue, Rotation
 from jobqueue.devserver.records import SECOND
 
 
@@ -73,10 +68,12 @@ def core() -> Core:
 
 
 PUT = b"put 0 0 10 0\r\n\r\n"
+
+
 RESERVED = b"RESERVED 1 0\r\n\r\n"
 
 
-def test_a_job_whose_time_is_up_is_ready_again(core: Core) -> None:
+def test_job_is_taken_back_after_its_ttr(core: Core) -> None:
     one, other = core.client(), core.client()
     assert one.ask(PUT + b"reserve\r\n") == b"INSERTED 1\r\n" + RESERVED
     assert other.ask(b"reserve\r\n") == b""
@@ -91,7 +88,7 @@ def test_a_job_whose_time_is_up_is_ready_again(core: Core) -> None:
     assert b"timeouts: 1\n" in one.ask(b"stats-job 1\r\n")
 
 
-def test_a_touch_puts_the_end_off(core: Core) -> None:
+def test_touch_starts_the_ttr_again(core: Core) -> None:
     client = core.client()
     client.ask(PUT + b"reserve\r\n")
 
@@ -104,7 +101,7 @@ def test_a_touch_puts_the_end_off(core: Core) -> None:
     assert client.ask(b"touch 1\r\n") == b"NOT_FOUND\r\n"
 
 
-def test_a_client_that_waits_is_told_a_second_before_its_first_job_ends(
+def test_deadline_soon_of_the_first_job(
     core: Core,
 ) -> None:
     client = core.client()
@@ -117,7 +114,7 @@ def test_a_client_that_waits_is_told_a_second_before_its_first_job_ends(
     assert client.transport.take() == b"DEADLINE_SOON\r\n"
 
 
-def test_the_shorter_of_two_waits_counts(core: Core) -> None:
+def test_timeout_before_deadline_soon(core: Core) -> None:
     client = core.client()
     client.ask(PUT + b"reserve\r\nreserve-with-timeout 5\r\n")
 
@@ -126,10 +123,10 @@ def test_the_shorter_of_two_waits_counts(core: Core) -> None:
     assert client.transport.take() == b"TIMED_OUT\r\n"
 
 
-def test_a_wait_that_was_too_long_is_ended_before_its_jobs_are_taken(
+def test_wait_that_was_too_long(
     core: Core,
 ) -> None:
-    """The machine slept, say: the client can't be given its own job back."""
+    """For example, the machine slept: the client does not get its own job back."""
     client = core.client()
     client.ask(PUT + b"reserve\r\nreserve\r\n")
 
@@ -139,7 +136,7 @@ def test_a_wait_that_was_too_long_is_ended_before_its_jobs_are_taken(
     assert client.ask(b"peek-ready\r\n") == b"FOUND 1 0\r\n\r\n"
 
 
-def test_delays_and_pauses_end_in_the_order_of_time(core: Core) -> None:
+def test_delays_and_pauses_end_in_order(core: Core) -> None:
     producer, waiting = core.client(), core.client()
     producer.ask(b"put 0 30 99 0\r\n\r\nput 0 10 99 0\r\n\r\n")
     producer.ask(b"pause-tube default 20\r\n")
@@ -155,7 +152,7 @@ def test_delays_and_pauses_end_in_the_order_of_time(core: Core) -> None:
     assert waiting.transport.take() == RESERVED + b"TOUCHED\r\n"
 
 
-def test_the_next_moment_is_known(core: Core) -> None:
+def test_next_tick(core: Core) -> None:
     client = core.client()
     assert core.conversations.broker.next_tick() is None
     client.ask(b"put 0 30 9 0\r\n\r\n")
@@ -170,14 +167,15 @@ def test_the_next_moment_is_known(core: Core) -> None:
     assert core.conversations.broker.next_tick() == 20 * SECOND
 
 
-def test_a_paused_tube_that_vanishes_leaves_nothing_to_be_done(core: Core) -> None:
+def test_next_tick_after_a_paused_tube_vanished(core: Core) -> None:
     client = core.client()
     client.ask(b"use a\r\npause-tube a 20\r\nuse default\r\n")
 
     assert core.conversations.broker.next_tick() is None
 
 
-def test_nothing_is_executed_for_a_client_that_does_not_read(core: Core) -> None:
+def test_client_that_does_not_read(core: Core) -> None:
+    """Its commands are executed when it reads again."""
     client = core.client()
     client.ask(b"put 0 0 9 65536\r\n%b\r\n" % bytes(65536))
     client.transport.paused = client.conversation
@@ -193,7 +191,8 @@ def test_nothing_is_executed_for_a_client_that_does_not_read(core: Core) -> None
     assert replies.endswith(b"DELETED\r\nNOT_FOUND\r\n")
 
 
-def test_a_client_that_waits_is_received_from_up_to_a_limit(core: Core) -> None:
+def test_reading_stops_at_a_limit(core: Core) -> None:
+    """While a client waits for a job, its further commands are kept up to a limit."""
     client, other = core.client(), core.client()
     client.ask(b"reserve\r\n")
 
@@ -207,7 +206,8 @@ def test_a_client_that_waits_is_received_from_up_to_a_limit(core: Core) -> None:
     assert client.transport.take().count(b"USING") == 101_000
 
 
-def test_a_half_closed_client_executes_what_came_before(core: Core) -> None:
+def test_half_closed_client(core: Core) -> None:
+    """The commands that it sent before are executed."""
     client, other = core.client(), core.client()
     client.ask(PUT + b"reserve\r\nreserve\r\ndelete 1\r\nlist-tubes")
 
@@ -218,8 +218,8 @@ def test_a_half_closed_client_executes_what_came_before(core: Core) -> None:
     assert other.ask(b"peek 1\r\n") == b"NOT_FOUND\r\n"
 
 
-def test_many_clients_that_wait_can_answer_each_other(core: Core) -> None:
-    """Each puts what the next one waits for: no call goes deeper for that."""
+def test_many_clients_answer_each_other(core: Core) -> None:
+    """Each puts the job that the next one waits for: calls don't nest for that."""
     clients = [core.client() for _ in range(3000)]
     for number, client in enumerate(clients):
         client.ask(
@@ -231,70 +231,3 @@ def test_many_clients_that_wait_can_answer_each_other(core: Core) -> None:
     starter.ask(b"use t0\r\n" + PUT)
 
     assert clients[-1].transport.take().endswith(b"INSERTED 3001\r\n")
-
-
-KEYS = st.integers(0, 5)
-STEPS = st.lists(st.tuples(st.booleans(), st.integers(0, 9), KEYS), max_size=300)
-
-
-@given(STEPS)
-def test_a_queue_has_the_smallest_key_first(
-    steps: Iterable[tuple[bool, int, int]],
-) -> None:
-    queue: Queue[str] = Queue()
-    model: dict[str, tuple[int, int]] = {}
-    for is_added, number, key in steps:
-        item = f"item {number}"
-        if is_added:
-            queue.add(item, (key, number))
-            model[item] = (key, number)
-        else:
-            queue.discard(item)
-            model.pop(item, None)
-
-        first = min(model, key=lambda item: model[item], default=None)
-        assert queue.first() == first
-        assert queue.first_key() == (model[first][0] if first else None)
-        assert len(queue) == len(model)
-
-
-def test_a_queue_does_not_grow_by_what_was_moved() -> None:
-    queue: Queue[str] = Queue()
-    queue.add("always first", (-1, 0))
-    for key in range(10_000):
-        queue.add("moved", (key % 7, 1))
-        if key % 3 == 0:
-            queue.discard("moved")
-
-    assert len(queue._heap) < 100
-
-
-@given(st.lists(st.one_of(st.none(), st.integers(0, 9))))
-def test_a_rotation_is_a_list_whose_last_takes_the_place_of_one_that_leaves(
-    steps: Iterable[int | None],
-) -> None:
-    rotation: Rotation[int] = Rotation()
-    model: list[int] = []
-    turn = 0
-    for item in steps:
-        if item is None and model:
-            turn %= len(model)
-            assert rotation.take() == model[turn]
-            model[turn] = model[-1]
-            model.pop()
-            turn += 1
-        elif item in model:
-            rotation.discard(item)
-            model[model.index(item)] = model[-1]
-            model.pop()
-        elif item is not None:
-            rotation.append(item)
-            model.append(item)
-
-        assert list(rotation) == model
-        assert all(item in rotation for item in model)
-
-
-def test_a_rotation_that_is_empty_has_nothing_to_take() -> None:
-    with pytest.raises(IndexError):
-        Rotation[int]().take()

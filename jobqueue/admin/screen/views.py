@@ -123,7 +123,7 @@ def one_job(job: JobStats, body: bytes) -> str:
     left = {
         JobState.DELAYED: f" (ready in {formatting.duration(job.time_left)})",
         JobState.RESERVED: f" ({formatting.duration(job.time_left)} of its ttr left)",
-    }.get(JobState(job.state), "")
+    }.get(job.state, "")
     lines = {
         "job": job.id,
         "tube": job.tube,

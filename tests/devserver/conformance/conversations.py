@@ -1,4 +1,4 @@
-"""What is sent to a new beanstalkd, and all that it answers."""
+"""Bytes to send to a new beanstalkd, and all bytes that it answers."""
 
 BAD = b"BAD_FORMAT\r\n"
 UNKNOWN = b"UNKNOWN_COMMAND\r\n"
@@ -9,7 +9,7 @@ NAME = b"n" * 200
 ALL_CHARACTERS = b"azAZ09-+/;.$_()"
 ANY_BYTES = bytes(range(256)) + b"\r\nquit\r\n"
 
-# What is sent on a new connection to a new server, and all that is answered.
+# By name: the bytes sent on a new connection to a new server, and all its replies.
 CONVERSATIONS = {
     "put": (HELLO, b"INSERTED 1\r\n"),
     "put of nothing": (b"put 0 0 1 0\r\n\r\n", b"INSERTED 1\r\n"),

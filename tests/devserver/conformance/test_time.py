@@ -1,7 +1,7 @@
 """What happens by the clock, on beanstalkd and on the development server.
 
-The seconds are the shortest that the protocol knows; nothing is asserted about how much
-longer a server takes.
+The times are the shortest ones of the protocol, which counts in seconds. The tests do
+not assert how much longer a server takes.
 """
 
 import time
@@ -28,7 +28,7 @@ def put(client: RawClient, ttr: int = 100, delay: int = 0) -> None:
 RESERVED = b"RESERVED 1 0\r\n\r\n"
 
 
-def test_a_reserve_waits_for_as_long_as_it_says(client: RawClient) -> None:
+def test_reserve_waits_for_its_timeout(client: RawClient) -> None:
     def reserve() -> None:
         assert client.ask(b"reserve-with-timeout 1") == b"TIMED_OUT\r\n"
 
@@ -37,7 +37,7 @@ def test_a_reserve_waits_for_as_long_as_it_says(client: RawClient) -> None:
 
 
 @pytest.mark.parametrize("seconds", [b"-1", b"2147483648"])
-def test_a_reserve_of_negative_seconds_waits_for_ever(
+def test_negative_timeout_waits_without_limit(
     client: RawClient, other: RawClient, seconds: bytes
 ) -> None:
     client.send(b"reserve-with-timeout %b\r\n" % seconds)
@@ -49,9 +49,7 @@ def test_a_reserve_of_negative_seconds_waits_for_ever(
     assert client.reply() == RESERVED
 
 
-def test_a_delayed_job_is_ready_after_its_delay(
-    client: RawClient, other: RawClient
-) -> None:
+def test_delay_of_a_put(client: RawClient, other: RawClient) -> None:
     put(client, delay=1)
     assert other.ask(b"peek-delayed") == b"FOUND 1 0\r\n\r\n"
     assert other.ask(b"reserve-with-timeout 0") == b"TIMED_OUT\r\n"
@@ -61,7 +59,7 @@ def test_a_delayed_job_is_ready_after_its_delay(
     assert other.stats(b"stats-job 1")["state"] == "reserved"
 
 
-def test_a_released_job_is_ready_after_its_delay(client: RawClient) -> None:
+def test_delay_of_a_release(client: RawClient) -> None:
     put(client)
     client.ask(b"reserve")
     client.ask(b"release 1 0 1")
@@ -72,9 +70,7 @@ def test_a_released_job_is_ready_after_its_delay(client: RawClient) -> None:
     assert seconds_of(reserve) > 1 - EARLY
 
 
-def test_delayed_jobs_are_ready_in_the_order_of_their_deadlines(
-    client: RawClient, other: RawClient
-) -> None:
+def test_delayed_jobs_come_by_deadline(client: RawClient, other: RawClient) -> None:
     client.send(b"reserve\r\nreserve\r\n")
     eventually(lambda: other.stats()["current-waiting"], "1")
 
@@ -85,7 +81,7 @@ def test_delayed_jobs_are_ready_in_the_order_of_their_deadlines(
     assert client.reply() == RESERVED
 
 
-def test_a_paused_tube_goes_on_after_its_pause(client: RawClient) -> None:
+def test_pause_ends(client: RawClient) -> None:
     put(client)
     client.ask(b"pause-tube default 1")
 
@@ -97,7 +93,8 @@ def test_a_paused_tube_goes_on_after_its_pause(client: RawClient) -> None:
     assert (stats["pause"], stats["cmd-pause-tube"]) == ("0", "1")
 
 
-def test_a_client_that_waits_is_told_of_its_jobs_deadline(client: RawClient) -> None:
+def test_deadline_soon(client: RawClient) -> None:
+    """A reserve is answered a second before the client's own job is taken back."""
     put(client, ttr=2)
     assert client.ask(b"reserve") == RESERVED
 
@@ -110,7 +107,7 @@ def test_a_client_that_waits_is_told_of_its_jobs_deadline(client: RawClient) -> 
 
 
 @pytest.mark.parametrize("ttr", [0, 1])
-def test_the_last_second_of_a_job_is_its_margin(client: RawClient, ttr: int) -> None:
+def test_a_ttr_of_a_second_is_all_margin(client: RawClient, ttr: int) -> None:
     put(client, ttr=ttr)
     assert client.stats(b"stats-job 1")["ttr"] == "1"
 
@@ -122,7 +119,7 @@ def test_the_last_second_of_a_job_is_its_margin(client: RawClient, ttr: int) -> 
     assert client.reply() == b"DEADLINE_SOON\r\n"
 
 
-def test_a_ready_job_comes_before_the_margin(client: RawClient) -> None:
+def test_ready_job_comes_before_deadline_soon(client: RawClient) -> None:
     put(client, ttr=1)
     put(client, ttr=1)
 
@@ -132,7 +129,7 @@ def test_a_ready_job_comes_before_the_margin(client: RawClient) -> None:
     assert replies == [RESERVED, b"RESERVED 2 0\r\n\r\n", b"DEADLINE_SOON\r\n"]
 
 
-def test_the_ready_job_of_a_paused_tube_does_not(client: RawClient) -> None:
+def test_ready_job_of_a_paused_tube_does_not(client: RawClient) -> None:
     put(client, ttr=1)
     put(client, ttr=1)
     client.send(b"reserve\r\npause-tube default 100\r\nreserve\r\n")
@@ -141,12 +138,11 @@ def test_the_ready_job_of_a_paused_tube_does_not(client: RawClient) -> None:
     assert replies == [RESERVED, b"PAUSED\r\n", b"DEADLINE_SOON\r\n"]
 
 
-def test_a_job_whose_time_is_up_is_ready_again(
-    client: RawClient, other: RawClient
-) -> None:
-    """beanstalkd 1.12 does not always look by itself, but does when the holder speaks.
+def test_job_is_taken_back_after_its_ttr(client: RawClient, other: RawClient) -> None:
+    """The client that holds the job sends commands meanwhile.
 
-    Of 40 at a time, 31 took the job over where the holder was silent, and else 40.
+    beanstalkd 1.12 does not always take a job back from a silent client in time: in 31
+    of 40 attempts it did, and in 40 of 40 when the client sent commands.
     """
     put(client, ttr=1)
     client.ask(b"reserve")
@@ -168,7 +164,7 @@ def test_a_job_whose_time_is_up_is_ready_again(
     assert other.stats()["job-timeouts"] == "1"
 
 
-def test_a_touched_job_has_its_whole_time_again(client: RawClient) -> None:
+def test_touch_starts_the_ttr_again(client: RawClient) -> None:
     put(client, ttr=2)
     client.ask(b"reserve")
     assert client.ask(b"reserve") == b"DEADLINE_SOON\r\n"
@@ -180,7 +176,7 @@ def test_a_touched_job_has_its_whole_time_again(client: RawClient) -> None:
     assert seconds_of(reserve) > 1 - EARLY
 
 
-def test_a_reserved_job_has_its_whole_time_when_it_is_reserved(
+def test_ttr_starts_with_the_reserve(
     client: RawClient,
 ) -> None:
     put(client, ttr=100, delay=200)

@@ -1,7 +1,7 @@
 """Random commands from several connections, to beanstalkd and the development server.
 
-Each example has servers of its own: they start in some hundredths of a second, job ids
-begin with 1, and every count can be compared.
+Each example has servers of its own, which start in some hundredths of a second: so job
+ids start at 1, and every count can be compared.
 """
 
 import io
@@ -30,10 +30,10 @@ from tests.helpers.raw_client import RawClient, comparable, read_reply
 from tests.helpers.servers import eventually, require_beanstalkd, server_of
 
 CONNECTIONS = 6
-BUSY = 2  # of them never wait, so that others are served
+BUSY = 2  # connections that never wait, so that they can put jobs for the others
 TUBES = [b"default", b"a", b"b", b"c"]
 
-# Long enough for nothing to become due within an example, so that only order matters.
+# Long enough that nothing becomes due within an example: only the order matters.
 SECONDS = [100, 200, 1000]
 PRIORITIES = [0, 1, 1023, 1024, 2**32 - 1]
 
@@ -82,17 +82,17 @@ ODD_COMMANDS = st.one_of(
     st.just(b"put 0 -1 1 8\r\ndelete 1\r\n"),
     st.just(b"put 0 0 1 1\r\nabc"),
     st.builds(too_large_a_put),
-    # Hypothesis knows the words of the server's code.
+    # Hypothesis draws words from the server's code.
     st.binary(max_size=300).filter(lambda odd: not re.search(b"quit|reserve", odd)),
     st.text("\r\n 019", max_size=300).map(str.encode),
 )
 NUMBERS = st.integers(0, CONNECTIONS - 1)
-# Not drawn one by one: of large examples Hypothesis makes few.
+# Commands are not drawn one by one: Hypothesis draws few large examples.
 RANDOMS = st.integers(0, 2**32).map(Random)
 PIECES = st.sampled_from([None, None, 7, 1000])
-# Behind one that may wait nothing follows: when it would be executed is not defined.
-# Nor behind one that ends a pause: beanstalkd's clock is one of microseconds, so it may
-# see that end before or after the next command.
+# Nothing follows a command that may wait: when it would be executed is not defined.
+# Nothing follows the end of a pause, either: beanstalkd's clock has microseconds, so it
+# may see that end before or after the next command.
 LAST_COMMANDS = st.sampled_from(
     [
         b"",
@@ -104,15 +104,15 @@ LAST_COMMANDS = st.sampled_from(
 
 
 def random_commands(random: Random, held: list[int]) -> Iterator[bytes]:
-    """Yield some commands, of which each kind is given its chance."""
+    """Yield some commands, of every kind."""
     for _ in range(random.randint(1, 20)):
-        kinds = PUTS, RESERVE, verdicts(held), BY_ID, BY_TUBE, OTHERS
+        kinds = PUTS, RESERVE, settling_commands(held), BY_ID, BY_TUBE, OTHERS
         (kind,) = random.choices(kinds, weights=(5, 4, 4, 3, 2, 1))
         yield random.choice(kind)
 
 
-def verdicts(held: list[int]) -> list[bytes]:
-    """Return what can be said of the jobs that a connection has reserved."""
+def settling_commands(held: list[int]) -> list[bytes]:
+    """Return the commands about jobs that a connection has reserved."""
     return [
         template % job_id
         for job_id in held or [1]
@@ -126,8 +126,8 @@ def verdicts(held: list[int]) -> list[bytes]:
     ]
 
 
-class Written:
-    """A transport that keeps what is written to it."""
+class FakeTransport:
+    """Keeps what is written to it."""
 
     def __init__(self) -> None:
         self._data = b""
@@ -142,7 +142,7 @@ class Written:
     def resume_reading(self) -> None: ...
 
     def replies(self) -> Iterator[bytes]:
-        """Yield the replies since the last time."""
+        """Yield the replies since the last call."""
         file = io.BytesIO(self._data)
         self._data = b""
         while reply := read_reply(file):
@@ -152,8 +152,7 @@ class Written:
 class Connection:
     """One connection to each server, and one to a core without sockets.
 
-    What the core answers, it answers at once: so it is known how many replies to wait
-    for from the others.
+    The core answers at once, so its replies show how many to wait for from the servers.
     """
 
     def __init__(
@@ -162,7 +161,7 @@ class Connection:
         self.real = real
         self.ours = ours
         self._conversations = conversations
-        self._transport = Written()
+        self._transport = FakeTransport()
         self.conversation: Conversation = conversations.start(self._transport)
 
     def send(self, data: bytes, in_pieces_of: int | None = None) -> None:
@@ -214,7 +213,7 @@ class BothServers(RuleBasedStateMachine):
         self._connections = [self._connect() for _ in range(CONNECTIONS)]
 
     def _connect(self) -> Connection:
-        """Connect to all; the order in which a server accepts is the same."""
+        """Connect to both servers and the core, in the same order each time."""
         connection = Connection(
             RawClient(self._real.target),
             RawClient(self._ours.target),
@@ -244,7 +243,7 @@ class BothServers(RuleBasedStateMachine):
 
     @rule(numbers=st.permutations(range(BUSY, CONNECTIONS)), count=st.integers(1, 4))
     def wait(self, numbers: list[int], count: int) -> None:
-        """Have some connections wait, one after the other."""
+        """Have some connections wait for a job, one after the other."""
         for number in numbers[:count]:
             connection = self._connections[number]
             if not connection.waits:
@@ -253,7 +252,7 @@ class BothServers(RuleBasedStateMachine):
 
     @rule(tubes=st.lists(st.sampled_from(TUBES), min_size=2, max_size=6))
     def serve(self, tubes: list[bytes]) -> None:
-        """Put jobs for those who wait."""
+        """Put jobs for the connections that wait."""
         put = put_command(0, 0, 100, b"")
         commands = [b"use %b\r\n%b" % (tube, put) for tube in tubes]
         self._connections[0].send(b"".join(commands))
@@ -269,7 +268,7 @@ class BothServers(RuleBasedStateMachine):
         if not is_sudden:
             self._connections[number].compare_to_the_end()
         self._connections[number].close()
-        self._compare()  # so that its end has been seen before the next one comes
+        self._compare()  # both servers have seen the end before the next one connects
         self._connections[number] = self._connect()
 
     @invariant()
@@ -278,7 +277,7 @@ class BothServers(RuleBasedStateMachine):
             self._compare()
 
     def _compare(self) -> None:
-        """Compare the replies so far, and then what is counted."""
+        """Compare the replies so far, and then all counts."""
         self._conversations.tick()
         for connection in self._connections:
             connection.compare()
@@ -313,14 +312,14 @@ def parsed(reply: bytes) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in lines if ": " in line)
 
 
-def test_random_commands_are_answered_alike() -> None:
+def test_random_commands() -> None:
     require_beanstalkd()
     run_state_machine_as_test(
         BothServers,
         settings=settings(
             max_examples=25,
             stateful_step_count=20,
-            # Not shrinking: a reply that does not come takes long to be missed.
+            # No shrinking: waiting for a missing reply takes long.
             phases=[Phase.explicit, Phase.reuse, Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),
