@@ -1,0 +1,176 @@
+"""How a worker stops at signals: in one thread, in several, in several processes."""
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.processes import OPTIONS, SLOTS, await_slots, put, start
+from tests.helpers.servers import DEADLINE, Beanstalkd, eventually
+from tests.helpers.worker_process import (
+    WorkerProcess,
+    write_module,
+)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_idle_worker_stops(
+    app: Path, broker: Beanstalkd, shape: str, signum: signal.Signals
+) -> None:
+    with start(app, shape) as process:
+        await_slots(broker, shape)
+        process.signal(signum)
+
+        assert process.exit_code() == 0
+    assert broker.connections() == 0
+    assert process.running_pids() == []
+    assert "Traceback" not in process.log
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_busy_worker_stops(
+    app: Path, broker: Beanstalkd, shape: str, signum: signal.Signals
+) -> None:
+    """A worker finishes its jobs at a signal, and takes no others."""
+    slots = SLOTS[shape]
+    put(app, f"work.put_many([dict(seconds=1, n=n) for n in range({slots + 3})])")
+    with start(app, shape) as process:
+        eventually(lambda: process.log.count("begins"), slots)
+        process.signal(signum)
+
+        assert process.exit_code() == 0
+    assert process.log.count("ends") == slots
+    assert broker.counts("t") == {"ready": 3}
+    assert process.running_pids() == []
+
+
+def test_signal_to_the_group(app: Path, broker: Beanstalkd, shape: str) -> None:
+    """A terminal's Ctrl-C and a service manager signal the whole process group."""
+    put(app, "work.put(seconds=1)")
+    with WorkerProcess(
+        app, "--import", "tasks", *OPTIONS[shape], new_group=True
+    ) as process:
+        process.says("begins")
+        os.killpg(process.process.pid, signal.SIGINT)
+
+        assert process.exit_code() == 0
+    assert process.log.count("ends") == 1
+    assert broker.counts("t") == {}
+
+
+def test_second_signal(app: Path, broker: Beanstalkd, shape: str) -> None:
+    """A second signal ends the worker without waiting for its jobs."""
+    put(app, "work.put(seconds=600)")
+    with start(app, shape) as process:
+        process.says("begins")
+        process.signal(signal.SIGTERM)
+        process.says("Stopping, as soon as job 1 is finished")
+        process.signal(signal.SIGINT)
+
+        assert process.exit_code() == 0
+    eventually(lambda: broker.counts("t"), {"ready": 1})
+    assert process.running_pids() == []
+
+
+def test_shutdown_timeout(app: Path, broker: Beanstalkd, shape: str) -> None:
+    """A job that does not end in time is ready again."""
+    put(app, "work.put(seconds=600)")
+    with start(app, shape, "--shutdown-timeout", "0.2") as process:
+        process.says("begins")
+        process.signal(signal.SIGTERM)
+
+        assert process.exit_code() == 0
+    assert "Stopping without waiting for job 1" in process.log
+    eventually(lambda: broker.counts("t"), {"ready": 1})
+    assert process.running_pids() == []
+
+
+def test_short_ttr_while_stopping(app: Path, broker: Beanstalkd, shape: str) -> None:
+    put(app, "work.options(ttr=1).put(seconds=3)")
+    with start(app, shape) as draining:
+        draining.says("begins")
+        draining.signal(signal.SIGTERM)
+        with start(app, "1x1") as other:
+            assert draining.exit_code() == 0
+            eventually(lambda: broker.counts("t"), {})
+            assert "begins" not in other.log
+    assert draining.log.count("ends") == 1
+    assert "may run twice" not in draining.log
+
+
+def test_killed_supervisor(app: Path, broker: Beanstalkd, shape: str) -> None:
+    """Its processes finish their jobs, and end."""
+    put(app, "work.put(seconds=4)")
+    with start(app, shape) as process:
+        process.says("begins")
+        all_but_one = SLOTS[shape] - 1
+        eventually(lambda: broker.waiting("t"), all_but_one)
+        process.signal(signal.SIGKILL)
+        process.exit_code()
+
+        eventually(process.running_pids, [])
+        eventually(broker.connections, 0)
+    done = SLOTS[shape] > 1 and len(process.pids()) > 1
+    assert broker.counts("t") == ({} if done else {"ready": 1})
+
+
+@pytest.mark.parametrize("signums", [[signal.SIGTERM], [signal.SIGTERM, signal.SIGINT]])
+def test_blocked_log(
+    app: Path, broker: Beanstalkd, shape: str, signums: list[signal.Signals]
+) -> None:
+    """A worker stops even if nobody reads its log."""
+    put(app, "work.put_many([{}] * 3000)")
+    reading, writing = os.pipe()
+    command = [sys.executable, "-m", "jobqueue.worker", "--import", "tasks"]
+    with subprocess.Popen(
+        [*command, "--shutdown-timeout", "1", *OPTIONS[shape]],
+        cwd=app,
+        stderr=writing,
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        eventually(lambda: select.select([], [writing], [], 0)[1], [])  # it is full
+        for signum in signums:
+            process.send_signal(signum)
+
+        assert process.wait(DEADLINE) == 0
+        eventually(broker.connections, 0)
+    os.close(reading)
+    os.close(writing)
+
+
+def only_child(pid: int) -> int:
+    (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(child)
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare, of Linux")
+@pytest.mark.parametrize("when", ["importing", "idle", "busy"])
+def test_stops_as_pid_1(app: Path, broker: Beanstalkd, shape: str, when: str) -> None:
+    """As the first process of a container."""
+    write_module(
+        app,
+        "slow",
+        "import time\nprint('importing', flush=True)\ntime.sleep(600)",
+    )
+    if when == "busy":
+        put(app, "work.put(seconds=1)")
+    container = ["unshare", "--user", "--map-root-user", "--pid", "--fork"]
+    module = "slow" if when == "importing" else "tasks"
+    with WorkerProcess(
+        app, "--import", module, *OPTIONS[shape], wrapped_in=container
+    ) as process:
+        if when == "idle":
+            eventually(lambda: broker.waiting("t"), SLOTS[shape])
+        else:
+            process.says("importing" if when == "importing" else "begins")
+        pid = only_child(process.process.pid)
+        os.kill(pid, signal.SIGTERM)
+
+        assert process.exit_code() == 0
+    assert broker.counts("t") == {}
+    eventually(broker.connections, 0)

@@ -1,0 +1,121 @@
+"""Jobs that run for longer than their time limit, or than their ttr."""
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.processes import SLOTS, history, put, start
+from tests.helpers.servers import Beanstalkd, eventually
+from tests.helpers.worker_process import (
+    WorkerProcess,
+)
+
+STOPS_AT_ITS_LIMIT = ["spin", "asleep"]
+
+
+IS_STUCK = ["sleep", "swallow", "swallow_async", "block_the_loop", "in_c"]
+
+
+@pytest.mark.parametrize("task", STOPS_AT_ITS_LIMIT + IS_STUCK)
+@pytest.mark.parametrize("shape", ["1x1", "2x4"])
+def test_time_limit(app: Path, broker: Beanstalkd, shape: str, task: str) -> None:
+    """A job past its time limit is buried, and the worker goes on."""
+    put(app, f"{task}.put()")
+    with start(app, shape, "--tube", "limited") as process:
+        eventually(lambda: history(broker, 1), ("buried", 1))
+        put(app, "work.put(n=7)")
+        process.says("ends 7")
+        process.signal(signal.SIGTERM)
+        assert process.exit_code() == 0
+
+    if task in STOPS_AT_ITS_LIMIT:
+        buried = f"Job 1 buried after attempt 1 of 1: {task} (tube limited) after "
+        why = "TimeLimitExceeded: it ran for longer than 0.5 s"
+        assert re.search(re.escape(buried) + r"0.\d+ s: " + why, process.log)
+    else:
+        assert f"Job 1 buried: {task} (tube limited) did not stop within 5 s" in (
+            process.log
+        )
+        assert "It is here:" in process.log
+    assert broker.connections() == 0
+
+
+def test_signal_while_replacing(app: Path, broker: Beanstalkd) -> None:
+    """A signal is not lost that comes while a process replaces itself for a stuck job.
+
+    The kernel delivers it to the thread of the stuck job, as the main thread blocks it.
+    Python would only note it there, and the note would be gone with the program.
+    """
+    with (app / "tasks.py").open("a") as file:
+        file.write(
+            "def signal_and_execv(*args):\n"
+            "    os.kill(os.getpid(), signal.SIGTERM)\n"
+            "    time.sleep(60)\n"
+            "os.execv = signal_and_execv\n"
+        )
+    put(app, "in_c.put()")
+    with start(app, "1x1", "--tube", "limited") as process:
+        assert process.exit_code() == -signal.SIGTERM
+
+    assert process.log.count("Worker started") == 1
+    assert history(broker, 1) == ("buried", 1)
+
+
+def test_job_holds_the_interpreter(
+    app: Path,
+) -> None:
+    """No thread of the process can bury the job, so the supervisor kills it."""
+    put(app, "hold_the_interpreter.put()")
+    with start(app, "2x1", "--tube", "limited") as process:
+        process.says("is killed: job 1 has not ended long after its time limit")
+        process.says("was killed by SIGKILL while it ran job 1")
+        put(app, "work.put()")
+        process.says("ends")
+        process.signal(signal.SIGTERM)
+        process.signal(signal.SIGINT)
+        process.exit_code()
+        eventually(process.running_pids, [])
+
+
+def test_suspended_past_the_time_limit(app: Path, broker: Beanstalkd) -> None:
+    """As with Ctrl-Z: afterwards the process has time to interrupt the job."""
+    put(app, "work.put(seconds=600)", "work.options(delay=16).put()")
+    options = ("--processes=2", "--time-limit=2")
+    with WorkerProcess(
+        app, "--import", "tasks", "--tube", "t", *options, new_group=True
+    ) as process:
+        process.says("begins")
+        eventually(lambda: broker.waiting("t"), 1)
+        os.killpg(process.process.pid, signal.SIGSTOP)
+        eventually(lambda: broker.counts("t"), {"reserved": 2})
+        os.killpg(process.process.pid, signal.SIGCONT)
+        process.says("TimeLimitExceeded: it ran for longer than 2 s")
+        process.says("ends")
+        assert "is killed" not in process.log
+    assert history(broker, 1) == ("buried", 1)
+
+
+def test_time_limit_option(app: Path, broker: Beanstalkd) -> None:
+    """The option is for tasks that have no time limit."""
+    put(app, "work.put(seconds=600)")
+    with start(app, "1x1", "--time-limit", "0.3") as process:
+        process.says("TimeLimitExceeded: it ran for longer than 0.3 s")
+    assert history(broker, 1) == ("buried", 1)
+
+
+def test_short_ttr(app: Path, broker: Beanstalkd, shape: str) -> None:
+    """A job that runs for longer than its ttr runs once, beside an idle worker."""
+    seconds = 10 if shape == "1x1" else 3
+    put(app, f"work.options(ttr=1).put(seconds={seconds})")
+    with start(app, shape) as busy:
+        busy.says("begins")
+        with start(app, "1x1") as idle:
+            eventually(lambda: broker.waiting("t"), SLOTS[shape])
+            busy.says("ends")
+            eventually(lambda: broker.counts("t"), {})
+            assert "begins" not in idle.log
+    assert busy.log.count("begins") == 1
+    assert "may run twice" not in busy.log
