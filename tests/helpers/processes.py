@@ -32,7 +32,7 @@ def start(
 
 
 def put(app: Path, *calls: str) -> None:
-    """Put jobs from a process of its own, each by a call on a task of the application."""
+    """Put jobs from a process of its own, each by a call on one of the tasks."""
     script = "import tasks\n" + "\n".join(f"tasks.{call}" for call in calls)
     subprocess.run([sys.executable, "-c", script], cwd=app, check=True)
 
@@ -43,7 +43,7 @@ def await_slots(broker: Beanstalkd, shape: str, tube: str = "t") -> None:
 
 
 def in_shell(first: str) -> tuple[str, ...]:
-    """Return the start of a command line: a shell runs `first`, and then the command."""
+    """Return the start of a command line: a shell does `first`, then the rest."""
     return "sh", "-c", f'{first} exec "$@"', "sh"
 
 
