@@ -31,8 +31,8 @@ class GuardState:
         self._first_job_at: float | None = None  # time.monotonic()
         self.generation = object()  # changed last: it says that all this is new
 
-    def seconds(self) -> float:
-        """Return how many seconds ago the first job came; begins to count with it."""
+    def seconds_since_first_job(self) -> float:
+        """Return how many seconds ago the first job came, which the first call is."""
         now = time.monotonic()
         if self._first_job_at is None:
             self._first_job_at = now
@@ -66,15 +66,13 @@ class CrashLoopGuard:
         self._state.restart()
 
     def must_check(self, job_id: int) -> bool:
-        """Return whether the counts of the job that has just come are to be asked for.
-
-        To be called once for each job: an unchecked job is the newest one from then on.
-        """
+        """Return whether to ask for the counts of the job that has just come."""
         is_trusted = self._trusts and self._generation is self._state.generation
-        if is_trusted and job_id > self._newest:
-            self._newest = job_id
-            return False
-        return True
+        return not (is_trusted and job_id > self._newest)
+
+    def let_pass(self, job_id: int) -> None:
+        """Take note of a job that runs unchecked."""
+        self._newest = job_id
 
     def learn(self, job_id: int, stats: JobStats) -> None:
         """Take note of what the broker counts of a job."""
@@ -88,7 +86,7 @@ class CrashLoopGuard:
         timings = self._state.timings
         # The heartbeat checks a job, too, that has run for a while.
         enough = timings.wary_for if self._has_proof else timings.wary_without_proof_for
-        self._trusts = self._state.seconds() > enough
+        self._trusts = self._state.seconds_since_first_job() > enough
 
 
 class Admission:
@@ -114,8 +112,10 @@ class Admission:
         """
         may_have_crashed = self._guard.must_check(reservation.id)
         may_be_replayed = self._has_many_tubes and task.signing.is_on
-        if not (may_have_crashed or may_be_replayed):
-            return
+        if not may_have_crashed:
+            self._guard.let_pass(reservation.id)
+            if not may_be_replayed:
+                return
         stats = reservation.stats()
         if stats is None:
             raise BadJobError("it is not reserved for this worker any more")
