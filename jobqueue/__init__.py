@@ -7,7 +7,7 @@
 >>> send.put(to="ada@example.org", subject="Hello")
 1
 
-and then ``python -m jobqueue.worker --tube emails --import app.tasks``.
+A worker runs the jobs: ``python -m jobqueue.worker --tube emails --import app.tasks``.
 """
 
 import importlib
