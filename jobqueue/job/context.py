@@ -69,7 +69,7 @@ class Job:
 
 Around = Callable[[Job], Iterator[object]]
 
-running: ContextVar[Job] = ContextVar("jobqueue_running_job")
+current_job_var: ContextVar[Job] = ContextVar("jobqueue_running_job")
 
 
 def current_job() -> Job:
@@ -83,7 +83,7 @@ def current_job() -> Job:
     1
     """
     try:
-        return running.get()
+        return current_job_var.get()
     except LookupError:
         raise NoCurrentJobError(
             "there is no current job: this code was not called by a worker"

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from jobqueue.errors import BadJobError
 from jobqueue.job.body import Message, decode
-from jobqueue.job.context import Job, JobControl, running
+from jobqueue.job.context import Job, JobControl, current_job_var
 from jobqueue.task.definition import Task
 from jobqueue.worker.running.event_loop import AwaitGuard, EventLoop
 from jobqueue.worker.running.hooks import call_around
@@ -104,11 +104,11 @@ class Executor:
         :class:`~jobqueue.errors.BadJobError`.
         """
         try:
-            before = running.set(call.job)
+            before = current_job_var.set(call.job)
             try:
                 self._run_in_hooks(call, reserved)
             finally:
-                running.reset(before)
+                current_job_var.reset(before)
         except BaseException as caught:  # noqa: BLE001 - never success, whatever it is
             # No variable here may keep the error: its traceback leads back to this
             # frame, and a failed job's objects would live until the garbage collector
