@@ -133,10 +133,10 @@ def _shown(url: str) -> str:
     address, *rest = re.split(r"[?#]", url[len(scheme) :], maxsplit=1)
     if "@" in "".join(rest):
         return f"{scheme}***"
-    _, at, place = address.rpartition("@")
+    _, at, location = address.rpartition("@")
     # A port that is not a number may be a password whose host is missing.
-    place = re.sub(r"(?s)^([^\[/:]*:)(?!\d*(/|\Z)).+", r"\1***", place)
-    return f"{scheme}{'***@' if at else ''}{place}"
+    location = re.sub(r"(?s)^([^\[/:]*:)(?!\d*(/|\Z)).+", r"\1***", location)
+    return f"{scheme}{'***@' if at else ''}{location}"
 
 
 def _bad_url(url: object, problem: str) -> BrokerURLError:

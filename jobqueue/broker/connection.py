@@ -127,7 +127,7 @@ class Connection:
         unsent = memoryview(b"")
         awaited = 0
         while True:
-            if not unsent and awaited < _BATCH_JOBS:  # keep the broker busy meanwhile
+            if not unsent and awaited < _BATCH_JOBS:  # the broker must not idle
                 batch, count = next(batches, (b"", 0))
                 unsent = memoryview(batch)
                 awaited += count

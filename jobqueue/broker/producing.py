@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 import greenstalk
 
@@ -97,8 +97,8 @@ class ProducerConnection(Connection):
                 for answer in self._pipelined(commands, self._read_put):
                     bulk.answered(answer)
                 cause = bulk.source_error
-                if bulk.refused:
-                    cause = self._refusal(bulk.refused.error, tube, bulk.refused.size)
+                if bulk.refusal is not None:
+                    cause = self._refusal(bulk.refusal, tube, bulk.refused_size)
         except BrokerError as lost:
             cause = lost
         if cause is not None:  # an exception of the source may have any truth value
@@ -155,28 +155,22 @@ class ProducerConnection(Connection):
         return ServerStats.parse(self.read_chunk() or b"").max_job_size
 
 
-class Refused(NamedTuple, Generic[E]):
-    """An item that the broker did not take."""
-
-    number: int  # of the item, from 0
-    size: int  # bytes
-    error: E
-
-
 class BulkPut(Generic[E]):
     """Keeps count of one ``put_many``: items sent, answered, and refused."""
 
     def __init__(self) -> None:
         self.ids: list[int] = []
-        self.refused: Refused[E] | None = None  # the first one
+        self.refusal: E | None = None  # of the first item that the broker refused
+        self.refused_size = 0  # of that item, in bytes
         self.source_error: Exception | None = None
+        self._refused_index = 0
         self._sizes: deque[int] = deque()  # of the bodies sent, but not answered yet
 
     def sending(self, bodies: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the bodies to send, until one is refused or their iterable fails."""
         try:
             for body in bodies:
-                if self.refused:
+                if self.refusal is not None:
                     return
                 self._sizes.append(len(body))
                 yield body
@@ -189,12 +183,15 @@ class BulkPut(Generic[E]):
         if isinstance(answer, int):
             self.ids.append(answer)
             return
-        self.refused = self.refused or Refused(len(self.ids), size, answer)
+        if self.refusal is None:
+            self.refusal = answer
+            self.refused_size = size
+            self._refused_index = len(self.ids)
         self.ids.append(_NOT_PUT)
 
     def error(self, cause: Exception) -> PutManyError:
         """Return the error that says which items were put."""
-        index = self.refused.number if self.refused else len(self.ids)
+        index = len(self.ids) if self.refusal is None else self._refused_index
         put = {n: job_id for n, job_id in enumerate(self.ids) if job_id != _NOT_PUT}
         message = f"item {index} was not put ({cause}); {len(put)} others were"
         if self._sizes:

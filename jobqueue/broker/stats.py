@@ -1,8 +1,8 @@
-"""What beanstalkd counts of jobs, tubes and itself: the records, and their one parser.
+"""Records of beanstalkd's counts of jobs, tubes and itself, and their one parser.
 
 A reply to a ``stats`` command is YAML: a line of ``---``, then a ``key: value`` on each
-line. beanstalkd 1.13 puts strings in quotes, 1.12 only the version. A value is read by
-its key, not by its looks: a tube named ``007`` stays a name.
+line. beanstalkd 1.13 puts strings in quotes; 1.12 does so only with its version. The
+key says whether a value is a number or a string: a tube named ``007`` stays a name.
 """
 
 import enum
@@ -27,7 +27,7 @@ class JobState(enum.StrEnum):
 class JobStats(NamedTuple):
     """One job: the reply to ``stats-job``. Times are in seconds.
 
-    A tuple, as an operator's search makes a hundred thousand of them.
+    A tuple, as tuples are made fastest: a search makes one for each of its jobs.
     """
 
     id: int
@@ -130,7 +130,7 @@ class TubeStats:
     urgent: int  # ready jobs of a priority below 1024
     watching: int  # connections that reserve from the tube
     waiting: int  # those of them that wait for a job now
-    puts: int  # since the server started, or the tube came to be
+    puts: int  # since the server started, or the tube was created
     deletes: int
     paused: int  # seconds left
 
@@ -232,9 +232,10 @@ def parse_names(chunk: bytes) -> list[str]:
 
 
 class _Values(dict[str, bytes]):
-    """The values of a reply, by key, without their quotes.
+    """The values of a reply by their keys, unquoted.
 
-    Numbers that only inform are 0 where a version of beanstalkd has none.
+    No decision depends on a number that is read with ``number_or_0``: the number may be
+    missing in the replies of some version.
     """
 
     @classmethod

@@ -49,7 +49,7 @@ class ReplyReader:
     def readline_waiting(self, seconds: float) -> bytes:
         """Return the next line, waiting these seconds longer than the usual time-out.
 
-        Raises ``TimeoutError``, or ``BlockingIOError`` in its place, and
+        Raises ``TimeoutError``, ``BlockingIOError`` (see :meth:`set_kernel_timeout`) or
         ``ConnectionError``.
         """
         try:

@@ -1,4 +1,4 @@
-"""What beanstalkd counts, as each of its versions says it."""
+"""The statistics of beanstalkd 1.12 and 1.13, read as the same records."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from jobqueue.broker.stats import (
     parse_names,
 )
 
-# Real replies of beanstalkd 1.12, and below the lines that 1.13 writes otherwise.
+# Replies of a real beanstalkd 1.12, with other numbers.
 JOB = b"""---
 id: 2
 tube: 1.5
@@ -96,6 +96,7 @@ hostname: vm
 os: #1 SMP PREEMPT_DYNAMIC @0
 platform: x86_64
 """
+# Lines that beanstalkd 1.13 writes otherwise.
 QUOTED = {
     b"tube: 1.5": b'tube: "1.5"',
     b"name: 007": b'name: "007"',
