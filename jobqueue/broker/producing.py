@@ -23,7 +23,7 @@ from jobqueue.errors import (
 
 E = TypeVar("E", bound=Exception)
 
-# The refusals with which a put is answered by a broker that works as it should.
+# The replies with which a healthy broker refuses a put.
 _REFUSALS = (
     greenstalk.BuriedError,
     greenstalk.DrainingError,

@@ -51,9 +51,9 @@ class JobStats(NamedTuple):
 
     @property
     def lost(self) -> int:
-        """How many reservations of a job that is reserved now ended without a verdict.
+        """How many earlier reservations of a reserved job ended without a verdict.
 
-        The worker was killed, crashed, froze, or lost its connection.
+        In each, the worker was killed, crashed, froze, or lost its connection.
         """
         return self.reserves - 1 - self.releases - self.buries
 
@@ -203,7 +203,7 @@ class ServerStats:
             has_binlog=current > 0,
             binlog_files=current - oldest + 1 if current else 0,
             is_draining=values.text("draining") == "true",
-            max_job_size=values.number_or_0("max-job-size"),
+            max_job_size=values.number("max-job-size"),
             ready=values.number("current-jobs-ready"),
             delayed=values.number("current-jobs-delayed"),
             reserved=values.number("current-jobs-reserved"),
