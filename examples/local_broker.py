@@ -11,7 +11,7 @@ from jobqueue.devserver import DevServer
 @contextmanager
 def local_broker() -> Iterator[None]:
     """Make sure that there is a broker, and that $BEANSTALKD_URL names it."""
-    if os.environ.get("BEANSTALKD_URL") or port_is_open():
+    if os.environ.get("BEANSTALKD_URL") or is_port_open():
         yield
         return
     with DevServer() as server:
@@ -20,7 +20,7 @@ def local_broker() -> Iterator[None]:
         yield
 
 
-def port_is_open() -> bool:
-    """Tell whether something listens where beanstalkd does by default."""
+def is_port_open() -> bool:
+    """Return whether a server listens on beanstalkd's default port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", 11300)) == 0

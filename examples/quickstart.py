@@ -1,7 +1,7 @@
 """Tasks, puts and a worker, all in one command.
 
-Uses the beanstalkd at $BEANSTALKD_URL, else one on this machine's port 11300, else
-jobqueue's development server, for as long as it runs.
+Uses the beanstalkd at $BEANSTALKD_URL, else one on port 11300 of this machine, else
+jobqueue's development server, which then runs as long as the example.
 """
 
 import subprocess
@@ -18,7 +18,7 @@ queue = JobQueue()
 
 @queue.task("quickstart")
 def greet(name: str) -> None:
-    """Say hello, in whatever process runs this."""
+    """Say hello."""
     print(f"  Hello, {name}!")
 
 
@@ -30,7 +30,7 @@ def add(a: int, b: int = 1) -> None:
 
 
 def main() -> None:
-    """Put three jobs, and let a worker in another process run them."""
+    """Put three jobs, and have a worker in another process run them."""
     with local_broker(), queue:
         print(f"put job {greet.put(name='Ada')}: greet(name='Ada')")
         print(f"put job {add.put(a=1, b=2)}: add(a=1, b=2)")

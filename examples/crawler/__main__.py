@@ -1,4 +1,4 @@
-"""Serve the site, put the first job, run a worker until nothing is left to do."""
+"""Serve the site, put the first job, and run a worker until no job is left."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from jobqueue import BrokerError
 
 
 def main() -> None:
-    """Crawl the example's own site, and say which pages were found."""
+    """Crawl the example's own site, and print the pages that were found."""
     with (
         local_broker(),
         served() as site,

@@ -1,4 +1,4 @@
-"""A small web site to crawl, served by this very process."""
+"""A small web site to crawl, served by the example itself."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ SITE = {
 
 
 class Page(BaseHTTPRequestHandler):
-    """Answers with a page that is nothing but links."""
+    """Answers with a page that has links only."""
 
     def do_GET(self) -> None:
         """Send the page, or 404."""
@@ -29,12 +29,12 @@ class Page(BaseHTTPRequestHandler):
             self.wfile.write(f'<p><a href="{href}">{href}</a>\n'.encode())
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: the crawler's output is the example's."""
+        """Log nothing: requests would drown the output of the example."""
 
 
 @contextmanager
 def served() -> Iterator[str]:
-    """Serve the site on a free port, and return its URL."""
+    """Serve the site on a free port, and yield its URL."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()

@@ -1,10 +1,10 @@
-"""Fetch a page, parse it, fetch what it links to.
+"""Fetch a page, parse it, and fetch the pages that it links to.
 
-A job may run twice, so both tasks can: a page that is there is not fetched again, and
-only links to pages that are not there yet are put.
+A job may run twice, and both tasks allow for that: a saved page is not fetched again,
+and a fetch is put only for pages that are not saved yet.
 
-A job's body holds 64 KiB at most, and a page may be longer. So the page goes into a
-file, and what travels from one task to the other is its URL.
+A job's body holds 64 KiB at most, and a page may be longer. So the page is saved to a
+file, and the jobs hold its URL.
 """
 
 import os
@@ -23,27 +23,27 @@ PAGES = Path(os.environ.get("CRAWLER_PAGES", "pages"))
 
 @queue.task("fetch")
 def fetch(url: str) -> None:
-    """Save a page to its file, and have it parsed."""
+    """Save a page to its file, and put the job that parses it."""
     if urlsplit(url).scheme not in {"http", "https"}:
-        raise Bury(f"{url} is not on the web")  # anybody can put a job by hand
+        raise Bury(f"{url} is not on the web")  # a job can be put by hand, with any URL
     page = page_of(url)
     if not page.exists():
         try:
             with urlopen(url, timeout=10) as response:  # noqa: S310 - checked above
                 html = response.read()
         except HTTPError as error:
-            if error.code == 404:  # noqa: PLR2004 - a dead link is no failure of ours
+            if error.code == 404:  # noqa: PLR2004 - a dead link is not an error of the crawler
                 return
             raise
         partial = page.with_suffix(f".{os.getpid()}")
         partial.write_bytes(html)
-        partial.replace(page)  # whole or not at all
+        partial.replace(page)  # never half a page
     parse.put(url=url)
 
 
 @queue.task("parse")
 def parse(url: str) -> None:
-    """Put a fetch for every page of the same site that this one links to."""
+    """Put a job that fetches each page of the same site that this page links to."""
     links = Links()
     links.feed(page_of(url).read_text())
     for href in links.found:
@@ -54,12 +54,12 @@ def parse(url: str) -> None:
 
 
 def page_of(url: str) -> Path:
-    """Return the file that a page is saved in."""
+    """Return the file for a page."""
     return PAGES / (quote(url, safe="") + ".html")
 
 
 class Links(HTMLParser):
-    """Collects where a page's links go."""
+    """Collects the targets of a page's links."""
 
     def __init__(self) -> None:
         super().__init__()

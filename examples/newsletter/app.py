@@ -1,6 +1,6 @@
-"""Subscribers, in SQLite, and the mails that they get.
+"""Subscribers in SQLite, and the mails that are sent to them.
 
-A mail is a file in a folder, where a mail server would pick it up.
+A mail is written to a file in a folder, where a mail server would pick it up.
 """
 
 import os
@@ -16,16 +16,16 @@ queue = JobQueue(retries=3)
 
 
 def subscribe(address: str) -> None:
-    """Store a subscriber, and have a welcome sent."""
+    """Store a subscriber, and put the job that sends a welcome."""
     with database() as db:
         db.execute("INSERT OR IGNORE INTO subscribers VALUES (?)", (address,))
-    # After the commit: a worker may be quicker than the end of the transaction.
+    # After the commit: a worker might run the job before the transaction ends.
     send_mail.put(address=address, subject="Welcome", text="Good to have you here.")
 
 
 @queue.task("newsletter")
 def send_issue(subject: str, text: str) -> None:
-    """Send an issue to everybody: a job each, as one bad address must not stop it."""
+    """Put a job for each subscriber: a bad address must not stop the others."""
     with database() as db:
         addresses = [address for (address,) in db.execute("SELECT * FROM subscribers")]
     send_mail.put_many(
@@ -37,7 +37,7 @@ def send_issue(subject: str, text: str) -> None:
 def send_mail(address: str, subject: str, text: str) -> None:
     """Send one mail. A job may run twice: the second writes the same file again."""
     if "@" not in address:
-        raise Bury(f"{address} is not an address")  # it won't be one the next time
+        raise Bury(f"{address} is not an address")  # trying again would not help
     mail = EmailMessage()
     mail["To"] = address
     mail["Subject"] = subject
@@ -56,5 +56,5 @@ def database() -> Iterator[sqlite3.Connection]:
 
 
 def home() -> Path:
-    """Return the folder that everything is kept in."""
+    """Return the folder of the database and of the mails."""
     return Path(os.environ.get("NEWSLETTER_HOME", "."))

@@ -1,4 +1,4 @@
-"""How tasks are tested: ``cd examples && python -m pytest newsletter``.
+"""Tests of tasks: ``cd examples && python -m pytest newsletter``.
 
 The fixtures ``run_jobs`` and ``eager`` come with jobqueue.
 """
@@ -15,23 +15,23 @@ from .app import send_issue, send_mail, subscribe
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give each test an empty folder to keep everything in."""
+    """Give each test an empty folder."""
     monkeypatch.setenv("NEWSLETTER_HOME", str(tmp_path))
     return tmp_path
 
 
 def sent(home: Path) -> list[str]:
-    """Return the names of the mails."""
+    """Return the names of the mails that were sent."""
     return sorted(path.stem for path in home.glob("outbox/*.eml"))
 
 
-def test_a_plain_call_needs_no_queue(home: Path) -> None:
+def test_plain_call(home: Path) -> None:
     send_mail("ada@example.org", "Hello", "How are you?")
 
     assert sent(home) == ["ada@example.org Hello"]
 
 
-def test_who_subscribes_is_welcomed(home: Path, run_jobs: RunJobs) -> None:
+def test_welcome(home: Path, run_jobs: RunJobs) -> None:
     subscribe("ada@example.org")
     assert sent(home) == []  # the visitor does not wait for the mail
 
@@ -39,7 +39,7 @@ def test_who_subscribes_is_welcomed(home: Path, run_jobs: RunJobs) -> None:
     assert sent(home) == ["ada@example.org Welcome"]
 
 
-def test_an_issue_goes_to_everybody(home: Path, run_jobs: RunJobs) -> None:
+def test_issue_to_all_subscribers(home: Path, run_jobs: RunJobs) -> None:
     subscribe("ada@example.org")
     subscribe("alan@example.org")
     send_issue.put(subject="May", text="What a month.")
@@ -50,7 +50,7 @@ def test_an_issue_goes_to_everybody(home: Path, run_jobs: RunJobs) -> None:
     assert {"ada@example.org May", "alan@example.org May"} < set(sent(home))
 
 
-def test_a_bad_address_is_buried(run_jobs: RunJobs) -> None:
+def test_bad_address_is_buried(run_jobs: RunJobs) -> None:
     subscribe("nobody")
 
     with pytest.raises(Bury, match="nobody is not an address"):
@@ -58,7 +58,7 @@ def test_a_bad_address_is_buried(run_jobs: RunJobs) -> None:
 
 
 @pytest.mark.usefixtures("eager")
-def test_eagerly_no_broker_is_needed(home: Path) -> None:
+def test_eager_needs_no_broker(home: Path) -> None:
     subscribe("ada@example.org")
 
     assert sent(home) == ["ada@example.org Welcome"]

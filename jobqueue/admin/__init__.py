@@ -1,1 +1,1 @@
-"""The operator's commands: what is waiting, what failed, and how to get it going."""
+"""The command ``jobqueue``: show the jobs that wait or failed, and change them."""

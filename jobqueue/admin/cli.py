@@ -69,7 +69,7 @@ def _run(session: Session) -> int:
 
 
 def _drop_output() -> None:
-    """Send what is still buffered nowhere: Python would try to write it at exit."""
+    """Discard the buffered output: Python would try to write it again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -14,7 +14,11 @@ from jobqueue.devserver.statistics import VERSION
 PROGRAM = "jobqueue-devserver"
 _LARGEST_JOB = 2**30  # bytes: the most that beanstalkd's -z allows
 
-EXAMPLE = """\
+DESCRIPTION = """\
+An in-memory server that speaks beanstalkd's protocol, for development.
+All jobs are gone when it stops.
+"""
+EPILOG = """\
 examples:
   python -m jobqueue.devserver
   python -m jobqueue.devserver --listen 127.0.0.1:0    (any free port)
@@ -75,9 +79,11 @@ def _handling(name: str, act: Callable[[], None]) -> Iterator[None]:
     import asyncio  # noqa: PLC0415 - as above
 
     loop = asyncio.get_running_loop()
-    before = signal.signal(signum, lambda *_: loop.call_soon_threadsafe(act))
-    yield
-    signal.signal(signum, before)
+    original = signal.signal(signum, lambda *_: loop.call_soon_threadsafe(act))
+    try:
+        yield
+    finally:
+        signal.signal(signum, original)
 
 
 def _greet(url: str) -> None:
@@ -92,9 +98,8 @@ def _say(line: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         PROGRAM,
-        description="An in-memory server that speaks beanstalkd's protocol, for "
-        "development. All jobs are gone when it stops.",
-        epilog=EXAMPLE,
+        description=DESCRIPTION,
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(

@@ -9,8 +9,8 @@ from jobqueue.devserver.broker import Broker
 from jobqueue.devserver.commands import BodyFollows, Commands
 from jobqueue.devserver.records import NoJob, StoredJob
 
-_MAX_LINE = 224  # bytes with the line's end: the size of beanstalkd's buffer
-_WRITE_SIZE = 2**16  # bytes of replies that are worth a write
+_MAX_LINE = 224  # bytes, with the line's end: the size of beanstalkd's buffer
+_WRITE_SIZE = 2**16  # bytes of replies that are sent without waiting for more
 _MAX_BACKLOG = 2**20  # bytes of commands that wait for the reply to one before
 
 
@@ -33,9 +33,9 @@ class Transport(Protocol):
 class Conversation:
     """The conversation of one connection with the broker.
 
-    A command of another connection can bring the reply to this one's reserve. This
-    conversation is then added to ``answered``, whose owner calls :meth:`proceed`: it
-    isn't called from within the other one, as calls could go deeper without end.
+    A reserve that waits is answered during a command of another connection, such as a
+    put. The conversation that waited is then added to ``answered``, whose owner calls
+    :meth:`proceed` later: calls within calls could nest without a limit.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class Conversation:
     def _read_long_line(self) -> bool:
         """Skip the rest of a line that is too long, a buffer at a time.
 
-        As on beanstalkd, a line's end that is spread over two buffers is overlooked.
+        As beanstalkd does, it overlooks a line's end that is spread over two buffers.
         """
         if self._next_line() is None:
             return self._skip_buffer(then=self._read_long_line)
@@ -158,8 +158,8 @@ class Conversation:
     def _next_line(self) -> bytes | None:
         """Take the next line, without its end; None if no whole line is in the buffer.
 
-        As on beanstalkd, only the first carriage return is looked at: if it does not
-        end a line, later ones in the buffer don't, either.
+        As beanstalkd does, it looks at the first carriage return of the buffer only: if
+        no line feed follows that one, later line ends in the buffer are overlooked.
         """
         at = self._at
         end = self._data.find(b"\r", at, at + _MAX_LINE - 1)

@@ -98,7 +98,7 @@ def _listen_on_unix(path: Path) -> socket.socket:
     if not hasattr(socket, "AF_UNIX"):
         raise OSError("there are no Unix sockets on this system")
     with suppress(FileNotFoundError):
-        if stat.S_ISSOCK(path.stat().st_mode) and not _answers(path):
+        if stat.S_ISSOCK(path.stat().st_mode) and not _has_listener(path):
             path.unlink()  # left behind by a server that was killed
     sock = socket.socket(socket.AF_UNIX)
     try:
@@ -110,6 +110,6 @@ def _listen_on_unix(path: Path) -> socket.socket:
     return sock
 
 
-def _answers(path: Path) -> bool:
+def _has_listener(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(str(path)) == 0

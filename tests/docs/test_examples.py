@@ -40,7 +40,7 @@ def test_quickstart_without_broker() -> None:
     # As if nothing listened on port 11300: what may listen there is not the test's.
     script = (
         "import local_broker, quickstart;"
-        "local_broker.port_is_open = lambda: False;"
+        "local_broker.is_port_open = lambda: False;"
         "quickstart.main()"
     )
     done = run("-c", script)

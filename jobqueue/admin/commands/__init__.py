@@ -1,1 +1,1 @@
-"""What each command of the operator does."""
+"""The commands, a function for each."""

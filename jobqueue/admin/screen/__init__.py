@@ -1,1 +1,1 @@
-"""What the operator's commands print, and how."""
+"""Output: tables, progress and colours, on a terminal or in a pipe."""

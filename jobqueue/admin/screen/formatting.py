@@ -1,4 +1,4 @@
-"""Numbers, times and jobs in few characters."""
+"""Numbers, times and jobs as short texts."""
 
 import functools
 import json
@@ -8,7 +8,7 @@ from jobqueue.errors import BadJobError
 from jobqueue.job.body import Message, decode
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
-_ROUND = 100  # rates from here on have no decimals
+_MIN_WHOLE_RATE = 100  # rates from here on are shown without decimals
 _JSON = json.JSONEncoder(ensure_ascii=False)
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -55,7 +55,7 @@ def rate(per_second: float | None) -> str:
     """Return a rate, with one decimal if it is below 100; a dash if it is None."""
     if per_second is None:
         return "-"
-    return f"{per_second:,.{1 if 0 < per_second < _ROUND else 0}f}"
+    return f"{per_second:,.{1 if 0 < per_second < _MIN_WHOLE_RATE else 0}f}"
 
 
 def sparkline(values: Sequence[float], width: int) -> str:

@@ -20,7 +20,7 @@ def waiting() -> Iterator[Wait]:
     Without a terminal the function just sleeps.
     """
     if sys.platform == "win32" or not sys.stdin.isatty():
-        yield _sleep
+        yield sleep
         return
     import termios  # noqa: PLC0415 - Windows has none
 
@@ -35,7 +35,8 @@ def waiting() -> Iterator[Wait]:
         termios.tcsetattr(terminal, termios.TCSAFLUSH, original)
 
 
-def _sleep(seconds: float) -> bool:
+def sleep(seconds: float) -> bool:
+    """Wait without a keyboard, and return that no key ended the wait."""
     time.sleep(seconds)
     return False
 
@@ -45,8 +46,7 @@ def _wait_for_key(terminal: int, seconds: float) -> bool:
     while (left := deadline - time.monotonic()) > 0:
         if select.select([terminal], [], [], left)[0]:
             typed = os.read(terminal, 1024)
-            if (
-                not typed or typed.lower() in _QUIT_KEYS
-            ):  # nothing: the terminal is gone
+            is_terminal_gone = not typed
+            if is_terminal_gone or typed.lower() in _QUIT_KEYS:
                 return True
     return False

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from jobqueue.admin.screen.console import Console, find_rich
 from jobqueue.admin.screen.table import Cell, Table
 from jobqueue.admin.top import view
-from jobqueue.admin.top.keyboard import waiting
+from jobqueue.admin.top.keyboard import sleep, waiting
 from jobqueue.admin.top.rates import RateHistory, Sample
 from jobqueue.broker.address import Address
 from jobqueue.broker.operating import OperatorConnection
@@ -49,17 +49,12 @@ def run(address: Address, console: Console, interval: float) -> None:
     with ExitStack() as stack:
         stack.callback(sampler.close)
         if rich is None:
-            _run(sampler, first, LineOutput(console), lambda: _sleep(interval))
+            _run(sampler, first, LineOutput(console), lambda: sleep(interval))
             return
         wait = stack.enter_context(waiting())
         draw = stack.enter_context(rich.screen())
         title = f"jobqueue top   {address}   every {interval:g} s, q quits"
         _run(sampler, first, LiveScreen(draw, title), lambda: wait(interval))
-
-
-def _sleep(seconds: float) -> bool:
-    time.sleep(seconds)
-    return False  # no key ends this wait
 
 
 def _run(
