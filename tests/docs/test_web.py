@@ -1,0 +1,118 @@
+"""The README's recipes for FastAPI and gunicorn, run as they are printed."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.helpers.readme import blocks
+from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
+from tests.helpers.shop import Shop, take
+
+
+@pytest.fixture
+def api(shop: Shop) -> ModuleType:
+    return shop.module("api")
+
+
+def test_fastapi_request(api: ModuleType, broker: Beanstalkd) -> None:
+    with TestClient(api.app) as client:
+        answers = [client.post(f"/orders/{order}/receipt") for order in (7, 8)]
+
+    assert [answer.status_code for answer in answers] == [202, 202]
+    ids = [answer.json()["job_id"] for answer in answers]
+    assert take(broker) == dict(zip(ids, (7, 8), strict=True))
+
+
+def test_fastapi_wrong_request(api: ModuleType, broker: Beanstalkd) -> None:
+    with TestClient(api.app) as client:
+        answer = client.post("/orders/seven/receipt")
+
+    assert answer.status_code == 422
+    assert take(broker) == {}
+
+
+def test_fastapi_shutdown(api: ModuleType, broker: Beanstalkd) -> None:
+    for _ in range(2):
+        with TestClient(api.app) as client:
+            client.post("/orders/7/receipt")
+            assert broker.connections() == 1
+        eventually(broker.connections, 0)
+
+
+WORKERS = 4  # as the README has it
+
+
+@contextmanager
+def gunicorn(shop: Shop, listen: Path) -> Iterator[httpx.Client]:
+    """Serve the recipe through gunicorn as the README does, on a Unix socket."""
+    ((_, command),) = [block for block in blocks("Recipes") if block[0] == "sh"]
+    program, *arguments = command.split()
+    log = shop.folder / "gunicorn.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", program, "--bind", f"unix:{listen}", *arguments],
+            cwd=shop.folder,
+            # Newer versions have a socket for commands there.
+            env=os.environ | {"XDG_RUNTIME_DIR": str(listen.parent)},
+            stdout=file,
+            stderr=file,
+        )
+
+    def listening() -> bool:
+        assert process.poll() is None, log.read_text()
+        return "Listening at" in log.read_text()
+
+    try:
+        eventually_true(listening)
+        transport = httpx.HTTPTransport(uds=str(listen))
+        with httpx.Client(transport=transport, base_url="http://shop") as client:
+            yield client
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE) == 0, log.read_text()
+    finally:
+        if process.poll() is None:
+            process.terminate()  # which takes the workers along
+            process.wait(DEADLINE)
+
+
+def test_gunicorn(shop: Shop, broker: Beanstalkd, socket_folder: Path) -> None:
+    """No job is lost or put twice when gunicorn forks after a put."""
+    orders: dict[int, int] = {}
+    numbers = itertools.count(1)
+
+    def work() -> int:
+        """Send requests, many at once; return the number of connections after."""
+        some = list(itertools.islice(numbers, 100))
+        for order, answer in zip(some, threads.map(request, some), strict=True):
+            assert answer.status_code == 202
+            job_id = int(answer.text)
+            assert job_id not in orders
+            orders[job_id] = order
+        return broker.connections()
+
+    with (
+        gunicorn(shop, socket_folder / "g.sock") as client,
+        ThreadPoolExecutor(8) as threads,
+    ):
+
+        def request(order: int) -> httpx.Response:
+            return client.get(f"/{order}", timeout=DEADLINE)
+
+        # The master's own connection is not used any more, and each worker has one.
+        eventually(work, 1 + WORKERS)
+
+    eventually(broker.connections, 0)
+    jobs = take(broker)
+    (first,) = jobs.keys() - orders.keys()
+    assert jobs == {first: 0} | orders

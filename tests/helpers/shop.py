@@ -1,0 +1,43 @@
+"""The package `shop` of the README's recipes, and the jobs that it puts."""
+
+import importlib
+import json
+from pathlib import Path
+from types import ModuleType
+
+import greenstalk
+
+from tests.helpers.readme import blocks, write_printed
+from tests.helpers.servers import Beanstalkd
+
+
+class Shop:
+    """The package `shop` that the recipes make up, in a folder of a test's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for language, block in blocks("Recipes"):
+            if language == "python":
+                write_printed(block, folder)
+
+    def module(self, name: str) -> ModuleType:
+        return importlib.import_module(f"shop.{name}")
+
+
+def count(broker: Beanstalkd) -> int:
+    return broker.counts("receipts").get("ready", 0)
+
+
+def take(broker: Beanstalkd) -> dict[int, int]:
+    """Take all jobs from the broker; return the orders that they are for, by id."""
+    orders: dict[int, int] = {}
+    with broker.client("receipts") as client:
+        while True:
+            try:
+                job = client.reserve(timeout=0)
+            except greenstalk.TimedOutError:
+                return orders
+            body = json.loads(job.body)
+            assert body["func_name"] == "send_receipt"
+            orders[job.id] = body["kwargs"]["order_id"]
+            client.delete(job)
