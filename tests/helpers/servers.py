@@ -132,6 +132,11 @@ class Beanstalkd:
         """Return a client that shares no code with jobqueue."""
         return greenstalk.Client(self.target, encoding=None, use=tube, watch=tube)
 
+    def put(self, body: bytes, tube: str = "t", priority: int = 77) -> int:
+        """Put a job of any bytes, and return its id."""
+        with self.client(tube) as client:
+            return client.put(body, priority=priority)
+
     def counts(self, tube: str) -> dict[str, int]:
         """Return how many jobs of a tube are in each state, leaving out zeros."""
         with self.client() as client:
