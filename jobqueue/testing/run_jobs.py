@@ -86,7 +86,7 @@ def run_jobs(
             admission=Admission(GuardState(timings), has_many_tubes=len(watched) > 1),
             outage=_NoOutage(address, reporter),
             reporter=reporter,
-            slot_status=StatusBoard(1).cells[0],
+            slot_status=StatusBoard(1).slot_statuses[0],
             on_job_begin=lambda: None,
             on_job_ran=lambda: None,
             burst=True,

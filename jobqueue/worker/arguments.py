@@ -144,9 +144,13 @@ def _add_log_and_metrics(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_what_a_supervisor_passes(parser: argparse.ArgumentParser) -> None:
-    """Add what only a supervisor passes, to a process that it can't fork."""
-    parser.add_argument("--tally", help=argparse.SUPPRESS)
-    parser.add_argument("--supervised", metavar="BOARD", help=argparse.SUPPRESS)
+    """Add what only a supervisor passes, to a process that it can't fork.
+
+    They are handles of shared memory, and the descriptor of a pipe.
+    """
+    parser.add_argument("--supervised", help=argparse.SUPPRESS)
+    parser.add_argument("--counters", help=argparse.SUPPRESS)
+    parser.add_argument("--parent-pipe", type=int, help=argparse.SUPPRESS)
 
 
 def _port(text: str) -> int:

@@ -57,7 +57,13 @@ class Timings:
     starting_poll: float = 0.05
     """Between two looks at the processes until the first of them works."""
     poll: float = 0.5
-    """Between two looks at the processes after that."""
+    """Between two looks at processes of which one runs jobs, leaves or is missing."""
+    idle_poll: float = 4.0
+    """Between two looks at idle processes: so each look costs next to no CPU.
+
+    Plus ``margin``, it is ``time_limit_grace`` at most. A job that hangs gets twice the
+    grace, so a process that was suspended unnoticed still has its own to act.
+    """
     margin: float = 1.0
     """For a process to do by itself what it was told, before the supervisor acts."""
     steady_after: float = 60.0
@@ -66,11 +72,6 @@ class Timings:
     """Before the third process in a row that dies young; then it doubles."""
     longest_restart_pause: float = 30.0
     """The most that the pause before a new process grows to."""
-
-    @property
-    def suspended_after(self) -> float:
-        """A gap between two looks that says that the supervisor could not run."""
-        return self.poll + self.margin
 
 
 @dataclass(frozen=True, slots=True)

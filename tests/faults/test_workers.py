@@ -100,13 +100,13 @@ work.put(n=2)
 def test_frozen_past_the_ttr(app: Path, broker: Beanstalkd) -> None:
     """A worker that was frozen for longer takes no job from another."""
     put(app, "freezes.put()")
-    with WorkerProcess(app, "--import=tasks") as frozen:
+    with WorkerProcess(app, "--import=tasks", new_group=True) as frozen:
         frozen.says("begins")
-        frozen.signal(signal.SIGSTOP)
+        frozen.signal_group(signal.SIGSTOP)
         with WorkerProcess(app, "--import=tasks") as other:
             eventually(lambda: broker.waiting("t"), 1)
             eventually_true(lambda: has_left_time(broker) <= 0)
-            frozen.signal(signal.SIGCONT)
+            frozen.signal_group(signal.SIGCONT)
             put(app, "work.put(n=1)")
             eventually(lambda: broker.counts("t"), {})
             eventually(lambda: broker.waiting("t"), 2)
@@ -132,9 +132,11 @@ def test_child_with_the_socket(app: Path, broker: Beanstalkd, how: str) -> None:
     put(app, f"forks.put(how={how!r})")
     with WorkerProcess(app, "--import=tasks", new_group=True) as worker:
         worker.says("forked")
+        (working,) = worker.children()
         (child,) = map(int, re.findall(r"forked (\d+)", worker.log))
         worker.process.kill()
         worker.process.wait()
+        kill(working)
         if how == "fork":
             assert broker.counts("t") == {"reserved": 1}
             kill(child)

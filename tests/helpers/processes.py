@@ -51,9 +51,3 @@ def history(broker: Beanstalkd, job_id: int) -> tuple[str, int]:
     """Return the state of a job, and how often it was reserved."""
     stats = broker.stats_job(job_id)
     return stats["state"], stats["reserves"]
-
-
-def children_of(process: WorkerProcess) -> list[int]:
-    pid = process.process.pid
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(child) for child in children.split()]

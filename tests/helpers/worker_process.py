@@ -15,6 +15,8 @@ from typing import Self
 from tests.helpers.paths import ROOT
 from tests.helpers.servers import DEADLINE, eventually_true
 
+PROC = Path("/proc")
+
 
 class WorkerProcess:
     """`python -m jobqueue.worker`, with its log in a file."""
@@ -27,6 +29,7 @@ class WorkerProcess:
         new_group: bool = False,
         **env: str,
     ) -> None:
+        self._folder = folder
         self._log = folder / f"worker-{time.monotonic_ns()}.log"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -63,10 +66,35 @@ class WorkerProcess:
         return [int(pid) for pid in found] or [self.process.pid]
 
     def running_pids(self) -> list[int]:
-        """Return those of its processes that run."""
-        return [pid for pid in self.pids() if is_running(pid)]
+        """Return the processes that run, even those whose supervisor has ended."""
+        if not PROC.exists():  # not Linux
+            return [pid for pid in self.pids() if is_running(pid)]
+        found = [int(path.name) for path in PROC.iterdir() if path.name.isdecimal()]
+        return [pid for pid in found if is_running(pid) and self._is_own(pid)]
+
+    def children(self) -> list[int]:
+        """Return the processes that the supervisor has, on Linux."""
+        pid = self.process.pid
+        with suppress(OSError):
+            return [
+                int(child)
+                for child in (PROC / f"{pid}/task/{pid}/children").read_text().split()
+            ]
+        return []
+
+    def _is_own(self, pid: int) -> bool:
+        with suppress(OSError):
+            command = (PROC / str(pid) / "cmdline").read_bytes()
+            folder = (PROC / str(pid) / "cwd").readlink()
+            return b"jobqueue.worker" in command and folder == self._folder.resolve()
+        return False
+
+    def signal_group(self, signum: signal.Signals) -> None:
+        """Send a signal to all processes, if they have a group of their own."""
+        os.killpg(self.process.pid, signum)
 
     def signal(self, signum: signal.Signals) -> None:
+        """Send a signal to the supervisor."""
         self.process.send_signal(signum)
 
     def exit_code(self, within: float = DEADLINE) -> int:
@@ -77,8 +105,12 @@ class WorkerProcess:
 
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
+            children = self.children()
             self.process.kill()
             self.process.wait()
+            for pid in children:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def write_module(folder: Path, name: str, source: str) -> None:

@@ -1,10 +1,10 @@
-"""A child process that works for a supervisor: forked from it, or started afresh.
+"""A child process of a supervisor, forked or spawned, and the pipe between the two.
 
-What has forked shares the memory of all that was imported, so that ten processes take
-half of what they would otherwise, and begin at once. But a fork copies only the thread
-that forks, and is safe only where that is the only one. It is on Linux, as a supervisor
-imports nothing of the application's; on macOS system libraries have threads of their
-own, and Windows knows no fork.
+A forked child shares the memory of all that the supervisor has imported, so that ten
+processes take half of what they would otherwise, and begin at once. But a fork copies
+only the thread that forks, and is safe only if there is no other. That is so on Linux,
+as a supervisor imports nothing of the application's. On macOS system libraries have
+threads of their own, and Windows has no fork: there a child is spawned.
 """
 
 import gc
@@ -12,36 +12,84 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol, Self
 
 from jobqueue.worker.exits import flush_output
 from jobqueue.worker.processes.shared_memory import SharedMemory
-from jobqueue.worker.processes.signals import block_signals
+from jobqueue.worker.processes.signals import block_signals, unblock_signals
+from jobqueue.worker.processes.status_board import size_of_status_board
+from jobqueue.worker.reporting.counters import SIZE, Memory
 
-STDIN = 0  # the file descriptor
+PARENT_IS_GONE = "the supervisor is gone"  # a reason to stop
+
+_STDIN = 0  # the file descriptor
 _TRIES = 50
 _BETWEEN_TRIES = 0.001  # seconds
 
 
-class Forked(BaseException):
-    """Raised in a child that was forked, to get back to where its work begins.
+@dataclass(frozen=True, slots=True)
+class ParentLink:
+    """All that a child shares with its supervisor: memory, and a pipe's reading end."""
 
-    It leaves no way to go on as a supervisor: not an Exception, so that nothing on the
-    way takes it for an error.
+    status: Memory
+    counters: Memory | None
+    pipe: int  # a file descriptor
+
+    @classmethod
+    def of_spawned(
+        cls, status: str, counters: str | None, pipe: int | None, slots: int
+    ) -> Self:
+        """Open what the handles of a spawned child's command line name.
+
+        Without ``pipe``, it is the standard input, which the child gives up for it.
+        """
+        return cls(
+            status=SharedMemory.open(status, size_of_status_board(slots)),
+            counters=None if counters is None else SharedMemory.open(counters, SIZE),
+            pipe=_take_stdin() if pipe is None else pipe,
+        )
+
+
+class ParentWatch:
+    """Watches for the supervisor to say stop, or to be gone.
+
+    Calls ``on_stop``, from a thread, with the reason: it is what the supervisor wrote
+    into the pipe before it closed its end. A supervisor that died has written nothing.
     """
 
-    def __init__(self, board: SharedMemory, tally: SharedMemory | None) -> None:
+    def __init__(self, pipe: int, on_stop: Callable[[str], object]) -> None:
+        self.on_stop = on_stop
+        self._pipe = pipe
+        threading.Thread(
+            target=self._watch, name="jobqueue-parent-watch", daemon=True
+        ).start()
+
+    def _watch(self) -> None:
+        read = b""
+        while more := os.read(self._pipe, 2**10):
+            read += more
+        self.on_stop(read.decode() or PARENT_IS_GONE)
+
+
+class Forked(BaseException):
+    """Raised in a forked child, to unwind to where its work begins.
+
+    Not an Exception, so that no handler on the way takes it for an error.
+    """
+
+    def __init__(self, link: ParentLink) -> None:
         super().__init__()
-        self.board = board
-        self.tally = tally
+        self.link = link
 
 
 class Child(Protocol):
-    """A process that holds the reading end of a pipe as its standard input.
+    """A child process, as its supervisor sees it.
 
-    When that is at its end, the process stops as at a signal: so none outlives the
-    supervisor, however that ended.
+    It watches the pipe of which the supervisor has the writing end, and stops when that
+    is closed. So it never outlives the supervisor, however that ended.
     """
 
     pid: int
@@ -50,26 +98,50 @@ class Child(Protocol):
         """Return the exit status, negative for a signal; None while it runs."""
         ...
 
-    def let_go(self) -> None:
-        """Close this process's end of the pipe."""
+    def close_pipe(self, reason: str = "") -> None:
+        """Close the supervisor's end of the pipe, with a reason for the child."""
         ...
 
     def send_signal(self, signum: int, /) -> None:
-        """Send a signal, if it still runs."""
+        """Send a signal, if the child still runs."""
         ...
 
 
 def start(
-    command: Sequence[str], board: SharedMemory, tally: SharedMemory | None
+    command: Sequence[str], status: SharedMemory, counters: SharedMemory | None
 ) -> Child:
     """Start a child that works with this memory: by a fork if that is safe.
 
-    Raises ``OSError``; and in a child that was forked :class:`Forked`.
+    Raises ``OSError``; and :class:`Forked` in a forked child.
     """
-    flush_output()  # else what is left to be written would be copied, too
-    if sys.platform == "linux" and _has_one_thread():
-        return _fork(board, tally)
-    return _Afresh(command, board, tally)
+    flush_output()  # else a forked child would write what is buffered a second time
+    reading, writing = os.pipe()
+    try:
+        if sys.platform == "linux" and _has_one_thread():
+            return _fork(status, counters, reading, writing)
+        return _Spawned(command, status, counters, reading, writing)
+    except OSError:
+        os.close(writing)
+        raise
+    finally:
+        os.close(reading)
+
+
+def empty_stdin() -> None:
+    """Make the standard input empty, in each of several children.
+
+    They can't share a terminal. One child alone keeps it, for a debugger in a task.
+    """
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, _STDIN)
+    os.close(empty)
+
+
+def _take_stdin() -> int:
+    """Return a descriptor of what the standard input was, and make that empty."""
+    pipe = os.dup(_STDIN)
+    empty_stdin()
+    return pipe
 
 
 def _has_one_thread() -> bool:
@@ -82,84 +154,107 @@ def _has_one_thread() -> bool:
             return False
         if len(threads) == 1:
             return True
-        time.sleep(_BETWEEN_TRIES)  # one that has just ended may still be seen
+        time.sleep(_BETWEEN_TRIES)  # one that has just ended may still be listed
     return False
 
 
-def _fork(board: SharedMemory, tally: SharedMemory | None) -> "_Fork":
-    reading, writing = os.pipe()
-    gc.freeze()  # else the child's collector would make copies of all that is shared
-    # A signal that comes in between waits until the child knows what to do at it.
-    block_signals(block=True)
+def _fork(
+    status: SharedMemory, counters: SharedMemory | None, reading: int, writing: int
+) -> "_Fork":
+    gc.freeze()  # else the child's collector would copy all that is shared
+    # A signal that arrives meanwhile waits until the child can handle it.
+    block_signals()
     try:
         pid = os.fork()
-        if not pid:
-            os.close(writing)
-            os.dup2(reading, STDIN)
-            raise Forked(board, tally)
     except OSError:
-        os.close(writing)
-        block_signals(block=False)
+        unblock_signals()
         raise
-    finally:
-        os.close(reading)
-    block_signals(block=False)
+    if not pid:
+        os.close(writing)
+        memory = None if counters is None else counters.memory
+        raise Forked(ParentLink(status.memory, memory, os.dup(reading)))
+    unblock_signals()
     return _Fork(pid, writing)
 
 
 class _Fork:
-    """A child that was forked."""
+    """A forked child."""
 
     def __init__(self, pid: int, pipe: int) -> None:
         self.pid = pid
-        self._pipe: int | None = pipe
+        self._pipe = _WritingEnd(pipe)
         self._status: int | None = None
 
     def poll(self) -> int | None:
         if self._status is None:
             try:
                 pid, status = os.waitpid(self.pid, os.WNOHANG)
-            except ChildProcessError:  # somebody else has asked, and knows how it ended
+            except (
+                ChildProcessError
+            ):  # other code has waited for it, and has its status
                 self._status = 0
             else:
                 self._status = os.waitstatus_to_exitcode(status) if pid else None
         return self._status
 
-    def let_go(self) -> None:
-        if self._pipe is not None:
-            os.close(self._pipe)
-            self._pipe = None
+    def close_pipe(self, reason: str = "") -> None:
+        self._pipe.close(reason)
 
     def send_signal(self, signum: int, /) -> None:
         if self.poll() is None:
             os.kill(self.pid, signum)
 
 
-class _Afresh:
-    """A child that runs a command."""
+class _Spawned:
+    """A child that runs a command of its own."""
 
     def __init__(
-        self, command: Sequence[str], board: SharedMemory, tally: SharedMemory | None
+        self,
+        command: Sequence[str],
+        status: SharedMemory,
+        counters: SharedMemory | None,
+        reading: int,
+        writing: int,
     ) -> None:
-        import subprocess  # noqa: PLC0415 - who forks does without
+        import subprocess  # noqa: PLC0415 - slow to import, and a fork does without
 
-        given = [board] if tally is None else [board, tally]
-        handles = [f"--supervised={board.handle}"]
-        if tally is not None:
-            handles.append(f"--tally={tally.handle}")
+        options = [f"--supervised={status.handle}"]
+        fds = [*status.fds]
+        if counters is not None:
+            options.append(f"--counters={counters.handle}")
+            fds += counters.fds
+        if sys.platform == "win32":  # only standard streams can be passed on
+            stdin = reading
+        else:
+            options.append(f"--parent-pipe={reading}")
+            fds.append(reading)
+            stdin = None
         self._popen = subprocess.Popen(  # noqa: S603 - it is our own command
-            [*command, *handles],
-            stdin=subprocess.PIPE,
-            pass_fds=[fd for shared in given for fd in shared.fds],
+            [*command, *options], stdin=stdin, pass_fds=fds
         )
         self.pid = self._popen.pid
+        self._pipe = _WritingEnd(writing)
 
     def poll(self) -> int | None:
         return self._popen.poll()
 
-    def let_go(self) -> None:
-        if self._popen.stdin is not None:
-            self._popen.stdin.close()
+    def close_pipe(self, reason: str = "") -> None:
+        self._pipe.close(reason)
 
     def send_signal(self, signum: int, /) -> None:
         self._popen.send_signal(signum)
+
+
+class _WritingEnd:
+    """The supervisor's end of the pipe to a child."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd: int | None = fd
+
+    def close(self, reason: str) -> None:
+        """Write the reason, if any, and close it; the first call counts."""
+        if self._fd is not None:
+            with suppress(OSError):  # the child has ended
+                os.write(self._fd, reason.encode())
+            os.close(self._fd)
+            self._fd = None

@@ -1,4 +1,4 @@
-"""The memories that the processes of a supervisor count in."""
+"""The memories in which the processes of a supervisor count."""
 
 from collections.abc import Collection
 
@@ -7,20 +7,21 @@ from jobqueue.worker.reporting.counters import SIZE, Memory
 
 
 class CounterPool:
-    """The memories that the processes of a supervisor count in.
+    """The memories in which the processes of a supervisor count.
 
-    There are no more than there are processes at a time, however many come and go.
+    A memory outlives its process, and the next process goes on counting in it. So there
+    are no more memories than processes at a time, however many come and go.
     """
 
     def __init__(self) -> None:
         self._all: list[SharedMemory] = []
 
     def memories(self) -> list[Memory]:
-        """Return what can be read. Can be called from another thread."""
+        """Return all memories, to read them. Can be called from another thread."""
         return [shared.memory for shared in self._all]
 
     def free(self, used: Collection[SharedMemory | None]) -> SharedMemory:
-        """Return one that no process uses, if these are used."""
+        """Return a memory that is not among those that processes use now."""
         for shared in self._all:
             if shared not in used:
                 return shared

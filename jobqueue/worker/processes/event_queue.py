@@ -1,4 +1,4 @@
-"""Where a main thread waits for what is to be done, and for signals."""
+"""The queue on which a main thread waits for events, signals among them."""
 
 import math
 import socket
@@ -11,15 +11,16 @@ from jobqueue.broker.wire import wait_readable
 
 E = TypeVar("E")
 
-_WITHOUT_WAKING = 0.2  # seconds
+_POLL_WITHOUT_SOCKET = 0.2  # seconds: see _wait
 
 
 class EventQueue(Generic[E]):
-    """A queue of events, on which one thread waits without ever waking up in vain.
+    """A queue of events, on which one thread waits without waking up in vain.
 
-    The system may hand a signal to any thread. Python's handler runs in the main
-    thread, as soon as that wakes up; so it waits for a socket, which a signal can write
-    to from anywhere: see :func:`jobqueue.worker.processes.signals.handling_signals`.
+    The system may deliver a signal to any thread, but Python runs its handler in the
+    main thread, once that wakes up. So the main thread waits for a socket, to which any
+    thread's signal can write: see
+    :func:`jobqueue.worker.processes.signals.handling_signals`.
     """
 
     def __init__(self) -> None:
@@ -42,18 +43,18 @@ class EventQueue(Generic[E]):
 
     @property
     def wakeup_fd(self) -> int:
-        """What a byte is written to in order to wake up who waits; -1: nothing."""
+        """The descriptor to write a byte to, to wake up the waiting thread; or -1."""
         return -1 if self._writer is None else self._writer.fileno()
 
     def put(self, event: E) -> None:
         """Add an event. Can be called from anywhere, signal handlers included."""
         self._events.append(event)
         if self._writer is not None:
-            with suppress(OSError):  # it is full of bytes that will wake who waits
+            with suppress(OSError):  # it is full of bytes that will wake the reader
                 self._writer.send(b"\0")
 
     def get(self, timeout: float = math.inf) -> E | None:
-        """Return the next event, or None if none comes in so many seconds."""
+        """Return the next event, or None if none comes within ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
         while not self._events:
             left = deadline - time.monotonic()
@@ -63,13 +64,13 @@ class EventQueue(Generic[E]):
         return self._events.popleft()
 
     def is_empty(self) -> bool:
-        """Tell whether no event is there."""
+        """Return whether the queue holds no event."""
         return not self._events
 
     def _wait(self, seconds: float) -> None:
-        """Wait, for so long at most, until something may have come."""
+        """Wait until an event may have come, for ``seconds`` at most."""
         try:
             if self._reader is not None and wait_readable(self._reader, seconds):
                 self._reader.recv(2**12)
-        except (OSError, ValueError):  # see above: then nothing can wake us up
-            time.sleep(min(seconds, _WITHOUT_WAKING))
+        except (OSError, ValueError):  # a task has closed the socket: poll instead
+            time.sleep(min(seconds, _POLL_WITHOUT_SOCKET))

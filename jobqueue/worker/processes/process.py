@@ -1,4 +1,4 @@
-"""One worker process of several, as its supervisor sees it."""
+"""One worker process, as its supervisor sees it."""
 
 import signal
 import sys
@@ -7,18 +7,19 @@ from collections.abc import Sequence
 
 from jobqueue.worker.processes import child
 from jobqueue.worker.processes.shared_memory import SharedMemory
-from jobqueue.worker.processes.signals import SIGNALS
+from jobqueue.worker.processes.signals import STOP_SIGNALS
 from jobqueue.worker.processes.status_board import (
     ProcessState,
     RunningJob,
     StatusBoard,
     size_of_status_board,
 )
-from jobqueue.worker.settings import Timings
+
+CANNOT_START = 2  # exit status
 
 
 class Process:
-    """One worker process.
+    """One worker process, which takes the ``number``th seat of its supervisor.
 
     Raises ``OSError`` if it can't be started; and in the process itself, if it was
     forked, :class:`~jobqueue.worker.processes.child.Forked`.
@@ -29,44 +30,65 @@ class Process:
         number: int,
         command: Sequence[str],
         slots: int,
-        tally: SharedMemory | None,
+        counters: SharedMemory | None,
     ) -> None:
-        shared = SharedMemory(size_of_status_board(slots))
+        status = SharedMemory(size_of_status_board(slots))
         self.number = number
-        self.board = StatusBoard(slots, shared.memory)
+        self.status_board = StatusBoard(slots, status.memory)
         self.began = time.monotonic()
-        self.tally = tally
-        self.was_killed = False  # by the supervisor, which has said why
+        self.counters = counters
+        self.was_killed = False  # by the supervisor, which has logged why
         try:
-            self._child = child.start(command, shared, tally)
+            self._child = child.start(command, status, counters)
         finally:
-            shared.passed_on()
+            status.close_fds()
         self.pid = self._child.pid
 
     @property
-    def status(self) -> int | None:
+    def exit_status(self) -> int | None:
         """The exit status, negative for a signal; None while the process runs."""
         return self._child.poll()
 
     @property
-    def has_crashed(self) -> bool:
-        """Whether it has ended before it had finished.
+    def has_worked(self) -> bool:
+        """Whether it came so far as to take jobs.
 
-        A signal to its last steps, when Python has given up its handlers, ends it
-        as well as they do.
+        A process that can't start all of its threads leaves, and then ends with
+        ``CANNOT_START``.
+        """
+        match self.status_board.state:
+            case ProcessState.STARTING:
+                return False
+            case ProcessState.LEAVING:
+                is_known = self.exit_status not in (None, CANNOT_START)
+                return is_known or self.status_board.count() > 0
+            case _:
+                return True
+
+    @property
+    def has_crashed(self) -> bool:
+        """Whether it ended before it had finished.
+
+        A stop signal may end a process in its last steps, when Python has given up its
+        handlers. That is no crash.
         """
         has_finished = (
-            self.board.state >= ProcessState.LEAVING and not self.board.count()
+            self.status_board.state >= ProcessState.LEAVING
+            and not self.status_board.count()
         )
-        last = [-signum for signum in SIGNALS] if has_finished else []
-        return self.status not in (0, *last)
+        harmless = [-signum for signum in STOP_SIGNALS] if has_finished else []
+        return self.exit_status not in (0, *harmless)
 
-    def stop(self) -> None:
-        """Let the process finish its jobs, and end."""
-        self._child.let_go()
+    def stop(self, reason: str) -> None:
+        """Have the process finish its jobs and end; it logs the reason."""
+        self._child.close_pipe(reason)
 
-    def abandon(self) -> None:
-        """Let the process end without waiting for its jobs: two signals mean that."""
+    def close_pipe(self) -> None:
+        """Close this process's end of the pipe."""
+        self._child.close_pipe()
+
+    def abandon_jobs(self) -> None:
+        """Have the process end without waiting for its jobs, as two signals do."""
         if sys.platform == "win32":
             self.kill()
         else:
@@ -76,21 +98,31 @@ class Process:
     def kill(self) -> None:
         """End the process, whatever it does."""
         self.was_killed = True
-        # Windows knows no SIGKILL, and ends a process at SIGTERM without asking it.
+        # Windows has no SIGKILL, and ends a process at SIGTERM without asking it.
         how = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL
         self._child.send_signal(how)
 
-    def is_hung(self, shutdown_timeout: float, awake_since: float) -> RunningJob | None:
-        """Return a job that holds up all threads of the process, beyond its limit.
+    def job_beyond_limit(
+        self, patience: float, awake_since: float
+    ) -> RunningJob | None:
+        """Return a job that runs ``patience`` seconds after its time limit, if any.
 
-        The process itself would have buried it otherwise, 5 seconds after the limit;
-        or after ``awake_since``, if it was frozen then.
+        While the process was suspended it could not act, so ``patience`` begins at
+        ``awake_since`` (``time.monotonic()``) if that is later than the limit.
         """
-        patience = 2 * Timings().time_limit_grace
-        if self.board.state is ProcessState.LEAVING:  # it has, and waits for other jobs
-            patience += shutdown_timeout
         now = time.monotonic()
-        for running in self.board.running():
-            if running.limit and max(running.limit, awake_since) < now - patience:
-                return running
+        for job in self.status_board.running():
+            if job.deadline and max(job.deadline, awake_since) < now - patience:
+                return job
         return None
+
+    def describe_exit(self) -> str:
+        """Return how the process ended, as in "was killed by SIGKILL"."""
+        status = self.exit_status
+        if status is None or status >= 0:
+            return f"has exited with status {status}"
+        try:
+            name = signal.Signals(-status).name
+        except ValueError:
+            name = f"signal {-status}"
+        return f"was killed by {name}"

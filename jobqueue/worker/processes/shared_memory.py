@@ -6,24 +6,25 @@ import sys
 
 
 class SharedMemory:
-    """Memory of so many bytes, all zeros unless it is that of a file that is given.
+    """Shared memory of ``size`` bytes, all zeros.
 
-    Another process that inherits ``fds`` can open it by its ``handle``.
+    A forked child has it as ``memory``. Another process that inherits ``fds`` can open
+    it by its ``handle``.
     """
 
-    def __init__(self, size: int, fd: int | None = None) -> None:
+    def __init__(self, size: int) -> None:
         if sys.platform == "win32":
             self.handle = f"jobqueue-{os.getpid()}-{os.urandom(8).hex()}"
             self.fds: tuple[int, ...] = ()
             self.memory = mmap.mmap(-1, size, tagname=self.handle)
         else:
-            fd = _new_file(size) if fd is None else fd
+            fd = _new_file(size)
             self.handle = str(fd)
             self.fds = (fd,)
             self.memory = mmap.mmap(fd, size)
 
-    def passed_on(self) -> None:
-        """Close what only the start of another process needed: it is the last."""
+    def close_fds(self) -> None:
+        """Close the descriptors, when no more process has to be started with them."""
         for fd in self.fds:
             os.close(fd)
 
@@ -40,7 +41,7 @@ class SharedMemory:
 
 
 def _new_file(size: int) -> int:
-    """Return the descriptor of a file without a name: in memory, or on the disk."""
+    """Return the descriptor of a file without a name: in memory, else on the disk."""
     if hasattr(os, "memfd_create"):  # needs no folder that can be written
         fd = os.memfd_create("jobqueue")
         os.truncate(fd, size)

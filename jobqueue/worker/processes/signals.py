@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT, and stopping whatever else goes on."""
+"""The signals that stop a worker: handled, blocked, and given back."""
 
 import signal
 import sys
@@ -6,109 +6,140 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import ParamSpec
 
 from jobqueue.worker.forks import called_in_children
 
-P = ParamSpec("P")
+OnSignal = Callable[[signal.Signals], object]
 
-_AnyHandler = Callable[[int, FrameType | None], object] | int
+_PythonHandler = Callable[[int, FrameType | None], object] | int
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+if sys.platform == "win32":
+    STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+else:
+    STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class _Handler:
-    """Notes a signal, and knows what was done with it before."""
+    """Passes a signal on, and knows the handlers that it has replaced."""
 
-    def __init__(self, note: Callable[[], object]) -> None:
-        self.note = note
-        self.before = {signum: _handler_of(signum) for signum in SIGNALS}
+    def __init__(self, on_signal: OnSignal) -> None:
+        self.on_signal = on_signal
+        self.replaced = {signum: _handler_of(signum) for signum in _signals_to_handle()}
 
-    def __call__(self, _signum: int, _frame: FrameType | None) -> None:
-        self.note()
+    def __call__(self, signum: int, _frame: FrameType | None) -> None:
+        self.on_signal(signal.Signals(signum))
 
 
-def notice(note: Callable[[], object]) -> _Handler:
-    """Call ``note`` at each SIGTERM and SIGINT from now on.
+def handle_signals(on_signal: OnSignal) -> _Handler:
+    """Call ``on_signal`` at each signal that stops a worker, from now on.
 
-    As :func:`handling_signals` does, but for good.
-    Children have to :func:`put_back` what was there before.
+    SIGHUP is left alone where it is ignored, as under ``nohup``, and where the
+    application has a handler of its own, which reloads a configuration, say.
+
+    As :func:`handling_signals` does, but for good. A forked child has to call
+    :func:`restore_original_handlers`.
     """
-    handler = _Handler(note)
-    for signum in SIGNALS:
+    handler = _Handler(on_signal)
+    for signum in handler.replaced:
         signal.signal(signum, handler)
     return handler
 
 
 @contextmanager
-def handling_signals(note: Callable[[], object], wakeup_fd: int) -> Iterator[None]:
-    """Call ``note`` at each SIGTERM and SIGINT; in the end all is as it was before.
+def handling_signals(on_signal: OnSignal, wakeup_fd: int) -> Iterator[None]:
+    """Call ``on_signal`` at each signal that stops a worker; then restore the handlers.
 
-    A byte is written to the socket ``wakeup_fd`` then, from whatever thread the system
-    has handed the signal to, so that the main thread wakes up and can call it.
+    The system may deliver a signal to any thread. Whichever it is writes a byte to the
+    socket ``wakeup_fd``, so that the main thread wakes up and calls ``on_signal``.
 
-    It is called between any two bytecodes of the main thread, inside of a lock or a log
-    line too, so it has to be something that is safe there. Outside of the main thread,
-    where Python lets nobody handle signals, this does nothing.
+    The call comes between any two bytecodes of the main thread, inside of a lock or a
+    log line too, so ``on_signal`` has to be safe there. Outside of the main thread,
+    where Python allows no signal handlers, this does nothing.
 
-    A child that a task forks has the handlers that were there before.
+    A child that a task forks gets back the handlers from before.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    with called_in_children(put_back), _waking(wakeup_fd):
-        handler = notice(note)
+    with called_in_children(restore_original_handlers), _wakeup_fd_set(wakeup_fd):
+        handler = handle_signals(on_signal)
         try:
             yield
         finally:
-            for signum in SIGNALS:
-                signal.signal(signum, handler.before[signum])
+            for signum, replaced in handler.replaced.items():
+                signal.signal(signum, replaced)
 
 
 @contextmanager
-def _waking(fd: int) -> Iterator[None]:
-    before = signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
+def handling_child_exits(on_exit: Callable[[], object]) -> Iterator[None]:
+    """Call ``on_exit`` when a child process ends, on systems with SIGCHLD."""
+    if sys.platform == "win32":
+        yield
+        return
+    replaced = signal.signal(signal.SIGCHLD, lambda *_: on_exit())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, replaced)
+
+
+def is_impatient(signum: signal.Signals) -> bool:
+    """Return whether a signal, as the second one, says not to wait for running jobs.
+
+    SIGHUP never does: a terminal that closes may send several, and a service manager
+    may send one right after SIGTERM.
+    """
+    return signum in {signal.SIGTERM, signal.SIGINT}
+
+
+def block_signals() -> None:
+    """Defer the signals that stop a worker until they are unblocked."""
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+
+
+def unblock_signals() -> None:
+    """Deliver the signals that stop a worker, those that were blocked included."""
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+def restore_original_handlers() -> None:
+    """Restore, in a forked child, the handlers from before any of ours.
+
+    It must not wait until a signal arrives: in Python 3.13, a child that was forked
+    from another than the main thread handles its first signal late.
+    """
+    for signum in STOP_SIGNALS:
+        handler = _handler_of(signum)
+        while isinstance(handler, _Handler):
+            handler = handler.replaced[signum]
+            signal.signal(signum, handler)
+
+
+def _signals_to_handle() -> list[signal.Signals]:
+    return [
+        signum
+        for signum in STOP_SIGNALS
+        if is_impatient(signum) or _is_default_or_ours(_handler_of(signum))
+    ]
+
+
+def _is_default_or_ours(handler: _PythonHandler) -> bool:
+    return isinstance(handler, _Handler) or handler == signal.SIG_DFL
+
+
+def _handler_of(signum: signal.Signals) -> _PythonHandler:
+    return signal.getsignal(signum) or signal.SIG_DFL  # None: it was not set by Python
+
+
+@contextmanager
+def _wakeup_fd_set(fd: int) -> Iterator[None]:
+    replaced = signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
     try:
         # In a child, the number may soon be that of another file.
         with called_in_children(lambda: signal.set_wakeup_fd(-1)):
             yield
     finally:
-        signal.set_wakeup_fd(before)
-
-
-@contextmanager
-def children_noticed(note: Callable[[], object]) -> Iterator[None]:
-    """Call ``note`` at the end of each child process, on systems that tell of it."""
-    if sys.platform == "win32":
-        yield
-        return
-    before = signal.signal(signal.SIGCHLD, lambda *_: note())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGCHLD, before)
-
-
-def block_signals(*, block: bool) -> None:
-    """Let signals wait, or let them come."""
-    if sys.platform != "win32":
-        how = signal.SIG_BLOCK if block else signal.SIG_UNBLOCK
-        signal.pthread_sigmask(how, SIGNALS)
-
-
-def put_back() -> None:
-    """Put back, in a forked child, what was there before any of our handlers.
-
-    At once and not when a signal comes: a child that another than the main thread has
-    forked notices one late, in Python 3.13.
-    """
-    for signum in SIGNALS:
-        handler = _handler_of(signum)
-        while isinstance(handler, _Handler):
-            handler = handler.before[signum]
-        signal.signal(signum, handler)
-
-
-def _handler_of(signum: signal.Signals) -> _AnyHandler:
-    return signal.getsignal(signum) or signal.SIG_DFL  # None: it is not Python's
+        signal.set_wakeup_fd(replaced)

@@ -1,7 +1,7 @@
-"""What each slot of a process does, where its supervisor can see it.
+"""The status of a process and its slots, where the supervisor can read it.
 
-A process that crashes can't say which job it had been running. So its slots note that
-in memory that they share with the supervisor, which costs no system call.
+A process that crashes can't report which jobs it was running. So its slots write that
+into memory shared with the supervisor, which costs no system call.
 """
 
 import enum
@@ -10,67 +10,67 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _STATE_SIZE = 8  # bytes
-_CELL_SIZE = 16  # bytes: a job's id, and when its time limit is over
+_SLOT_SIZE = 16  # bytes: a job's id, and the deadline of its time limit
 _NO_JOB = 0
 
 
 class ProcessState(enum.IntEnum):
-    """How far a process is."""
+    """The stage of its life that a process is in."""
 
     STARTING = 0
     WORKING = 1
     LEAVING = 2  # it takes no more jobs, and another may take its place
-    DONE = 3  # no job is ready, and that is all that it was to wait for
+    DONE = 3  # a burst is over: no job is ready
 
 
 @dataclass(frozen=True, slots=True)
 class RunningJob:
-    """A job that a slot runs, and when its time limit is over (0: never)."""
+    """A job that a slot runs, and when its time limit expires (0: never)."""
 
     job_id: int
-    limit: float  # time.monotonic()
+    deadline: float  # time.monotonic()
 
 
 class SlotStatus:
-    """What one slot does."""
+    """The job of one slot, in shared memory."""
 
     def __init__(self, memory: memoryview) -> None:
         self._job_id = memory[:8].cast("Q")
-        self._limit = memory[8:].cast("d")
+        self._deadline = memory[8:].cast("d")
 
     def begin(self, job_id: int) -> None:
-        """Note that a job begins."""
+        """Publish that a job begins."""
         self._job_id[0] = job_id
 
-    def limit(self, at: float) -> None:
-        """Note when the job's time limit is over; 0: never."""
-        self._limit[0] = at
+    def publish_deadline(self, at: float) -> None:
+        """Publish the ``time.monotonic()`` of the job's time limit; 0: it has none."""
+        self._deadline[0] = at
 
     def end(self) -> None:
-        """Note that no job runs."""
+        """Publish that no job runs."""
         self._job_id[0] = _NO_JOB
 
     def read(self) -> RunningJob | None:
-        """Return what runs."""
-        job_id, limit = self._job_id[0], self._limit[0]
-        return None if job_id == _NO_JOB else RunningJob(job_id, limit)
+        """Return the job that runs, if any."""
+        job_id, deadline = self._job_id[0], self._deadline[0]
+        return None if job_id == _NO_JOB else RunningJob(job_id, deadline)
 
 
 class StatusBoard:
-    """A process's state and its slots' cells: in its own memory, unless shared."""
+    """A process's state and its slots' jobs: in its own memory, unless shared."""
 
     def __init__(self, slots: int, memory: bytearray | mmap.mmap | None = None) -> None:
         self._memory = memoryview(
             bytearray(size_of_status_board(slots)) if memory is None else memory
         )
-        cells = self._memory[_STATE_SIZE:]
-        self.cells = [
-            SlotStatus(cells[n * _CELL_SIZE :][:_CELL_SIZE]) for n in range(slots)
+        rest = self._memory[_STATE_SIZE:]
+        self.slot_statuses = [
+            SlotStatus(rest[n * _SLOT_SIZE :][:_SLOT_SIZE]) for n in range(slots)
         ]
 
     @property
     def state(self) -> ProcessState:
-        """How far the process is."""
+        """The stage of its life that the process is in."""
         return ProcessState(self._memory[0])
 
     @state.setter
@@ -78,11 +78,11 @@ class StatusBoard:
         self._memory[0] = state
 
     def running(self) -> Iterator[RunningJob]:
-        """Yield what the slots run."""
-        for cell in self.cells:
-            found = cell.read()
-            if found is not None:
-                yield found
+        """Yield the jobs that the slots run."""
+        for slot_status in self.slot_statuses:
+            job = slot_status.read()
+            if job is not None:
+                yield job
 
     def count(self) -> int:
         """Return how many slots run a job."""
@@ -90,5 +90,5 @@ class StatusBoard:
 
 
 def size_of_status_board(slots: int) -> int:
-    """Return how many bytes the board of so many slots takes."""
-    return _STATE_SIZE + slots * _CELL_SIZE
+    """Return the bytes that a status board of this many slots takes."""
+    return _STATE_SIZE + slots * _SLOT_SIZE

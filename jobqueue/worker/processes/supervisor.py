@@ -1,54 +1,38 @@
-"""Several worker processes: started, replaced when they end, and stopped together."""
+"""The supervisor: starts worker processes, replaces them, and stops them together."""
 
-import enum
 import math
 import signal
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from jobqueue.worker.exits import call_with_timeout
 from jobqueue.worker.processes.child import Forked
 from jobqueue.worker.processes.counter_pool import CounterPool
 from jobqueue.worker.processes.event_queue import EventQueue
-from jobqueue.worker.processes.process import Process
+from jobqueue.worker.processes.process import CANNOT_START, Process
+from jobqueue.worker.processes.seat import Seat
 from jobqueue.worker.processes.shared_memory import SharedMemory
-from jobqueue.worker.processes.signals import children_noticed, handling_signals
+from jobqueue.worker.processes.signals import (
+    STOP_SIGNALS,
+    handling_child_exits,
+    handling_signals,
+    is_impatient,
+)
 from jobqueue.worker.processes.status_board import ProcessState
 from jobqueue.worker.reporting import process_log
-
-CANNOT_START = 2  # exit status
-STARTING_POLL = 0.05  # seconds, until the first process works
-POLL = 0.5  # seconds, between looks at what the processes do
-MARGIN = 1.0  # seconds, for a process to do by itself what it is told
-FROZEN = POLL + MARGIN  # seconds between looks, if the supervisor could not do better
-STEADY = 60.0  # seconds: a process that lived so long has not died of its start
-FIRST_PAUSE = 0.5  # seconds, before the third process in a row that dies young
-LONGEST_PAUSE = 30.0  # seconds
-
-
-@dataclass(slots=True)
-class _Seat:
-    """Where one process works, and then the next."""
-
-    number: int
-    process: Process | None = None
-    starts_at: float = -math.inf  # time.monotonic()
-    deaths: int = 0  # in a row, of processes that died young
-    is_done: bool = False
-
-
-class _Event(enum.Enum):
-    SIGNAL = enum.auto()
-    PROCESS_ENDED = enum.auto()
+from jobqueue.worker.settings import Timings
 
 
 class Supervisor:
-    """Keeps a number of worker processes running.
+    """Keeps one or more worker processes running.
 
-    ``command`` starts one, where it is not forked. The first is started alone: if it
-    can't, nor could the others. With ``tallies``, each is given memory to count in.
+    ``command`` starts a process, where it can't be forked. The first is started alone:
+    if it can't start, nor could the others. With ``counter_pool``, each process is
+    given memory to count in. ``shutdown_timeout`` is in seconds.
+
+    One process alone logs all that there is to say about its start and its stop. So the
+    supervisor logs its own only if there are several.
     """
 
     def __init__(
@@ -58,221 +42,220 @@ class Supervisor:
         processes: int,
         threads: int,
         shutdown_timeout: float,
-        tallies: CounterPool | None = None,
+        counter_pool: CounterPool | None = None,
+        timings: Timings | None = None,
     ) -> None:
         self._command = command
-        self._tallies = tallies
+        self._counter_pool = counter_pool
         self._threads = threads
         self._shutdown_timeout = shutdown_timeout
-        self._places = [_Seat(n) for n in range(1, processes + 1)]
-        self._leaving: list[Process] = []  # others have taken their places
-        self._inbox: EventQueue[_Event] = EventQueue()
-        self._has_worked = False
-        self._looked_at = self._awake_since = time.monotonic()
+        self._timings = timings or Timings()
+        self._seats = [Seat(n, self._timings) for n in range(1, processes + 1)]
+        self._has_several = processes > 1
+        self._events: EventQueue[signal.Signals] = EventQueue()
+        self._has_worked = False  # any process
+        self._looks_next_at = self._awake_since = time.monotonic()
         self._is_stopping = False
-        self._deadline = math.inf  # time.monotonic()
+        self._deadline = math.inf  # time.monotonic(), for what was told to end
         self._is_abandoning = False
-        self._signals = 0
-        self._status = 0
+        self._impatient_signals = 0
+        self._exit_status = 0
 
     def run(self) -> int:
-        """Work until a signal comes, and return the exit status.
+        """Keep the processes running until a signal, and return the exit status.
 
         Raises :class:`~jobqueue.worker.processes.child.Forked` in each process that it
         has forked.
         """
-        call_with_timeout(
-            process_log.supervisor_started, len(self._places), self._threads
-        )
-        with self._inbox as inbox, ExitStack() as noticing:
-            signals = handling_signals(
-                lambda: inbox.put(_Event.SIGNAL), inbox.wakeup_fd
+        if self._has_several:
+            call_with_timeout(
+                process_log.supervisor_started, len(self._seats), self._threads
             )
-            noticing.enter_context(signals)
-            ended = children_noticed(lambda: inbox.put(_Event.PROCESS_ENDED))
-            noticing.enter_context(ended)
+        with self._events as events, ExitStack() as handling:
+            handling.enter_context(handling_signals(events.put, events.wakeup_fd))
+            handling.enter_context(
+                handling_child_exits(lambda: events.put(signal.SIGCHLD))
+            )
             while self._goes_on():
                 self._start_what_is_due()
                 self._wait()
                 self._look_at_processes()
-        call_with_timeout(process_log.supervisor_stopped)
-        return self._status
+        if self._has_several:
+            call_with_timeout(process_log.supervisor_stopped)
+        return self._exit_status
 
-    def running(self) -> int:
+    def count_running(self) -> int:
         """Return how many jobs run now. Can be called from another thread."""
-        alive = [p for p in self._processes() if p.status is None]
-        return sum(process.board.count() for process in alive)
+        alive = [p for p in self._processes() if p.exit_status is None]
+        return sum(process.status_board.count() for process in alive)
 
     def _goes_on(self) -> bool:
         if self._processes():
             return True
-        return not self._is_stopping and not all(p.is_done for p in self._places)
+        return not self._is_stopping and not all(seat.is_done for seat in self._seats)
 
     def _processes(self) -> list[Process]:
-        current = [place.process for place in self._places]
-        return [p for p in [*current, *self._leaving] if p is not None]
+        return [process for seat in self._seats for process in seat.processes()]
 
     def _start_what_is_due(self) -> None:
         if self._is_stopping:
             return
-        for place in self._places if self._has_worked else self._places[:1]:
-            due = place.starts_at <= time.monotonic() and not place.is_done
-            if due and place.process is None:
-                self._start(place)
+        for seat in self._seats if self._has_worked else self._seats[:1]:
+            if seat.is_due():
+                self._start(seat)
 
-    def _start(self, place: _Seat) -> None:
+    def _start(self, seat: Seat) -> None:
         try:
-            place.process = Process(
-                place.number, self._command, self._threads, self._tally()
+            seat.process = Process(
+                seat.number, self._command, self._threads, self._free_counters()
             )
         except Forked:
             for process in self._processes():
-                process.stop()  # that is, keep no end of its pipe in this one
+                process.close_pipe()  # only the supervisor may hold it
             raise
         except OSError as error:  # no memory, or too many processes or files
-            pause = self._pause_after_death(place)
+            pause = seat.pause_after_death()
             call_with_timeout(
-                process_log.process_not_started, place.number, error, pause
+                process_log.process_not_started, seat.number, error, pause
             )
 
-    def _tally(self) -> SharedMemory | None:
-        if self._tallies is None:
+    def _free_counters(self) -> SharedMemory | None:
+        if self._counter_pool is None:
             return None
-        return self._tallies.free([process.tally for process in self._processes()])
+        return self._counter_pool.free([p.counters for p in self._processes()])
 
     def _wait(self) -> None:
-        """Wait until a process may have ended, or a signal comes."""
-        event = self._inbox.get(POLL if self._has_worked else STARTING_POLL)
-        if event is _Event.SIGNAL:
-            self._signals += 1
-            self._stop("a signal")
+        """Wait until a process may have changed, or a signal comes."""
+        seconds = self._poll_interval()
+        self._looks_next_at = time.monotonic() + seconds
+        signum = self._events.get(seconds)
+        if signum is not None and signum in STOP_SIGNALS:
+            self._handle_signal(signum)
 
-    def _has_ended(self, process: Process) -> None:
-        if process in self._leaving:
-            self._leaving.remove(process)
-            self._report_death(process)
-            return
-        self._has_worked |= process.board.state is not ProcessState.STARTING
-        place = self._places[process.number - 1]
-        place.process = None
-        place.is_done = process.board.state is ProcessState.DONE
-        has_left = (
-            process.board.state is ProcessState.LEAVING and not process.has_crashed
-        )
-        if self._is_stopping:
-            self._report_death(process)
-        if self._is_stopping or place.is_done or has_left:
-            return
-        if process.status == CANNOT_START and not self._has_worked:
-            self._status = CANNOT_START  # and it has said why
-            self._stop("a process could not start")
-            return
-        if time.monotonic() - process.began >= STEADY:
-            place.deaths = 0
-        pause = self._pause_after_death(place)
-        call_with_timeout(process_log.process_died, *_death(process), pause=pause)
+    def _handle_signal(self, signum: signal.Signals) -> None:
+        """Have all processes finish their jobs; at a second signal, don't wait."""
+        self._impatient_signals += is_impatient(signum)
+        self._stop(signum.name)
+        if self._impatient_signals > 1:
+            self._abandon()
 
-    def _report_death(self, process: Process) -> None:
-        """Say so if a process that was to end has crashed before it had finished."""
-        if process.has_crashed and not (self._is_abandoning or process.was_killed):
-            call_with_timeout(process_log.process_died, *_death(process), pause=None)
+    def _poll_interval(self) -> float:
+        """Return the seconds until the next look at the processes.
 
-    def _pause_after_death(self, place: _Seat) -> float:
-        place.deaths += 1
-        pause = _pause(place.deaths)
-        place.starts_at = time.monotonic() + pause
-        return pause
+        A signal and the end of a process wake the supervisor up. Nothing does when a
+        process begins to work or to leave, or when a job hangs.
+        """
+        if not self._has_worked and self._has_several:
+            return self._timings.starting_poll
+        is_idle = all(
+            seat.process is not None or seat.is_done for seat in self._seats
+        ) and not any(seat.leaving for seat in self._seats)
+        if is_idle and not self._is_stopping and not self.count_running():
+            return self._timings.idle_poll
+        return self._timings.poll
 
     def _look_at_processes(self) -> None:
-        self._note_freezing()
-        for process in self._processes():
-            if process.status is not None:
-                process.stop()  # that is, close what it was held by
-                self._has_ended(process)
-        for place in self._places:
-            if place.process is not None:
-                self._look_at(place, place.process)
-        for process in self._leaving:
-            self._end_if_hung(process)
+        self._note_suspension()
+        for seat in self._seats:
+            for process in seat.processes():
+                if process.exit_status is not None:
+                    process.close_pipe()
+                    self._handle_exit(seat, process)
+                else:
+                    self._handle_leaving(seat, process)
+                    self._kill_if_hung(process)
         if time.monotonic() >= self._deadline:
             self._abandon()
 
-    def _note_freezing(self) -> None:
-        """See if all was frozen: with Ctrl-Z, or its container, or its machine."""
+    def _note_suspension(self) -> None:
+        """Detect that all processes were suspended (Ctrl-Z, container, machine)."""
         now = time.monotonic()
-        if now - self._looked_at > FROZEN:
+        if now > self._looks_next_at + self._timings.margin:
             self._awake_since = now
-        self._looked_at = now
 
-    def _look_at(self, place: _Seat, process: Process) -> None:
-        state = process.board.state
-        self._has_worked |= state is not ProcessState.STARTING
+    def _handle_exit(self, seat: Seat, process: Process) -> None:
+        """Take a process out that has ended, and decide whether another starts."""
+        state = process.status_board.state
+        self._has_worked |= process.has_worked
+        if process in seat.leaving:
+            seat.leaving.remove(process)
+            self._report_crash(process)
+            return
+        seat.process = None
+        seat.is_done = state is ProcessState.DONE
+        has_left = state is ProcessState.LEAVING and not process.has_crashed
+        if self._is_stopping:
+            self._report_crash(process)
+        elif process.exit_status == CANNOT_START and not self._has_worked:
+            self._exit_status = CANNOT_START
+            self._is_stopping = True  # no other has been started; this one said why
+        elif not seat.is_done and not has_left:
+            pause = seat.pause_after_death(time.monotonic() - process.began)
+            self._report_death(process, pause)
+
+    def _report_crash(self, process: Process) -> None:
+        """Log it if a process that was to end has crashed before it had finished."""
+        if process.has_crashed and not (self._is_abandoning or process.was_killed):
+            self._report_death(process, None)
+
+    def _report_death(self, process: Process, pause: float | None) -> None:
+        call_with_timeout(
+            process_log.process_died,
+            process.number,
+            process.pid,
+            process.describe_exit(),
+            [job.job_id for job in process.status_board.running()],
+            pause=pause,
+        )
+
+    def _handle_leaving(self, seat: Seat, process: Process) -> None:
+        """Free the seat of a process that takes no more jobs, to start the next."""
+        self._has_worked |= process.has_worked
+        is_leaving = process.status_board.state is ProcessState.LEAVING
         if (
-            state is ProcessState.LEAVING
+            is_leaving
+            and process is seat.process
+            and self._has_worked
             and not self._is_stopping
-            and self._has_room(place)
+            and seat.has_room(self._threads)
         ):
-            self._leaving.append(process)
-            place.process = None
-            place.deaths = 0
-        self._end_if_hung(process)
+            seat.leave(process)
 
-    def _has_room(self, place: _Seat) -> bool:
-        """Tell whether those that have left a place hold fewer jobs than it has slots.
+    def _kill_if_hung(self, process: Process) -> None:
+        """Kill a process in which a job lets no thread run, long after its time limit.
 
-        Else jobs that take long would pile up, in one process after the other.
+        The process itself gives up a job ``time_limit_grace`` after the limit, and
+        ends; so it gets twice that. If it leaves, it may be waiting for other jobs.
         """
-        left = [p.board.count() for p in self._leaving if p.number == place.number]
-        return sum(left) < self._threads
-
-    def _end_if_hung(self, process: Process) -> None:
-        job = process.is_hung(self._shutdown_timeout, self._awake_since)
-        if job is not None:
+        patience = 2 * self._timings.time_limit_grace
+        if process.status_board.state is ProcessState.LEAVING:
+            patience += self._shutdown_timeout
+        job = process.job_beyond_limit(patience, self._awake_since)
+        if job is not None and not process.was_killed:
             process.kill()
             call_with_timeout(
                 process_log.process_hung, process.number, process.pid, job.job_id
             )
 
     def _stop(self, reason: str) -> None:
-        """Let all processes finish their jobs; at a second signal, wait no longer."""
-        if not self._is_stopping:
-            self._is_stopping = True
-            self._deadline = time.monotonic() + self._shutdown_timeout + MARGIN
-            processes = self._processes()
-            for process in processes:
-                process.stop()
+        """Have all processes finish their jobs and end."""
+        if self._is_stopping:
+            return
+        self._is_stopping = True
+        margin = self._timings.margin
+        self._deadline = time.monotonic() + self._shutdown_timeout + margin
+        processes = self._processes()
+        for process in processes:
+            process.stop(reason)
+        if self._has_several:
             call_with_timeout(process_log.supervisor_stopping, len(processes), reason)
-        if self._signals > 1:
-            self._abandon()
 
     def _abandon(self) -> None:
-        """Wait for the jobs no longer; and the next time, not for the processes."""
+        """Stop waiting for the jobs; the second time, for the processes."""
         for process in self._processes():
             if self._is_abandoning:
                 process.kill()
             else:
-                process.abandon()
+                process.abandon_jobs()
         self._is_abandoning = True
-        self._deadline = time.monotonic() + MARGIN
-
-
-def _pause(deaths: int) -> float:
-    """Return how long to wait before another process takes the place: first, not."""
-    if deaths <= 1:
-        return 0
-    return min(FIRST_PAUSE * 2.0 ** min(deaths - 2, 10), LONGEST_PAUSE)
-
-
-def _death(process: Process) -> tuple[int, int, str, list[int]]:
-    ids = [running.job_id for running in process.board.running()]
-    return process.number, process.pid, _how(process.status), ids
-
-
-def _how(status: int | None) -> str:
-    if status is None or status >= 0:
-        return f"has exited with status {status}"
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
-    return f"was killed by {name}"
+        self._deadline = time.monotonic() + self._timings.margin

@@ -3,6 +3,7 @@
 import functools
 import itertools
 import math
+import signal
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from jobqueue.errors import BrokerError, JobQueueError, JobStuckError
 from jobqueue.task.registry import subscriber
 from jobqueue.worker.exits import exit_now
 from jobqueue.worker.processes.event_queue import EventQueue
-from jobqueue.worker.processes.signals import handling_signals
+from jobqueue.worker.processes.signals import handling_signals, is_impatient
 from jobqueue.worker.processes.status_board import ProcessState, StatusBoard
 from jobqueue.worker.reporting.counters import JobCounters, Memory
 from jobqueue.worker.reporting.job_log import JobLog
@@ -25,7 +26,7 @@ from jobqueue.worker.slots.admission import Admission, GuardState
 from jobqueue.worker.slots.heartbeat import Heartbeat
 from jobqueue.worker.slots.outage import Outage
 from jobqueue.worker.slots.reservation import Reservation
-from jobqueue.worker.slots.shutdown import Phase, Shutdown, StopReason
+from jobqueue.worker.slots.shutdown import Phase, Shutdown, StopReason, StopRequest
 from jobqueue.worker.slots.slot import Slot
 from jobqueue.worker.slots.slot_thread import SlotThread
 
@@ -45,7 +46,7 @@ class _SlotEnded:
     error: BaseException | None
 
 
-_Event = StopReason | _Stuck | _SlotEnded
+_Event = StopRequest | _Stuck | _SlotEnded
 
 
 class SlotManager:
@@ -83,14 +84,17 @@ class SlotManager:
             slot.stop()
         self.request_stop(reason)
 
-    def request_stop(self, reason: StopReason) -> None:
-        """Have the worker stop. Can be called from anywhere, signal handlers too."""
-        self._events.put(reason)
+    def request_stop(self, reason: StopReason, text: str = "") -> None:
+        """Have the worker stop. Can be called from anywhere, signal handlers too.
 
-    @property
-    def is_to_be_replaced(self) -> bool:
-        """Whether another process should go on: if this one only has to end itself."""
-        return self._shutdown.is_replaceable
+        The log says ``text`` where that is more exact than the reason.
+        """
+        self._events.put(StopRequest(reason, text))
+
+    def _request_stop_at(self, signum: signal.Signals) -> None:
+        is_hangup = not is_impatient(signum)
+        reason = StopReason.HANGUP if is_hangup else StopReason.SIGNAL
+        self.request_stop(reason, signum.name)
 
     def run(self) -> None:
         """Work until told to stop; see :meth:`Worker.run <jobqueue.Worker.run>`."""
@@ -109,15 +113,11 @@ class SlotManager:
             cleaning_up.callback(limits.close)
             cleaning_up.enter_context(self._events)
             cleaning_up.enter_context(
-                handling_signals(
-                    lambda: self.request_stop(StopReason.SIGNAL),
-                    self._events.wakeup_fd,
-                )
+                handling_signals(self._request_stop_at, self._events.wakeup_fd)
             )
             heartbeat.start()
             cleaning_up.callback(heartbeat.close)
             self._slots = self._make_slots(executor, heartbeat)
-            self.status_board.state = ProcessState.WORKING
             self._start_all()
             self._attend()
             is_done = self._shutdown.phase is Phase.RUNNING
@@ -125,7 +125,6 @@ class SlotManager:
                 ProcessState.DONE if is_done else ProcessState.LEAVING
             )
             self._join()
-        self._take_last_requests()
         if self._failure is not None:
             raise self._failure
 
@@ -162,7 +161,7 @@ class SlotManager:
                 burst=settings.burst,
                 timings=self._timings,
             )
-            for slot_status in self.status_board.cells
+            for slot_status in self.status_board.slot_statuses
         ]
 
     def _start_all(self) -> None:
@@ -171,6 +170,7 @@ class SlotManager:
             for slot in self._slots:
                 self._threads.append(SlotThread(slot, self._note_end))
                 self._slots_at_work += 1
+            self.status_board.state = ProcessState.WORKING
         except RuntimeError as error:
             self._failure = JobQueueError(
                 f"only {self._slots_at_work} of {len(self._slots)} threads could be "
@@ -207,17 +207,10 @@ class SlotManager:
         are_interrupted = [slot.interrupt_wait() for slot in self._slots]
         return all(are_interrupted)
 
-    def _take_last_requests(self) -> None:
-        """Pick up a signal that arrived after the last job: no process is to follow."""
-        while not self._events.is_empty():
-            event = self._events.get()
-            if isinstance(event, StopReason):
-                self._shutdown.request(event)
-
     def _deal_with(self, event: _Event) -> None:
         match event:
-            case StopReason():
-                self._drain(event)
+            case StopRequest(reason, text):
+                self._drain(reason, text)
             case _Stuck(job, is_held_up):
                 for reservation in self._reservations():
                     if reservation is job:  # ids may begin again, after a lost broker
@@ -260,9 +253,9 @@ class SlotManager:
         )
         self._drain(StopReason.STUCK_JOB)
 
-    def _drain(self, reason: StopReason) -> None:
+    def _drain(self, reason: StopReason, text: str = "") -> None:
         """Have no slot take another job."""
-        if self._shutdown.request(reason):
+        if self._shutdown.request(reason, text):
             self.status_board.state = ProcessState.LEAVING
             for slot in self._slots:
                 slot.stop()

@@ -61,7 +61,9 @@ class Reservation:
 
     def publish_deadline(self, seconds: float | None) -> None:
         """Publish when the call should end, for the supervisor; None: it has ended."""
-        self._slot_status.limit(0 if seconds is None else time.monotonic() + seconds)
+        self._slot_status.publish_deadline(
+            0 if seconds is None else time.monotonic() + seconds
+        )
 
     def touch(self) -> bool:
         """Start the job's time to run anew; False if the reservation was lost."""

@@ -3,6 +3,7 @@
 import enum
 import math
 import time
+from typing import NamedTuple
 
 
 class Phase(enum.IntEnum):
@@ -17,7 +18,8 @@ class StopReason(enum.StrEnum):
     """Why a worker stops, as its log says it."""
 
     SIGNAL = "a signal"
-    SUPERVISOR = "the supervisor stops it, or has ended"
+    HANGUP = "its terminal was closed"
+    SUPERVISOR = "its supervisor stops, or has ended"
     STOP = "stop() was called"
     MAX_JOBS = "it has run as many jobs as max_jobs allows"
     STUCK_JOB = "a job does not stop at its time limit"
@@ -26,7 +28,19 @@ class StopReason(enum.StrEnum):
 
 
 # Waiting for running jobs ends at a deadline for these; for the others, it does not.
-_HAS_DEADLINE = {StopReason.SIGNAL, StopReason.SUPERVISOR, StopReason.STUCK_JOB}
+_HAS_DEADLINE = {
+    StopReason.SIGNAL,
+    StopReason.HANGUP,
+    StopReason.SUPERVISOR,
+    StopReason.STUCK_JOB,
+}
+
+
+class StopRequest(NamedTuple):
+    """A request to stop, and a text for the log, if the reason has one of its own."""
+
+    reason: StopReason
+    text: str = ""
 
 
 class Shutdown:
@@ -43,14 +57,14 @@ class Shutdown:
 
     def __init__(self, shutdown_timeout: float) -> None:
         self._shutdown_timeout = shutdown_timeout
-        self._reasons: list[StopReason] = []
+        self._requests: list[StopRequest] = []
         self._since = math.inf
         self._deadline = math.inf
 
     @property
     def phase(self) -> Phase:
         """How far the stop is."""
-        if not self._reasons:
+        if not self._requests:
             return Phase.RUNNING
         is_over = time.monotonic() >= self._deadline
         return Phase.ABANDONING if is_over else Phase.DRAINING
@@ -58,29 +72,24 @@ class Shutdown:
     @property
     def reason(self) -> str:
         """Why the worker stops: the first reason that was given."""
-        return str(self._reasons[0])
+        first = self._requests[0]
+        return first.text or str(first.reason)
 
-    @property
-    def is_replaceable(self) -> bool:
-        """Whether another process should go on where this one stops."""
-        told = {StopReason.SIGNAL, StopReason.SUPERVISOR}
-        own = {StopReason.MAX_JOBS, StopReason.STUCK_JOB}
-        return told.isdisjoint(self._reasons) and not own.isdisjoint(self._reasons)
-
-    def request(self, reason: StopReason) -> bool:
+    def request(self, reason: StopReason, text: str = "") -> bool:
         """Ask for the stop; return whether it begins with that.
 
         A second signal means: now.
         """
-        is_first = not self._reasons
+        reasons = [earlier.reason for earlier in self._requests]
+        is_first = not reasons
         if is_first:
             self._since = time.monotonic()
-        if reason is StopReason.SIGNAL and reason in self._reasons:
+        if reason is StopReason.SIGNAL and reason in reasons:
             self._deadline = -math.inf
         elif reason in _HAS_DEADLINE:
             deadline = time.monotonic() + self._shutdown_timeout
             self._deadline = min(self._deadline, deadline)
-        self._reasons.append(reason)
+        self._requests.append(StopRequest(reason, text))
         return is_first
 
     def seconds_left(self) -> float:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.helpers.processes import SLOTS, put, start
 from tests.helpers.servers import Beanstalkd, eventually
+from tests.helpers.worker_process import WorkerProcess
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
@@ -59,11 +60,11 @@ def test_process_dies_with_a_job(app: Path, broker: Beanstalkd) -> None:
 def test_job_of_a_killed_worker(app: Path, broker: Beanstalkd) -> None:
     """Another worker gets it at once, whatever its ttr."""
     put(app, "work.options(ttr=3600).put(seconds=600)")
-    with start(app, "1x1") as killed:
+    with WorkerProcess(app, "--import", "tasks", new_group=True) as killed:
         killed.says("begins")
         with start(app, "1x1") as other:
             eventually(lambda: broker.waiting("t"), 1)
-            killed.signal(signal.SIGKILL)
+            killed.signal_group(signal.SIGKILL)
             other.says("begins")
             assert broker.stats_job(1)["reserves"] == 2
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.processes import await_slots, children_of, in_shell, put, start
+from tests.helpers.processes import await_slots, in_shell, put, start
 from tests.helpers.servers import Beanstalkd, eventually
 from tests.helpers.worker_process import (
     write_module,
@@ -71,12 +71,10 @@ def test_fork_or_spawn(app: Path, broker: Beanstalkd, has_thread: bool) -> None:
         )
     with start(app, "2x4", wrapped_in=("env", f"PYTHONPATH={app}")) as process:
         await_slots(broker, "2x4")
-        os.kill(children_of(process)[0], signal.SIGKILL)
+        os.kill(process.children()[0], signal.SIGKILL)
         process.says("was killed by SIGKILL")
         await_slots(broker, "2x4")
-        commands = [
-            Path(f"/proc/{n}/cmdline").read_text() for n in children_of(process)
-        ]
+        commands = [Path(f"/proc/{n}/cmdline").read_text() for n in process.children()]
         assert ["--supervised=" in command for command in commands] == [has_thread] * 2
         put(app, "work.put_many([{'n': n} for n in range(9)])")
         eventually(lambda: broker.counts("t"), {})

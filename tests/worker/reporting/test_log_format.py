@@ -60,6 +60,7 @@ def test_every_kind_of_line(app: Path, broker: Beanstalkd) -> None:
         client.put(GARBAGE)
     with start(app, "--log-level=debug") as process:
         eventually(lambda: broker.counts("t"), {"buried": 2})
+        (working,) = process.children()
         process.signal(signal.SIGTERM)
         assert process.exit_code() == 0
 
@@ -68,7 +69,7 @@ def test_every_kind_of_line(app: Path, broker: Beanstalkd) -> None:
     assert lines[-1]["message"] == "Worker stopped"
     for line in lines:
         assert datetime.fromisoformat(line["time"]).tzinfo is not None
-        assert line["process"] == process.process.pid
+        assert line["process"] == working
     done = the_one(lines, "Job 1 done: work (tube t) in 0.")
     assert (done["level"], done["logger"]) == ("INFO", "jobqueue.worker")
     assert (done["job_id"], done["tube"], done["func_name"]) == (1, "t", "work")

@@ -13,7 +13,6 @@ import pytest
 
 from jobqueue import Job, JobQueue, JobStuckError, Worker, current_job
 from jobqueue.worker.running.executor import Executor
-from jobqueue.worker.slots.shutdown import StopReason
 from tests.helpers.fake_broker import (
     NOT_FOUND,
     RESERVED,
@@ -225,23 +224,6 @@ def test_quick_job(broker: Beanstalkd, queue: JobQueue) -> None:
         work.put_many([{}] * 100)
         eventually(lambda: broker.counts("t"), {})
         assert asked() == before
-
-
-def test_signal_after_the_last_job(
-    queue: JobQueue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    @queue.task("t")
-    def work() -> None: ...
-
-    work.put()
-    worker = Worker(max_jobs=1)
-    manager = worker.manager
-    monkeypatch.setattr(
-        manager, "_join", lambda: manager.request_stop(StopReason.SIGNAL)
-    )
-    worker.run()
-
-    assert not manager.is_to_be_replaced
 
 
 def test_job_arrives_at_the_stop(broker: Beanstalkd, queue: JobQueue) -> None:

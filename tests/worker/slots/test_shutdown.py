@@ -17,7 +17,6 @@ def test_before_any_request() -> None:
 
     assert shutdown.phase is Phase.RUNNING
     assert not shutdown.has_lasted(0)
-    assert not shutdown.is_replaceable
 
 
 @pytest.mark.parametrize("reason", StopReason)
@@ -61,21 +60,20 @@ def test_second_signal() -> None:
     assert shutdown.phase is Phase.ABANDONING
 
 
-@pytest.mark.parametrize(
-    ("reasons", "expected"),
-    [
-        ([StopReason.MAX_JOBS], True),
-        ([StopReason.STUCK_JOB], True),
-        ([StopReason.STOP, StopReason.MAX_JOBS], True),
-        ([StopReason.STOP], False),
-        ([StopReason.MAX_JOBS, StopReason.SIGNAL], False),
-        ([StopReason.SUPERVISOR, StopReason.STUCK_JOB], False),
-    ],
-)
-def test_is_replaceable(reasons: list[StopReason], expected: bool) -> None:
-    """A process is replaced that ends by itself, unless it was told to stop as well."""
+def test_text_of_a_request() -> None:
     shutdown = Shutdown(1000)
-    for reason in reasons:
+
+    shutdown.request(StopReason.SIGNAL, "SIGTERM")
+    shutdown.request(StopReason.SUPERVISOR, "SIGINT")
+
+    assert shutdown.reason == "SIGTERM"
+
+
+def test_hangup_is_no_second_signal() -> None:
+    """A terminal that closes may send several."""
+    shutdown = Shutdown(1000)
+
+    for reason in (StopReason.HANGUP, StopReason.SIGNAL, StopReason.HANGUP):
         shutdown.request(reason)
 
-    assert shutdown.is_replaceable is expected
+    assert shutdown.phase is Phase.DRAINING

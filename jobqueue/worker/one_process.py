@@ -1,0 +1,111 @@
+"""The work of one process: import the tasks, run a worker, and end."""
+
+import argparse
+import functools
+import importlib
+import logging
+import os
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import NoReturn
+
+from jobqueue import JobQueueError, JobStuckError, Worker
+from jobqueue.worker.exits import call_with_timeout, exit_now, is_blocked
+from jobqueue.worker.processes.child import ParentLink, ParentWatch
+from jobqueue.worker.processes.status_board import StatusBoard
+from jobqueue.worker.reporting import process_log
+from jobqueue.worker.reporting.unfailing import one_line
+from jobqueue.worker.slots.shutdown import StopReason
+from jobqueue.worker.slots.slot_thread import THREAD_NAME
+
+OnError = Callable[[str], NoReturn]
+
+
+def work(options: argparse.Namespace, link: ParentLink, on_error: OnError) -> None:
+    """Work as the command line says until the worker stops.
+
+    Most of what can be wrong with a command line is found here, where the tasks are
+    known; ``on_error`` prints it and exits.
+    """
+    parent_watch = ParentWatch(link.pipe, on_stop=lambda _: exit_now())
+    for module in options.modules:
+        _import(module, on_error)
+    # A module that configures logging may have switched off the loggers from before.
+    logging.getLogger("jobqueue.worker").disabled = False
+    try:
+        worker = _make_worker(options)
+        worker.manager.status_board = StatusBoard(options.threads, link.status)
+        if link.counters is not None:
+            worker.manager.count_in(link.counters)
+        parent_watch.on_stop = functools.partial(
+            worker.manager.request_stop, StopReason.SUPERVISOR
+        )
+        worker.run()
+    except JobStuckError as error:
+        call_with_timeout(process_log.stuck_worker_ends, str(error))
+        exit_now()
+    except JobQueueError as error:
+        on_error(str(error))
+    _end_threads(options.shutdown_timeout)
+
+
+def _make_worker(options: argparse.Namespace) -> Worker:
+    return Worker(
+        options.tubes,
+        url=options.url,
+        threads=options.threads,
+        burst=options.burst,
+        max_jobs=options.max_jobs,
+        time_limit=options.time_limit,
+        shutdown_timeout=options.shutdown_timeout,
+    )
+
+
+def _import(module: str, on_error: OnError) -> None:
+    """Import a module of the application's."""
+    try:
+        importlib.import_module(module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        logging.getLogger("jobqueue.worker").debug("Import failed", exc_info=True)
+        if module.endswith(".py"):
+            on_error(f"can't import {module}: give the module's dotted name")
+        on_error(f"can't import {module}: {_cause(error)}")
+
+
+def _cause(error: BaseException) -> str:
+    """Return why an import failed, and in which line."""
+    text = one_line(error)
+    if isinstance(error, SyntaxError):
+        return text
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    if frame.filename.startswith("<frozen importlib"):
+        folder = os.getcwd()  # noqa: PTH109 - pathlib takes half a megabyte of memory
+        return f"{text} (looked for from {folder})"
+    return f"{text} ({frame.filename}, line {frame.lineno})"
+
+
+def _end_threads(patience: float) -> None:
+    """End the process after ``patience`` seconds, whatever threads tasks have left.
+
+    Until then the interpreter waits for them, as it knows how: it wakes up thread
+    pools, which would wait for work otherwise.
+    """
+    current = threading.current_thread()
+    left = [t for t in threading.enumerate() if not t.daemon and t is not current]
+    # A slot may still wait for a connection, and for that nobody waits.
+    tasks_own = [thread for thread in left if thread.name != THREAD_NAME]
+
+    def end_at_last() -> None:
+        time.sleep(patience)
+        names = [thread.name for thread in tasks_own if thread.is_alive()]
+        call_with_timeout(process_log.threads_left, names)
+        exit_now()
+
+    if tasks_own:
+        threading.Thread(target=end_at_last, daemon=True).start()
+    elif left or is_blocked():
+        exit_now()
