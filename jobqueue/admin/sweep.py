@@ -2,8 +2,9 @@
 
 The broker says which job of a state comes first. When that job is kicked or deleted,
 another one comes first, so the sweep ends when no job is left. Jobs that were put
-together have neighbouring ids: in one go, the ids after the first job are asked about
-and those jobs are changed, more of them the denser they are.
+together have neighbouring ids. So a step also asks about some ids after the first job,
+and changes those jobs as well. The more jobs the last step found, the more ids the next
+one asks about.
 
 beanstalkd has no command with a condition. A buried job that someone else kicks within
 these few milliseconds, and that its worker then releases with a delay, is kicked again.

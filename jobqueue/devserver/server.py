@@ -29,7 +29,7 @@ class Server:
         self._timer_due = 0
 
     def drain(self) -> None:
-        """Take no more jobs from now on, as after a SIGUSR1."""
+        """Refuse new jobs from now on, as after a SIGUSR1."""
         self._conversations.broker.is_draining = True
 
     async def run(self, stop: asyncio.Event, started: Callable[[], None]) -> None:
@@ -124,7 +124,7 @@ class ClientConnection(asyncio.Protocol):
         self._conversation.close()
         self._server.closed(self)
         self._proceed()
-        _log.info("A connection was closed: %s", exc or "in good order")
+        _log.info("A connection was closed: %s", exc or "without an error")
 
     def _proceed(self) -> None:
         self._conversations.proceed()

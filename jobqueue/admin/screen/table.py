@@ -47,33 +47,39 @@ class Table:
 
         Lines are longer nevertheless if no column can be cut any more.
         """
-        titles = [len(column.title) for column in self.columns]
-        cells = zip(*self.rows, strict=True)
-        longest = [max(len(text) for text, _ in column) for column in cells]
-        widths = list(map(max, titles, longest)) if longest else titles
-        if max_width is None:
-            return widths
-        excess = sum(widths) + len(COLUMN_GAP) * (len(widths) - 1) - max_width
-        for number, column in enumerate(self.columns):
-            if excess > 0 and column.min_width is not None:
-                cut = min(excess, max(0, widths[number] - column.min_width))
-                widths[number] -= cut
-                excess -= cut
-        return widths
+        widths = self._widths_of_cells()
+        return widths if max_width is None else self._cut(widths, max_width)
 
-    def plain(self, width: int | None = None) -> str:
-        """Return the table as lines of text, of up to ``width`` characters."""
-        widths = self.widths(width)
+    def plain(self, max_width: int | None = None) -> str:
+        """Return the table as lines of text, of up to ``max_width`` characters."""
+        full = self._widths_of_cells()
+        widths = full if max_width is None else self._cut(full, max_width)
         line = COLUMN_GAP.join(
-            f"{{:{'>' if column.is_number else '<'}{column_width}}}"
-            for column, column_width in zip(self.columns, widths, strict=True)
+            f"{{:{'>' if column.is_number else '<'}{width}}}"
+            for column, width in zip(self.columns, widths, strict=True)
         ).format
         rows: Iterable[Iterable[str]] = ([text for text, _ in row] for row in self.rows)
-        if widths != self.widths():
+        if widths != full:
             rows = (map(shortened, row, widths) for row in rows)
         lines = [line(*(column.title for column in self.columns))]
         lines += [line(*row) for row in rows]
         return "\n".join(map(str.rstrip, lines))
+
+    def _widths_of_cells(self) -> list[int]:
+        titles = [len(column.title) for column in self.columns]
+        cells = zip(*self.rows, strict=True)
+        longest = [max(len(text) for text, _ in column) for column in cells]
+        return list(map(max, titles, longest)) if longest else titles
+
+    def _cut(self, full: list[int], max_width: int) -> list[int]:
+        excess = sum(full) + len(COLUMN_GAP) * (len(full) - 1) - max_width
+        widths = []
+        for column, width in zip(self.columns, full, strict=True):
+            least = width if column.min_width is None else min(width, column.min_width)
+            cut = min(max(0, excess), width - least)
+            widths.append(width - cut)
+            excess -= cut
+        return widths
 
 
 @functools.lru_cache(maxsize=4096)
