@@ -14,10 +14,17 @@ from .campaign import Campaign, Size
 def main() -> None:
     """Run a campaign, print what happened, and write it into the README if asked."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=100_000)
-    parser.add_argument("--faults", type=int, default=1_000)
-    parser.add_argument("--seed", type=int, default=random.randrange(2**32))
-    parser.add_argument("--write", action="store_true", help="into the README")
+    parser.add_argument("--jobs", type=int, default=100_000, help="jobs to put")
+    parser.add_argument("--faults", type=int, default=1_000, help="faults to inject")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=random.randrange(2**32),
+        help="of all random choices",
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="write the table into the README"
+    )
     options = parser.parse_args()
     sys.stdout.write(f"Seed {options.seed}\n")
     sys.stdout.flush()

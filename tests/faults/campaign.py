@@ -1,4 +1,4 @@
-"""Producers, workers and a broker with a binlog, and trouble at random, by a seed."""
+"""Producers, workers and a broker with a binlog, and faults at random, by a seed."""
 
 import json
 import random
@@ -19,9 +19,9 @@ from tests.helpers.worker_process import WorkerProcess
 from . import faults, tasks
 from .faults import Fault, Scene
 from .ledger import Ledger, Verdict
-from .proxy import Happened, Proxy
+from .proxy import Proxy, TroubleRecord
 
-# So long that only a fault can be why it is over, on a machine that is busy, too.
+# So long that only a fault can end it, on a busy machine, too.
 TIMEOUT = 60  # seconds
 TTR = 600  # seconds
 PRODUCERS = 3
@@ -29,11 +29,11 @@ PRODUCERS = 3
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is to happen."""
+    """The size of a campaign."""
 
     jobs: int  # whose puts are confirmed
     faults: int
-    crews: int = 2
+    workers: int = 2
     processes: int = 2
     threads: int = 3
     within: float = 120  # seconds, for all jobs to have run after the last fault
@@ -41,24 +41,24 @@ class Size:
 
 @dataclass(slots=True)
 class Producer:
-    """Puts jobs one by one and many at a time, and notes what each put says."""
+    """A thread that puts jobs, and notes the result of each put."""
 
     ledger: Ledger
     queue: JobQueue
-    chance: random.Random
+    rng: random.Random
     numbers: Iterator[Sequence[int]]
     confirmed: int = 0
-    wrong: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
 
     def run(self) -> None:
         try:
             for numbers in self.numbers:
                 self._put(numbers)
-        except Exception as error:  # noqa: BLE001 - none but a BrokerError may come
-            self.wrong.append(f"a put has raised {error!r}")
+        except Exception as error:  # noqa: BLE001 - a put may raise no other error
+            self.failures.append(f"a put has raised {error!r}")
 
     def _put(self, numbers: Sequence[int]) -> None:
-        name = self.chance.choices(list(tasks.ALL), [60, 5, 5, 2, 1])[0]
+        name = self.rng.choices(list(tasks.ALL), [60, 5, 5, 2, 1])[0]
         func: Any = tasks.ALL[name].__wrapped__
         task = self.queue.task(tasks.TUBE, ttr=TTR, max_lost=5)(func)
         self.ledger.sent(numbers)
@@ -90,32 +90,32 @@ class Producer:
         )
 
     def _wait(self) -> None:
-        time.sleep(self.chance.uniform(0, 0.2))
+        time.sleep(self.rng.uniform(0, 0.2))
 
 
 class Campaign:
-    """One run of everything; it raises an AssertionError for whatever goes wrong."""
+    """One campaign. It raises an AssertionError if a put, a worker or a wait fails."""
 
     def __init__(self, folder: Path, sockets: Path, seed: int, size: Size) -> None:
         self._folder = folder
         self._sockets = sockets
-        self._chance = random.Random(seed)
+        self._rng = random.Random(seed)
         self._size = size
         self._lock = threading.Lock()
         self._next = 0
         self._producers: list[Producer] = []
         self.ledger = Ledger(folder / "ledger")
         self._injected = 0
-        self._broker_was_there = time.monotonic()
+        self._broker_seen_at = time.monotonic()
         self._proxies: list[Proxy] = []
 
     @property
     def fault_count(self) -> int:
-        """How many faults there were so far."""
+        """The number of faults so far."""
         return self._injected + sum(len(proxy.troubles) for proxy in self._proxies)
 
     def run(self) -> Verdict:
-        """Do it all, and return what became of the jobs."""
+        """Run the campaign, and return what became of the jobs."""
         binlog = self._folder / "binlog"
         binlog.mkdir()
         broker = Beanstalkd(self._sockets / "b.sock", "-b", str(binlog), "-f", "0")
@@ -128,26 +128,26 @@ class Campaign:
             )
             self._proxies = [above, below]
             scene = Scene(
-                self._chance, broker, self._proxies, lambda: self._enlist(below)
+                self._rng, broker, self._proxies, lambda: self._start_worker(below)
             )
-            stack.enter_context(_crews(scene, self._size.crews))
-            self._producers = self._some_producers(above.url, stack)
-            wrong = self._suffer(scene)
+            stack.enter_context(_running_workers(scene, self._size.workers))
+            self._producers = self._make_producers(above.url, stack)
+            failures = self._inject_faults(scene)
             buried = self._wait_for_the_end(scene)
-        wrong += scene.wrong
-        if wrong:
-            raise AssertionError("\n".join(wrong))
+        failures += scene.failures
+        if failures:
+            raise AssertionError("\n".join(failures))
         return self.ledger.read().verdict(*buried)
 
     def _proxy(self, name: str, broker: Beanstalkd) -> Proxy:
         path = self._sockets / f"{name}.sock"
         return Proxy(path, str(broker.target), on_trouble=self._note_trouble)
 
-    def _note_trouble(self, happened: Happened) -> None:
-        name = faults.trouble_name(happened.trouble.what)
-        self.ledger.fault(name, happened.at, happened.until, {happened.pid})
+    def _note_trouble(self, record: TroubleRecord) -> None:
+        name = faults.trouble_name(record.trouble.kind)
+        self.ledger.fault(name, record.at, record.until, {record.pid})
 
-    def _enlist(self, proxy: Proxy) -> WorkerProcess:
+    def _start_worker(self, proxy: Proxy) -> WorkerProcess:
         size = self._size
         return WorkerProcess(
             self._folder,
@@ -159,26 +159,26 @@ class Campaign:
             FAULTS_LEDGER=str(self.ledger.path),
         )
 
-    def _some_producers(self, url: str, stack: ExitStack) -> list[Producer]:
+    def _make_producers(self, url: str, stack: ExitStack) -> list[Producer]:
         queue = stack.enter_context(JobQueue(f"{url}?timeout={TIMEOUT}"))
         return [
             Producer(
                 self.ledger,
                 queue,
-                random.Random(self._chance.random()),
+                random.Random(self._rng.random()),
                 self._numbers(),
             )
             for _ in range(PRODUCERS)
         ]
 
     def _numbers(self) -> Iterator[Sequence[int]]:
-        """Yield the numbers of the next jobs, until there are as many as there should.
+        """Yield the numbers of the next jobs, until there are enough.
 
-        As long as faults are to come, jobs are put that they can happen to.
+        Jobs are put as long as faults are to come, so that each fault can hit some.
         """
-        chance = random.Random(self._chance.random())
+        rng = random.Random(self._rng.random())
         while True:
-            count = chance.choice([1, 1, 1, 1, 2, 10, 50])
+            count = rng.choice([1, 1, 1, 1, 2, 10, 50])
             with self._lock:
                 confirmed = sum(producer.confirmed for producer in self._producers)
                 if (
@@ -189,29 +189,29 @@ class Campaign:
                 numbers = range(self._next, self._next + count)
                 self._next = numbers.stop
             yield numbers
-            # The last faults have jobs to happen to as well.
+            # Slow down if the jobs are ahead, so that the last faults can hit some.
             share = confirmed / self._size.jobs - self.fault_count / self._size.faults
             time.sleep(0.2 if share > 0 else 0.002)
 
-    def _suffer(self, scene: Scene) -> list[str]:
+    def _inject_faults(self, scene: Scene) -> list[str]:
         threads = [threading.Thread(target=p.run) for p in self._producers]
         for thread in threads:
             thread.start()
         while any(thread.is_alive() for thread in threads):
-            self._keep_alive(scene.broker)
+            self._restart_if_crashed(scene.broker)
             if self.fault_count < self._size.faults:
-                (fault,) = self._chance.choices(
+                (fault,) = self._rng.choices(
                     list(faults.ALL), list(faults.ALL.values())
                 )
                 self._inject(fault, scene)
-            time.sleep(self._chance.uniform(0, 0.2))
-        return [wrong for producer in self._producers for wrong in producer.wrong]
+            time.sleep(self._rng.uniform(0, 0.2))
+        return [f for producer in self._producers for f in producer.failures]
 
     def _inject(self, fault: Fault, scene: Scene) -> None:
         began = time.monotonic()
-        with faults.suffered(fault, scene) as hit:
-            time.sleep(faults.moment(self._chance))
-        if hit and fault is not faults.connection_troubled:  # which is noted by itself
+        with faults.injected(fault, scene) as hit:
+            time.sleep(faults.duration(self._rng))
+        if hit and fault is not faults.connection_troubled:  # noted by the proxy
             self.ledger.fault(faults.name_of(fault), began, time.monotonic(), hit[0])
             self._injected += 1
 
@@ -222,13 +222,13 @@ class Campaign:
         while counts.keys() - {"buried"}:
             assert time.monotonic() < deadline, f"after all this time: {counts}"
             time.sleep(0.1)
-            self._keep_alive(scene.broker)
-            with suppress(OSError):  # it has ended just now
+            self._restart_if_crashed(scene.broker)
+            with suppress(OSError):  # it may have ended just now
                 counts = scene.broker.counts(tasks.TUBE)
         return _buried(scene.broker)
 
-    def _keep_alive(self, broker: Beanstalkd) -> None:
-        """Start the broker again if it has ended by itself, as an init system would.
+    def _restart_if_crashed(self, broker: Beanstalkd) -> None:
+        """Start the broker again if it has crashed, as an init system would.
 
         beanstalkd 1.12 may crash. That is one more fault, and no excuse for a loss.
         """
@@ -236,12 +236,12 @@ class Campaign:
         if status is not None:
             faults.start(broker)
             name = f"broker-crashed-with-{status}"
-            self.ledger.fault(name, self._broker_was_there, time.monotonic(), None)
-        self._broker_was_there = time.monotonic()
+            self.ledger.fault(name, self._broker_seen_at, time.monotonic(), None)
+        self._broker_seen_at = time.monotonic()
 
 
 def _maybe_put(error: PutManyError, count: int) -> int:
-    """Return how many items, from the first, are not certain not to be put."""
+    """Return how many items, from the first, may have been put."""
     if not error.unconfirmed:
         return 0
     if len(error.ids) == error.index:  # and none was refused
@@ -250,27 +250,27 @@ def _maybe_put(error: PutManyError, count: int) -> int:
 
 
 @contextmanager
-def _crews(scene: Scene, count: int) -> Iterator[None]:
-    """Have some supervisors, each with its processes; stop them at the end."""
+def _running_workers(scene: Scene, count: int) -> Iterator[None]:
+    """Run some workers, each a supervisor with its processes; stop them at the end."""
     try:
-        scene.crews += [scene.enlist() for _ in range(count)]
+        scene.workers += [scene.start_worker() for _ in range(count)]
         yield
-        for crew in scene.crews.copy():
-            scene.crews.remove(crew)
-            crew.process.terminate()
-            scene.sees_off(crew, expected=0)
+        for worker in scene.workers.copy():
+            scene.workers.remove(worker)
+            worker.process.terminate()
+            scene.await_exit(worker, expected=0)
     finally:
-        for crew in scene.crews:
-            crew.process.kill()
-        for thread in scene.leaving:
+        for worker in scene.workers:
+            worker.process.kill()
+        for thread in scene.exits:
             thread.join()
 
 
 def _buried(broker: Beanstalkd) -> tuple[set[int], set[int]]:
-    """Return the numbers of the buried jobs, and delete these.
+    """Delete the buried jobs; return the numbers of those whose bodies are whole.
 
-    Of those that say no more which they are, as a kill came while beanstalkd moved them
-    in its binlog, return the ids.
+    Return the ids of the others: beanstalkd was killed while it moved them in the
+    binlog.
     """
     numbers, destroyed = set(), set()
     with RawClient(broker.target) as client:

@@ -1,4 +1,4 @@
-"""What is done to workers, the broker, and what lies between: done, and undone."""
+"""The faults of a campaign: each harms workers, the broker or connections, and ends."""
 
 import os
 import random
@@ -13,15 +13,15 @@ from typing import Protocol
 from tests.helpers.servers import DEADLINE, Beanstalkd, eventually_true
 from tests.helpers.worker_process import WorkerProcess
 
-from .proxy import Proxy, What, some_trouble
+from .proxy import Kind, Proxy, random_trouble
 
 LONG = 3 * DEADLINE  # seconds, for a process to end
 
-Pids = Collection[int] | None  # whom a fault may have cost a job; None: anybody
+Pids = Collection[int] | None  # processes that a fault may have cost a job; None: any
 Fault = Callable[["Scene"], Iterator[Pids]]
 
 
-class Enlist(Protocol):
+class StartWorker(Protocol):
     """Starts workers."""
 
     def __call__(self) -> WorkerProcess: ...
@@ -29,42 +29,44 @@ class Enlist(Protocol):
 
 @dataclass(slots=True)
 class Scene:
-    """All that faults happen to."""
+    """All that faults can harm."""
 
-    chance: random.Random
+    rng: random.Random
     broker: Beanstalkd
     proxies: list[Proxy]
-    enlist: Enlist
-    crews: list[WorkerProcess] = field(default_factory=list)
-    leaving: list[threading.Thread] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)  # what should not have happened
+    start_worker: StartWorker
+    workers: list[WorkerProcess] = field(default_factory=list)
+    exits: list[threading.Thread] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
 
-    def some_crew(self) -> WorkerProcess:
-        return self.chance.choice(self.crews)
+    def random_worker(self) -> WorkerProcess:
+        return self.rng.choice(self.workers)
 
-    def some_worker(self) -> int | None:
-        """Return the pid of a worker process, if there is one at the moment."""
-        pids = children(self.some_crew().process.pid)
-        return self.chance.choice(pids) if pids else None
+    def random_child(self) -> int | None:
+        """Return the pid of a process of a supervisor, if there is one now."""
+        pids = children(self.random_worker().process.pid)
+        return self.rng.choice(pids) if pids else None
 
-    def replace(self, crew: WorkerProcess) -> None:
-        self.crews[self.crews.index(crew)] = self.enlist()
+    def replace(self, worker: WorkerProcess) -> None:
+        self.workers[self.workers.index(worker)] = self.start_worker()
 
-    def sees_off(self, crew: WorkerProcess, *, expected: int) -> None:
-        """Wait, beside all else, for the end of a crew and its processes."""
-        pids = children(crew.process.pid)
+    def await_exit(self, worker: WorkerProcess, *, expected: int) -> None:
+        """Wait, in a thread, for the end of a worker and its processes."""
+        pids = children(worker.process.pid)
 
         def wait() -> None:
-            with crew:
-                status = crew.exit_code(LONG)
+            with worker:
+                status = worker.exit_code(LONG)
                 eventually_true(lambda: not any(map(_exists, pids)), LONG)
-            # One that is told to stop before it can listen has not begun.
-            has_begun = "Worker started" in crew.log or "Supervisor" in crew.log
+            # A worker that gets the signal before it has its handlers has not begun.
+            has_begun = "Worker started" in worker.log or "Supervisor" in worker.log
             if status != expected and (has_begun or status != -signal.SIGTERM):
-                self.wrong.append(f"a crew ended with {status}: {crew.log[-2000:]}")
+                self.failures.append(
+                    f"a worker ended with {status}: {worker.log[-2000:]}"
+                )
 
-        self.leaving.append(threading.Thread(target=wait))
-        self.leaving[-1].start()
+        self.exits.append(threading.Thread(target=wait))
+        self.exits[-1].start()
 
 
 def children(pid: int) -> list[int]:
@@ -85,7 +87,7 @@ def _exists(pid: int) -> bool:
 
 
 def worker_killed(scene: Scene) -> Iterator[Pids]:
-    pid = scene.some_worker()
+    pid = scene.random_child()
     if pid is not None:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -93,8 +95,8 @@ def worker_killed(scene: Scene) -> Iterator[Pids]:
 
 
 def worker_frozen(scene: Scene) -> Iterator[Pids]:
-    """Freeze a worker for a moment that its jobs' time to run outlasts."""
-    pid = scene.some_worker()
+    """Freeze a process for less than the time to run of its jobs."""
+    pid = scene.random_child()
     if pid is not None:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGSTOP)
@@ -104,20 +106,20 @@ def worker_frozen(scene: Scene) -> Iterator[Pids]:
 
 
 def deploy(scene: Scene) -> Iterator[Pids]:
-    """Start new workers, and have the old ones drain. This must cost nothing."""
-    crew = scene.some_crew()
-    scene.replace(crew)
+    """Start a new worker, and stop the old one. No job may run twice for this."""
+    worker = scene.random_worker()
+    scene.replace(worker)
     yield ()
-    crew.signal(signal.SIGTERM)
-    scene.sees_off(crew, expected=0)
+    worker.signal(signal.SIGTERM)
+    scene.await_exit(worker, expected=0)
 
 
 def supervisor_killed(scene: Scene) -> Iterator[Pids]:
-    """Its processes drain, so this must cost nothing either."""
-    crew = scene.some_crew()
-    scene.replace(crew)
-    scene.sees_off(crew, expected=-signal.SIGKILL)
-    crew.signal(signal.SIGKILL)
+    """Its processes finish their jobs, so no job may run twice for this either."""
+    worker = scene.random_worker()
+    scene.replace(worker)
+    scene.await_exit(worker, expected=-signal.SIGKILL)
+    worker.signal(signal.SIGKILL)
     yield ()
 
 
@@ -128,10 +130,10 @@ def broker_killed(scene: Scene) -> Iterator[Pids]:
 
 
 def start(broker: Beanstalkd) -> None:
-    """Start it, and wait until it has read its binlog.
+    """Start the broker, and wait until it has read its binlog.
 
-    beanstalkd 1.12 listens before. If it is killed while it makes a file, it never gets
-    rid of that one, and is slow ever after.
+    beanstalkd 1.12 listens before that. If it is killed while it creates a file of the
+    binlog, it never removes that file, and is slow from then on.
     """
     broker.start()
     broker.connections()
@@ -145,7 +147,7 @@ def broker_frozen(scene: Scene) -> Iterator[Pids]:
 
 
 def broker_drained(scene: Scene) -> Iterator[Pids]:
-    """Have it take no jobs. Only a restart ends that."""
+    """Have the broker take no jobs. Only a restart ends that."""
     scene.broker.drain()
     yield None
     scene.broker.kill()
@@ -153,29 +155,29 @@ def broker_drained(scene: Scene) -> Iterator[Pids]:
 
 
 def connection_troubled(scene: Scene) -> Iterator[Pids]:
-    """Cut, half-close or garble some connections; the proxy notes who had what."""
+    """Cut, half-close or garble some connections; the proxy notes which."""
     for proxy in scene.proxies:
         for link in proxy.links():
-            if scene.chance.random() < 1 / 4:
-                link.arm(some_trouble(scene.chance))
+            if scene.rng.random() < 1 / 4:
+                link.arm(random_trouble(scene.rng))
     yield ()
 
 
 def connections_stalled(scene: Scene) -> Iterator[Pids]:
-    proxy = scene.chance.choice(scene.proxies)
+    proxy = scene.rng.choice(scene.proxies)
     proxy.stall()
     yield ()
     proxy.flow()
 
 
 def connections_throttled(scene: Scene) -> Iterator[Pids]:
-    proxy = scene.chance.choice(scene.proxies)
+    proxy = scene.rng.choice(scene.proxies)
     proxy.chunk = 1
     yield ()
     proxy.chunk = 0
 
 
-# By how often each is chosen.
+# Each with its weight.
 ALL: dict[Fault, int] = {
     connection_troubled: 12,
     connections_stalled: 2,
@@ -195,8 +197,8 @@ def name_of(fault: Fault) -> str:
 
 
 @contextmanager
-def suffered(fault: Fault, scene: Scene) -> Iterator[list[Pids]]:
-    """Inject a fault, and mend it at the end; yields whom it may have cost jobs."""
+def injected(fault: Fault, scene: Scene) -> Iterator[list[Pids]]:
+    """Inject a fault for the time of the block; yield the processes that it may hit."""
     yielded = fault(scene)
     hit = list(_first(yielded))
     yield hit
@@ -211,10 +213,10 @@ def _first(pids: Iterator[Pids]) -> Iterator[Pids]:
         return
 
 
-def moment(chance: random.Random) -> float:
-    """Return how long a fault lasts, in seconds: mostly not long."""
-    return chance.choice([0, 0, 0.05, 0.1, 0.2, 0.5])
+def duration(rng: random.Random) -> float:
+    """Return how long a fault lasts, in seconds."""
+    return rng.choice([0, 0, 0.05, 0.1, 0.2, 0.5])
 
 
-def trouble_name(what: What) -> str:
-    return what.value.replace(" ", "-")
+def trouble_name(kind: Kind) -> str:
+    return kind.value.replace(" ", "-")

@@ -1,4 +1,4 @@
-"""What was put, what ran, and what trouble there was: kept outside of the broker."""
+"""A record, outside of the broker, of what was put, what ran, and what failed."""
 
 import os
 import time
@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-# A worker may be hit just when a job has come, and notes a moment later that it began.
+# A fault may hit a worker between the arrival of a job and the note that it began.
 SLACK = 2.0  # seconds
 
 EVERYBODY = "everybody"
 
 
 class Ledger:
-    """A file to which all processes append lines; each says one thing with its time."""
+    """A file to which all processes append lines; each is one event with its time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -28,18 +28,18 @@ class Ledger:
         self._write([_line(kind, *words)])
 
     def sent(self, numbers: Iterable[int]) -> None:
-        """Note, before a put, which jobs it is of."""
+        """Note the jobs of a put before it is made."""
         now = time.monotonic()
         pid = os.getpid()
         self._write(_line("sent", number, pid, now) for number in numbers)
 
     def confirmed(self, ids: dict[int, int]) -> None:
-        """Note the ids of jobs, by their number, that a put has returned."""
+        """Note the ids that a put has returned, by the numbers of the jobs."""
         now = time.monotonic()
         self._write(_line("confirmed", n, job_id, now) for n, job_id in ids.items())
 
     def refused(self, numbers: Iterable[int]) -> None:
-        """Note which jobs were certainly not put: none of them may run."""
+        """Note jobs that were certainly not put: none of them may run."""
         self._write(_line("refused", number) for number in numbers)
 
     def fault(
@@ -80,7 +80,7 @@ def _line(*words: object) -> str:
 
 @dataclass(slots=True)
 class Put:
-    """A put of one job: when it was sent, by whom, and when it was confirmed."""
+    """A put of one job: the process, and when it was sent and confirmed."""
 
     pid: int
     sent: float
@@ -99,7 +99,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that was done to some processes, or to all."""
+    """A fault that hit some processes, or all."""
 
     name: str
     began: float
@@ -107,14 +107,14 @@ class Fault:
     pids: frozenset[int] | None  # None: all
 
     def hit(self, pids: Iterable[int], since: float, until: float) -> bool:
-        """Tell whether it hit one of these processes in this time."""
+        """Return whether the fault hit one of these processes in this time."""
         is_in_time = self.began <= until and self.ended >= since
         return is_in_time and (self.pids is None or not self.pids.isdisjoint(pids))
 
 
 @dataclass(slots=True)
 class Books:
-    """All that a ledger says, by the jobs' own numbers."""
+    """The content of a ledger, by the numbers of the jobs."""
 
     puts: dict[int, Put] = field(default_factory=dict)
     numbers: dict[int, int] = field(default_factory=dict)  # by the jobs' ids
@@ -123,7 +123,7 @@ class Books:
     faults: list[Fault] = field(default_factory=list)
 
     def enter(self, kind: str, *words: str) -> None:
-        """Take note of one line."""
+        """Add the event of one line."""
         match kind, words:
             case "sent", (number, pid, now):
                 self.puts[int(number)] = Put(int(pid), float(now))
@@ -150,7 +150,7 @@ class Books:
     ) -> "Verdict":
         """Compare what was put with what ran, and with what was found buried.
 
-        ``destroyed`` are the ids of buried jobs that say no more which they are.
+        ``destroyed`` are the ids of buried jobs whose bodies are not whole.
         """
         known_by_id = {self.numbers[n] for n in destroyed if n in self.numbers}
         buried = {*buried, *known_by_id}
@@ -192,7 +192,7 @@ class Books:
 
 
 def _again(runs: list[Run]) -> bool:
-    """Tell whether a job ran more often than it had to: a retry has to."""
+    """Return whether a job ran more often than its retries account for."""
     return len(runs) - sum(run.has_failed for run in runs) > 1
 
 
@@ -209,14 +209,14 @@ def _fault(name: str, began: float, ended: float, hit: str) -> Fault:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of the jobs. Those in lists have to be none."""
+    """What became of the jobs. The lists have to be empty."""
 
     faults: Counter[str]
-    put: int  # of which that was confirmed
+    put: int  # confirmed
     unconfirmed: int  # the put failed, and may have put the job or not
     ran: int
     buried: int
-    destroyed: int  # of those that are buried: what they say, by the broker itself
+    destroyed: int  # buried jobs whose bodies the broker itself has destroyed
     duplicated: int
     lost: list[int]
     strangers: list[int]

@@ -1,4 +1,4 @@
-"""What lies between a client and the broker, and does to their bytes what a test says.
+"""A proxy between clients and the broker, which harms their streams as a test says.
 
 Both sides are Unix sockets, so that the system says which process a client is.
 """
@@ -20,15 +20,15 @@ from typing import Self
 GARBAGE = b"\xff\x00 no reply at all\r\n"
 
 
-class Way(enum.Enum):
-    """Which way bytes go."""
+class Direction(enum.Enum):
+    """The direction of a stream."""
 
     UP = "to the broker"
     DOWN = "to the client"
 
 
-class What(enum.Enum):
-    """What is done to a stream at some byte."""
+class Kind(enum.Enum):
+    """A kind of harm to a stream."""
 
     CUT = "connection cut"
     HALF_CLOSE = "connection half-closed"
@@ -37,25 +37,25 @@ class What(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What is to happen when so many more bytes have gone one way."""
+    """Harm that is to come when so many more bytes have gone in one direction."""
 
-    way: Way
+    direction: Direction
     after: int  # bytes
-    what: What = What.CUT
+    kind: Kind = Kind.CUT
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
-    """Some trouble that there was, and whose connection had it."""
+class TroubleRecord:
+    """Trouble that a connection had, and the client's process."""
 
     trouble: Trouble
     pid: int
     at: float  # time.monotonic()
-    until: float  # when the connection was closed: it may be found troubled till then
+    until: float  # when the connection was closed; a client may notice until then
 
 
 class Link:
-    """One connection of a client, and its other half to the broker."""
+    """A connection of a client, and the one to the broker that belongs to it."""
 
     def __init__(
         self, proxy: "Proxy", client: socket.socket, trouble: Trouble | None
@@ -64,44 +64,46 @@ class Link:
         self._client = client
         self.pid = _peer(client)
         self._broker = socket.socket(socket.AF_UNIX)
-        self._armed: dict[Way, Trouble] = {}
+        self._armed: dict[Direction, Trouble] = {}
         self._had: list[tuple[Trouble, float]] = []
         if trouble:
             self.arm(trouble)
 
     def arm(self, trouble: Trouble) -> None:
-        """Have some trouble soon, after that which is under way if there is any."""
-        self._armed[trouble.way] = trouble
+        """Plan trouble, to come after the one that is under way if there is one."""
+        self._armed[trouble.direction] = trouble
 
     def run(self) -> None:
-        """Pass on all that comes, both ways, until one side hangs up."""
-        with self._client, self._broker, suppress(OSError):  # the broker is away
+        """Pass on all bytes in both directions, until one side hangs up."""
+        with self._client, self._broker, suppress(OSError):  # the broker may be away
             self._broker.connect(self._proxy.target)
-            down = threading.Thread(target=self._pump, args=(Way.DOWN,), daemon=True)
+            down = threading.Thread(
+                target=self._pump, args=(Direction.DOWN,), daemon=True
+            )
             down.start()
-            self._pump(Way.UP)
+            self._pump(Direction.UP)
             down.join()
         for trouble, at in self._had:
-            happened = Happened(trouble, self.pid, at, time.monotonic())
-            self._proxy.on_trouble(happened)
+            record = TroubleRecord(trouble, self.pid, at, time.monotonic())
+            self._proxy.on_trouble(record)
 
     def close(self) -> None:
         for side in (self._client, self._broker):
             with suppress(OSError):
                 side.shutdown(socket.SHUT_RDWR)
 
-    def _pump(self, way: Way) -> None:
+    def _pump(self, direction: Direction) -> None:
         source, sink = self._client, self._broker
-        if way is Way.DOWN:
+        if direction is Direction.DOWN:
             source, sink = sink, source
-        # Only this thread knows it, so that no byte gets lost between two troubles.
+        # Known to this thread only, so that no byte is lost between two troubles.
         trouble: Trouble | None = None
         left = 0
         with suppress(OSError):
             while data := source.recv(2**16):
                 self._proxy.wait_if_stalled()
                 if trouble is None:
-                    trouble = self._armed.pop(way, None)
+                    trouble = self._armed.pop(direction, None)
                     left = trouble.after if trouble else 0
                 if trouble is None or len(data) < left:
                     self._send(data, sink)
@@ -110,20 +112,20 @@ class Link:
                 self._send(data[:left], sink)
                 self._had.append((trouble, time.monotonic()))
                 self._proxy.troubles.append(trouble)
-                if not self._goes_on(trouble.what, source, sink):
+                if not self._apply(trouble.kind, source, sink):
                     break
                 self._send(data[left:], sink)
                 trouble = None
         self.close()
 
-    def _goes_on(self, what: What, source: socket.socket, sink: socket.socket) -> bool:
-        """Do something to the stream, and return whether it goes on after that."""
-        if what is What.GARBLE:
+    def _apply(self, kind: Kind, source: socket.socket, sink: socket.socket) -> bool:
+        """Harm the stream, and return whether it goes on afterwards."""
+        if kind is Kind.GARBLE:
             self._send(GARBAGE, sink)
             return True
-        if what is What.HALF_CLOSE:
+        if kind is Kind.HALF_CLOSE:
             sink.shutdown(socket.SHUT_WR)
-            while source.recv(2**16):  # the other way goes on until it ends, too
+            while source.recv(2**16):  # wait for the end of the other direction
                 pass
         return False
 
@@ -134,10 +136,10 @@ class Link:
 
 
 class Proxy:
-    """Listens at a Unix socket, and passes all on to the broker.
+    """A server on a Unix socket that passes all bytes on to the broker.
 
-    ``plan`` is the trouble that each new connection will have, in turn. ``on_trouble``
-    is told of trouble at the end of the connection that had it.
+    ``plan`` has the trouble of each new connection, in turn. ``on_trouble`` is called
+    with each trouble at the end of the connection that had it.
     """
 
     def __init__(
@@ -145,13 +147,13 @@ class Proxy:
         path: Path,
         target: str,
         plan: Sequence[Trouble] = (),
-        on_trouble: Callable[[Happened], object] = lambda _: None,
+        on_trouble: Callable[[TroubleRecord], object] = lambda _: None,
     ) -> None:
         self.url = f"unix://{path}"
         self.target = target
         self.plan = deque(plan)
         self.chunk = 0  # bytes in one write; 0: any number
-        self.troubles: list[Trouble] = []  # that there were
+        self.troubles: list[Trouble] = []  # that has happened
         self.on_trouble = on_trouble
         self._links: dict[Link, threading.Thread] = {}
         self._flows = threading.Event()
@@ -170,7 +172,7 @@ class Proxy:
         self._flows.clear()
 
     def flow(self) -> None:
-        """Pass on what comes, as at first."""
+        """Pass on bytes again."""
         self._flows.set()
 
     def wait_if_stalled(self) -> None:
@@ -206,11 +208,11 @@ class Proxy:
             thread.join()
 
 
-def some_trouble(chance: random.Random) -> Trouble:
-    """Return trouble of any kind, within the next commands or replies."""
-    what = chance.choice(list(What))
-    way = Way.DOWN if what is What.GARBLE else chance.choice(list(Way))
-    return Trouble(way, chance.randrange(200), what)
+def random_trouble(rng: random.Random) -> Trouble:
+    """Return trouble of any kind, to come within the next commands or replies."""
+    kind = rng.choice(list(Kind))
+    direction = Direction.DOWN if kind is Kind.GARBLE else rng.choice(list(Direction))
+    return Trouble(direction, rng.randrange(200), kind)
 
 
 def _peer(client: socket.socket) -> int:

@@ -1,4 +1,4 @@
-"""The table that the README has of a long campaign."""
+"""The table of a long campaign in the README."""
 
 from tests.helpers.paths import README
 
@@ -9,7 +9,7 @@ END = "<!-- End of what it has made. -->"
 
 
 def table(verdict: Verdict) -> str:
-    """Return what happened, in Markdown."""
+    """Return the results of a campaign as a Markdown table."""
     kinds = ", ".join(
         f"{name.replace('-', ' ')} {count:,}"
         for name, count in verdict.faults.most_common()

@@ -1,4 +1,4 @@
-"""The tasks of a campaign. Each run is noted in the ledger before anything else."""
+"""The tasks of a campaign. Each first notes its run in the ledger."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ def _ledger() -> Ledger:
 
 def _note(kind: str, number: int) -> None:
     job = current_job()
-    # When the job came, not when this line was reached: a fault may come in between.
+    # The arrival of the job, not of this line: a fault may come in between.
     began = getattr(job.reservation, "began", 0)
     _ledger().note(kind, number, job.id, os.getpid(), began)
 

@@ -225,9 +225,9 @@ MOMENT = 0.005  # seconds
 
 
 class AnyBroker:
-    """Answers to each thing that it receives as it is told, and then hangs up.
+    """A server that sends its replies, one for each write of the client, and hangs up.
 
-    It does so, too, if it receives nothing for a moment, as no end may be in sight.
+    It hangs up, too, if it receives nothing for a moment.
     """
 
     def __init__(self, path: Path) -> None:

@@ -23,20 +23,20 @@ from jobqueue import (
 from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
 from tests.helpers.worker_thread import with_timings, working
 
-from .proxy import Proxy, Trouble, Way, What
+from .proxy import Direction, Kind, Proxy, Trouble
 
 # More than one put or one job of a worker takes, so that the last are after it.
-PUT_BYTES = {Way.UP: 95, Way.DOWN: 30}
-PUT_MANY_BYTES = {Way.UP: 260, Way.DOWN: 60}
+PUT_BYTES = {Direction.UP: 95, Direction.DOWN: 30}
+PUT_MANY_BYTES = {Direction.UP: 260, Direction.DOWN: 60}
 
 
 def work(number: int) -> None: ...
 
 
-def every_byte(sizes: dict[Way, int], what: What = What.CUT) -> list[Trouble]:
+def every_byte(sizes: dict[Direction, int], kind: Kind = Kind.CUT) -> list[Trouble]:
     return [
-        Trouble(way, after, what)
-        for way, size in sizes.items()
+        Trouble(direction, after, kind)
+        for direction, size in sizes.items()
         for after in range(size)
     ]
 
@@ -133,24 +133,28 @@ def is_buried(_number: int) -> None:
     raise Bury("as it should be")
 
 
-# How many bytes go each way until such a job is settled.
-WAYS_OF_A_JOB: list[tuple[Callable[[int], None], dict[Way, int]]] = [
-    (done, {Way.UP: 160, Way.DOWN: 560}),
-    (touches, {Way.UP: 170, Way.DOWN: 570}),
-    (is_retried, {Way.UP: 190, Way.DOWN: 900}),
-    (is_buried, {Way.UP: 190, Way.DOWN: 900}),
+# How many bytes go in each direction until such a job is settled.
+WAYS_OF_A_JOB: list[tuple[Callable[[int], None], dict[Direction, int]]] = [
+    (done, {Direction.UP: 160, Direction.DOWN: 560}),
+    (touches, {Direction.UP: 170, Direction.DOWN: 570}),
+    (is_retried, {Direction.UP: 190, Direction.DOWN: 900}),
+    (is_buried, {Direction.UP: 190, Direction.DOWN: 900}),
 ]
 
 
 def some_of(plan: Sequence[Trouble]) -> list[Trouble]:
-    """Return all trouble on the way up, and some of that on the way down.
+    """Return all trouble on the way to the broker, and some of that on the way back.
 
     There most bytes are of statistics, one as good as the other. Those that are left
     out are others each time.
     """
     step = 20
     start = random.randrange(step)
-    return [t for n, t in enumerate(plan) if t.way is Way.UP or n % step == start]
+    return [
+        t
+        for n, t in enumerate(plan)
+        if t.direction is Direction.UP or n % step == start
+    ]
 
 
 def without_pauses(worker: Worker) -> Worker:
@@ -159,22 +163,22 @@ def without_pauses(worker: Worker) -> Worker:
     )
 
 
-@pytest.mark.parametrize("what", [What.CUT, What.HALF_CLOSE, What.GARBLE])
+@pytest.mark.parametrize("kind", [Kind.CUT, Kind.HALF_CLOSE, Kind.GARBLE])
 @pytest.mark.parametrize("way_of_a_job", WAYS_OF_A_JOB, ids=lambda way: way[0].__name__)
 def test_worker(
     request: pytest.FixtureRequest,
     broker: Beanstalkd,
     proxy: Proxy,
-    way_of_a_job: tuple[Callable[[int], None], dict[Way, int]],
-    what: What,
+    way_of_a_job: tuple[Callable[[int], None], dict[Direction, int]],
+    kind: Kind,
 ) -> None:
     """It loses no job, wherever its connection is cut, stalled or garbled."""
     caplog = request.getfixturevalue("caplog")
     caplog.set_level(logging.INFO)
     ends, sizes = way_of_a_job
-    plan = every_byte(sizes, what)
-    if what is What.GARBLE:
-        plan = [trouble for trouble in plan if trouble.way is Way.DOWN]
+    plan = every_byte(sizes, kind)
+    if kind is Kind.GARBLE:
+        plan = [trouble for trouble in plan if trouble.direction is Direction.DOWN]
     if request.config.getoption("faults") == "short":
         plan = some_of(plan)
     random.shuffle(plan)
