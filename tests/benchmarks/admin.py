@@ -39,7 +39,7 @@ def main() -> None:
 
 
 class Bench:
-    """Runs commands on tubes of so many jobs."""
+    """Runs commands on tubes with a number of jobs each."""
 
     def __init__(self, broker: Beanstalkd, port: int, folder: Path, jobs: int) -> None:
         self._broker = broker
@@ -83,13 +83,13 @@ class Bench:
         self.timed(name, run)
 
     def timed(self, name: str, run: Callable[[], None]) -> None:
-        """Print how long something took."""
+        """Print how long a step took."""
         started = time.perf_counter()
         run()
         print(f"{name:28} {time.perf_counter() - started:6.2f}", flush=True)
 
     def ask_about_each(self) -> None:
-        """Ask about as many jobs as there are, many in a write."""
+        """Ask for the statistics of every job, many in a write."""
         with socket.create_connection(("127.0.0.1", self._port)) as sock:
             replies = sock.makefile("rb")
             for start in range(1, self._jobs + 1, BATCH):

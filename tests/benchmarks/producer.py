@@ -55,7 +55,7 @@ def main() -> None:
 def contenders(
     broker: Beanstalkd, port: int, queue: JobQueue, signing: JobQueue
 ) -> dict[str, Callable[[int], object]]:
-    """Return what is measured, by name: each puts that many jobs."""
+    """Return the contenders by name: functions that put a number of jobs."""
 
     @queue.task("bench")
     def task_one(arg1: str, arg2: str, arg3: str) -> None: ...
@@ -114,7 +114,7 @@ def measure(
     """Return each contender's rates, one a round."""
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for contender in contenders.values():
-        contender(BATCH)  # warm
+        contender(BATCH)  # warm up
     for _ in range(rounds):
         for name, contender in contenders.items():
             started = time.perf_counter()

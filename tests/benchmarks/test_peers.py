@@ -1,4 +1,4 @@
-"""The benchmarks beside the peers: what is made of figures, and that it all runs."""
+"""The benchmarks beside the peers: tables and plots of figures, and a quick run."""
 
 import dataclasses
 import os
@@ -83,7 +83,7 @@ def test_notes(result: Result) -> None:
 
     assert "| puts, in bulk, puts/s | **90,000** | 10,000 | none |" in text
     assert "200¹" in text
-    assert text.endswith("\n¹ reckoned from what was done in 15 s.\n")
+    assert text.endswith("\n¹ estimated from what was done in 15 s.\n")
 
 
 def test_long_table(result: Result) -> None:

@@ -1,4 +1,4 @@
-"""How fast a worker works jobs off, beside what the protocol allows.
+"""How fast a worker processes jobs, beside what the protocol allows.
 
     python tests/benchmarks/worker.py [--jobs N] [--rounds N] [--seconds S]
 
@@ -59,7 +59,7 @@ Items = Iterable[Mapping[str, object]]
 
 def main() -> None:
     """Measure, and print rates and ratios."""
-    parser = argparse.ArgumentParser(description="How fast are jobs worked off?")
+    parser = argparse.ArgumentParser(description="How fast are jobs processed?")
     parser.add_argument("--jobs", type=int, default=2000, help="each, in each round")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=60, help="of idling")
@@ -81,14 +81,14 @@ def main() -> None:
 
 
 class Count:
-    """A no-op task that tells when all of its jobs have run."""
+    """A no-op task that sets an event when all of its jobs have run."""
 
     def __init__(self) -> None:
         self.left = 0
         self.is_complete = threading.Event()
 
     def begin(self, jobs: int) -> None:
-        """Expect so many jobs."""
+        """Expect a number of jobs."""
         self.left = jobs
         self.is_complete.clear()
 
@@ -152,7 +152,7 @@ class Bench:
         show(what, rates)
 
     def rate_here(self, put_many: Callable[[Items], object], count: "Count") -> float:
-        """Return how many jobs a second are worked off in this process."""
+        """Return the rate of a worker in this process, in jobs/s."""
         count.begin(self.jobs)
         put_many({} for _ in range(self.jobs))
         started, left = time.perf_counter(), max(1, count.left)
@@ -208,7 +208,7 @@ class Bench:
         )
 
     def bare_loop(self, no_op: Callable[[], object]) -> None:
-        """Work jobs off with as little as the protocol needs."""
+        """Process jobs with as little code as the protocol needs."""
         with socket.create_connection(("127.0.0.1", self.port)) as sock:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             replies = sock.makefile("rb")
@@ -254,7 +254,7 @@ class Bench:
             )
 
     def idle(self, seconds: float) -> None:
-        """Measure what a worker costs that has nothing to do."""
+        """Measure the CPU time of an idle worker."""
         with self.worker("noop", 10, "--threads", "10") as pid:
             before = cpu(pid)
             time.sleep(seconds)
@@ -262,7 +262,7 @@ class Bench:
         print(f"idle, 10 slots: {used:.2f} s of CPU in {seconds:g} s")
 
     def rate(self, tube: str, func_name: str, count: int) -> float:
-        """Return how many jobs a second the workers work off, which wait for them."""
+        """Return the rate of workers that wait for the jobs, in jobs/s."""
         started = time.perf_counter()
         self.put(tube, func_name, count)
         with self.broker.client() as client:
@@ -302,13 +302,13 @@ def on_one_core(broker: Beanstalkd) -> Iterator[None]:
 
 
 def memory(pid: int) -> float:
-    """Return the most memory that a process has had, in megabytes."""
+    """Return the peak memory of a process, in megabytes."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1000
 
 
 def cpu(pid: int) -> float:
-    """Return for how many seconds a process has used a CPU."""
+    """Return the CPU time of a process, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -13,7 +13,10 @@ from .campaign import Campaign, Size
 
 def main() -> None:
     """Run a campaign, print what happened, and write it into the README if asked."""
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults",
+        description="Put and run jobs under faults, and check that no job is lost.",
+    )
     parser.add_argument("--jobs", type=int, default=100_000, help="jobs to put")
     parser.add_argument("--faults", type=int, default=1_000, help="faults to inject")
     parser.add_argument(

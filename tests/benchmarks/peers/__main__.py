@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Return what reads the command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks.peers",
         description="Measure jobqueue beside its peers.",
@@ -92,7 +92,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _names(known: tuple[str, ...]) -> Callable[[str], list[str]]:
-    """Return what splits a list and knows its names."""
+    """Return a function that splits a list, and refuses unknown names."""
     by_name = {name.lower(): name for name in known}
 
     def split(text: str) -> list[str]:
@@ -109,7 +109,7 @@ def _names(known: tuple[str, ...]) -> Callable[[str], list[str]]:
 class Run:
     """All measurements, in rounds in which the libraries take turns.
 
-    Results are saved after each, so that what is cut short is not lost.
+    Results are saved after each, so that an interrupt loses none.
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
@@ -121,7 +121,7 @@ class Run:
         self._versions: dict[str, str] = {}
 
     def run(self) -> Result:
-        """Measure all that is asked for."""
+        """Make the measurements that were chosen."""
         python = environment.python(self._options.python)
         self._versions = environment.versions(python, self._contenders)
         with tempfile.TemporaryDirectory() as folder:
@@ -148,7 +148,7 @@ class Run:
             self._attempt("backlog", contender.name, measure)
 
     def _attempt(self, part: str, library: str, measure: Callable[[], None]) -> None:
-        """Measure, unless it is not asked for; a failure costs no other figure."""
+        """Make a measurement if it was chosen; its failure costs no other figure."""
         if part not in self._options.only:
             return
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
@@ -171,14 +171,14 @@ class Run:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    """Return the sizes, less what the command line says."""
+    """Return the sizes, changed by the options of the command line."""
     changes = {"rounds": options.rounds, "fill_budget": options.fill_budget}
     given = {name: value for name, value in changes.items() if value is not None}
     return dataclasses.replace(QUICK if options.quick else FULL, **given)
 
 
 def _command(options: argparse.Namespace) -> str:
-    """Return the command that measures the same again."""
+    """Return the command that repeats the run."""
     words = ["python", "-m", "tests.benchmarks.peers"]
     defaults = make_parser().parse_args([])
     for name in ("only", "libraries", "rounds", "backlog_limit", "fill_budget"):

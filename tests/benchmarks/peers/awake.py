@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-# SCHED_IDLE: whoever else wants the core has it at once.
+# SCHED_IDLE: any other process that wants the core gets it at once.
 SPIN = """
 import os, sys
 core, parent = map(int, sys.argv[1:])

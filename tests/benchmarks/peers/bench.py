@@ -1,4 +1,4 @@
-"""What all measurements share: where, how much, and the notebook for the figures."""
+"""The context of all measurements: the Python, the sizes, and the notebook."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What jobqueue wants to be held to, beside the best of its peers."""
+"""The ratios that jobqueue must keep to the best of its peers."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -22,7 +22,7 @@ class Verdict:
 
     @property
     def is_kept(self) -> bool | None:
-        """Tell whether the ratio is as it must be; None if it was not measured."""
+        """Whether the ratio is within its bound; None if it was not measured."""
         if self.ratio is None:
             return None
         if self.is_at_least:
@@ -113,7 +113,7 @@ def _verdict(
 def _ratio(own: float, other: float) -> float:
     if other:
         return own / other
-    return math.inf if own else 1  # a CPU may be idle for less than can be told
+    return math.inf if own else 1  # CPU time may be too short to be measured
 
 
 def _imports(result: Result) -> Verdict:

@@ -1,4 +1,4 @@
-"""The virtual environment of the libraries, and what to know of the machine."""
+"""The virtual environment of the libraries, and facts about the machine."""
 
 import json
 import os
@@ -24,7 +24,7 @@ print(json.dumps({"Python": platform.python_version()} | found))
 
 
 def install() -> Path:
-    """Install the libraries where nothing else is, and return their Python."""
+    """Install the libraries into a new environment, and return its Python."""
     folder = FOLDER / "venv"
     python = folder / "bin" / "python"
     if not python.exists():
@@ -35,14 +35,14 @@ def install() -> Path:
 
 
 def python(name: str) -> Path:
-    """Return the Python to measure with: a new environment's, or one that there is."""
+    """Return the Python of the libraries: of a new environment, or one that exists."""
     if name == "new":
         return install()
     return Path(sys.executable if name == "current" else name).absolute()
 
 
 def versions(python: Path, contenders: Iterable[Contender]) -> dict[str, str]:
-    """Return the versions of all that takes part."""
+    """Return the versions of the libraries and servers."""
     names = [name for contender in contenders for name in contender.distributions]
     told = subprocess.run(
         [python, "-c", VERSIONS, *names], capture_output=True, text=True, check=True
@@ -55,7 +55,7 @@ def versions(python: Path, contenders: Iterable[Contender]) -> dict[str, str]:
 
 
 def machine() -> dict[str, str]:
-    """Return what the figures depend on."""
+    """Return the facts about the machine that the figures depend on."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "processor": _processor(),

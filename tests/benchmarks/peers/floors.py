@@ -1,4 +1,4 @@
-"""What the protocol allows: the same with no library, or with greenstalk alone.
+"""The floors that the protocol sets: the same without a library, or with greenstalk.
 
     python -m tests.benchmarks.peers.floors HOST:PORT OPERATIONS
 
@@ -29,10 +29,10 @@ def main() -> None:
     host, _, port = sys.argv[1].rpartition(":")
     floors = Floors((host, int(port)))
     count = int(sys.argv[2])
-    for put in (floors.put_pipelined, floors.work_pipelined):  # warm
+    for put in (floors.put_pipelined, floors.work_pipelined):  # warm up
         put(BATCH)
     rates = {}
-    # Those that work jobs off come after those that put as many.
+    # Those that process jobs come after those that put as many.
     for operation, share in (
         (floors.put_pipelined, 1),
         (floors.work_pipelined, 1),
@@ -48,14 +48,14 @@ def main() -> None:
 
 
 def rate(operation: Callable[[int], None], count: int) -> float:
-    """Return how many a second."""
+    """Return a rate, in jobs/s."""
     started = time.perf_counter()
     operation(count)
     return count / (time.perf_counter() - started)
 
 
 class Floors:
-    """Each puts, or works off, so many jobs of one broker."""
+    """The loops: each puts or processes a number of jobs of one broker."""
 
     def __init__(self, address: tuple[str, int]) -> None:
         self._address = address
@@ -119,7 +119,7 @@ class Floors:
 
 
 def expect(replies: BinaryIO, word: bytes) -> list[bytes]:
-    """Return a reply's words."""
+    """Return the words of a reply."""
     words = replies.readline().split()
     if words[:1] != [word]:
         raise RuntimeError(f"expected {word!r}, got {words!r}")

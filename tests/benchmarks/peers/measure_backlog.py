@@ -72,14 +72,14 @@ def _drained(
 
 @dataclass(slots=True)
 class Backlog:
-    """Keeps so many jobs waiting, and measures workers on them."""
+    """Keeps a number of jobs waiting, and measures workers on them."""
 
     bench: Bench
     stage: Stage
     put: int = 0
 
     def fill(self, size: int) -> bool:
-        """Put what is missing, with several producers; tell whether there was time."""
+        """Put missing jobs with several producers; return whether there was time."""
         missing = size - (self.put - self.stage.written())
         deadline = time.monotonic() + self.bench.settings.fill_budget
         share = -(-missing // FILLERS)

@@ -1,4 +1,4 @@
-"""What the protocol allows."""
+"""The floors that the protocol sets."""
 
 import json
 import subprocess

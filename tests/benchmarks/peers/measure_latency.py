@@ -34,10 +34,10 @@ def measure(bench: Bench, contender: Contender) -> None:
 
 
 def milliseconds(written: bytes) -> list[float]:
-    """Return what the jobs have told, in the order in which they started."""
+    """Return the latencies, in the order in which the jobs started."""
     return [nanoseconds / 1e6 for (nanoseconds,) in struct.iter_unpack("<q", written)]
 
 
 def percentile(ordered: list[float], part: float) -> float:
-    """Return the smallest value that so large a part of all values does not exceed."""
+    """Return the smallest value that a share of all values does not exceed."""
     return ordered[max(0, -int(-len(ordered) * part // 1) - 1)]

@@ -1,4 +1,4 @@
-"""What a worker costs: memory, CPU while idle, and time to its first job."""
+"""The costs of a worker: memory, CPU while idle, and time to its first job."""
 
 import signal
 import time
@@ -42,7 +42,7 @@ def _settled_memory(session: int, pause: float) -> float:
 
 
 def _busy_memory(bench: Bench, stage: Stage, session: int) -> float:
-    """Return the most memory of several looks while no-op jobs are worked off."""
+    """Return the peak of several samples of memory while no-op jobs are processed."""
     put_to_stopped(stage, session, bench.settings.busy_jobs)
     expected = stage.written() + bench.settings.busy_jobs
     deadline = time.monotonic() + bench.settings.drain_deadline / 3
@@ -57,7 +57,7 @@ def _busy_memory(bench: Bench, stage: Stage, session: int) -> float:
 def put_to_stopped(stage: Stage, session: int, jobs: int) -> None:
     """Put jobs for a worker that is stopped meanwhile: all are there at once."""
     with stage.producer() as producer:
-        producer.put_fastest(1)  # warm
+        producer.put_fastest(1)  # warm up
         time.sleep(SAMPLING)
         process_tree.send(session, signal.SIGSTOP)
         producer.put_fastest(jobs)

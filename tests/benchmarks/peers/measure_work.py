@@ -1,4 +1,4 @@
-"""How fast jobs are worked off that wait already when the workers start."""
+"""How fast jobs are processed that wait already when the workers start."""
 
 import time
 
@@ -11,7 +11,7 @@ STARTING = 0.25  # the part of the jobs that is done before the rate is steady
 
 
 def noop(bench: Bench, contender: Contender) -> None:
-    """Measure no-op jobs with so many workers each time."""
+    """Measure no-op jobs, with each number of workers."""
     for workers in WORKERS:
         _noop(bench, contender, workers)
 
@@ -27,7 +27,7 @@ def _noop(bench: Bench, contender: Contender, workers: int) -> None:
     bench.book.add(f"rate_{workers}", contender.name, rate)
     bench.book.add(f"total_{workers}", contender.name, found.total(rate))
     if not found.is_complete:
-        note = f"reckoned from what was done in {deadline:g} s"
+        note = f"estimated from what was done in {deadline:g} s"
         bench.book.remark(f"total_{workers}", contender.name, note)
 
 

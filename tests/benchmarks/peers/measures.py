@@ -1,4 +1,4 @@
-"""What is measured: names, units, and whether more or less is better."""
+"""The measures: names, units, and whether more or less is better."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ from tests.benchmarks.peers.table import number
 PLOTS = {
     "put": ("How fast one process puts jobs", ("put", "put_many")),
     "work": (
-        "How fast no-op jobs are worked off",
+        "How fast no-op jobs are processed",
         ("rate_1", "rate_2", "rate_10"),
     ),
     "latency": ("How long a job takes from put to start", ("p50", "p99", "p999")),
@@ -73,7 +73,7 @@ class Panel:
 
     @property
     def is_logarithmic(self) -> bool:
-        """Tell whether each power of ten has as much room as the next."""
+        """Whether the scale of the bars is logarithmic."""
         return self.measure.name in LOGARITHMIC
 
     def length(self, value: float) -> float:

@@ -31,7 +31,7 @@ def pids(session: int) -> list[int]:
 
 
 def kill(session: int) -> None:
-    """End what is left of a session."""
+    """Kill the processes that are left of a session."""
     send(session, signal.SIGKILL)
 
 
@@ -43,7 +43,7 @@ def send(session: int, signum: signal.Signals) -> None:
 
 
 def cpu(session: int) -> float:
-    """Return for how many seconds the tree has used a CPU.
+    """Return the CPU time of the tree, in seconds.
 
     The ticks of `stat` include children that have ended; the nanoseconds of `schedstat`
     do not, but see what is too short for a tick. The larger one counts.

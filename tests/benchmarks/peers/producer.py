@@ -1,4 +1,4 @@
-"""The process that puts jobs: reads commands, tells for how many seconds each took.
+"""The process that puts jobs: it reads commands, and prints the seconds each took.
 
     python -m tests.benchmarks.peers.producer APP
 
@@ -13,7 +13,7 @@ import time
 
 
 def main() -> None:
-    """Do as told until the input ends."""
+    """Obey commands until the input ends."""
     app = importlib.import_module(f"tests.benchmarks.peers.apps.{sys.argv[1]}")
     for line in sys.stdin:
         name, *arguments = json.loads(line)

@@ -1,4 +1,4 @@
-"""Where results go: tables and plots in files, and the README's section."""
+"""Writing results: tables and plots in files, and the README's section."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ SHOWN = ("work", "latency", "memory")  # in the README; the rest with all the fi
 
 
 def publish(result: Result) -> None:
-    """Write results into this folder, and the short of it into the README."""
+    """Write results into this folder, and their short form into the README."""
     result.write(HERE / "results.json")
     written = {path.stem for path in plots.write_all(result, HERE / "plots")}
     (HERE / "RESULTS.md").write_text(full(result, written))
@@ -23,7 +23,7 @@ def publish(result: Result) -> None:
 
 
 def inserted(readme: str, text: str) -> str:
-    """Put a section between its markers, or where it is to stand if there are none."""
+    """Put a section between its markers; without markers, before the next heading."""
     block = f"{BEGIN}{text}{END}"
     if BEGIN in readme:
         before, _, rest = readme.partition(BEGIN)
@@ -51,7 +51,7 @@ def section(result: Result, drawn: set[str]) -> str:
 
 
 def full(result: Result, drawn: set[str]) -> str:
-    """Return all figures."""
+    """Return the page with all figures."""
     ratios = "".join(f"- {verdict}\n" for verdict in verdicts(result))
     return (
         "# All figures\n\n"
@@ -61,7 +61,7 @@ def full(result: Result, drawn: set[str]) -> str:
         f"{table.long_table(result)}\n"
         "## Beside bare sockets, and greenstalk alone\n\n"
         f"{table.floor_table(result)}\n"
-        "## What is asked of jobqueue, beside the best of the others\n\n"
+        "## Ratios of jobqueue to the best of the others, with their bounds\n\n"
         f"{ratios}\n"
         f"{_pictures([name for name in plots.PLOTS if name in drawn], 'plots')}"
     )

@@ -1,4 +1,4 @@
-"""What was measured, as values, and as JSON."""
+"""The results of a run, as values and as JSON."""
 
 import json
 import statistics
@@ -75,7 +75,7 @@ class Notebook:
         self._values.setdefault((measure, library), []).append(value)
 
     def remark(self, measure: str, library: str, note: str) -> None:
-        """Note why there is no value, or what to know of it."""
+        """Note why there is no value, or how to read it."""
         self._values.setdefault((measure, library), [])
         self._notes[measure, library] = note
 

@@ -21,7 +21,7 @@ def server(kind: str, folder: Path) -> Iterator[int]:
         command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port)]
         command += ["--save", "", "--appendonly", "no", "--dir", str(folder)]
     with (
-        # beanstalkd tells of each worker that has hung up.
+        # beanstalkd prints a line for each worker that hangs up.
         (folder / "server.log").open("wb") as log,
         subprocess.Popen(
             command, stdout=log, stderr=log, start_new_session=True
@@ -40,7 +40,7 @@ def url(kind: str, port: int) -> str:
 
 
 def version(kind: str) -> str:
-    """Return what a server says of its version."""
+    """Return the version that a server prints."""
     option = "-v" if kind == "beanstalkd" else "--version"
     program = "beanstalkd" if kind == "beanstalkd" else "redis-server"
     told = subprocess.run([program, option], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Where a measurement takes place: a server, a shared file, a producer, workers."""
+"""The place of a measurement: a server, a shared file, a producer, workers."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tests.benchmarks.peers import process_tree, servers
 from tests.benchmarks.peers.contenders import Contender
 
 ROOT = Path(__file__).parents[3]
-STOPPING = 5  # seconds that a worker has to stop in, before it is killed
+STOPPING = 5  # seconds that a worker has to stop, before it is killed
 POLL = 0.002  # seconds
 
 
@@ -68,19 +68,19 @@ class Stage:
                 process.kill()
 
     def fill(self, count: int) -> None:
-        """Put so many no-op jobs, in the fastest way."""
+        """Put no-op jobs, in the fastest way."""
         with self.producer() as producer:
             producer.put_fastest(count)
 
     @contextmanager
     def workers(self, count: int) -> Iterator[int]:
-        """Run so many worker processes, and yield the session of their tree."""
+        """Run a number of worker processes, and yield the session of their tree."""
         with self._run(self.contender.workers(count)) as session:
             yield session
 
     @contextmanager
     def slots(self, count: int) -> Iterator[int]:
-        """Run one process that works on so many jobs at a time."""
+        """Run one process that runs several jobs at a time."""
         if not self.contender.slots:
             raise RuntimeError(f"{self.contender.name} has no slots")
         with self._run(self.contender.slots(count)) as session:
@@ -109,23 +109,23 @@ class Stage:
                 _stop(process)
 
     def log(self) -> str:
-        """Return what the workers have logged: nothing, if all went well."""
+        """Return the log of the workers: empty, if all went well."""
         return (self.folder / "worker.log").read_text(errors="replace")
 
 
 class Producer:
-    """A process that puts jobs as it is told."""
+    """A process that puts jobs by commands."""
 
     def __init__(self, contender: Contender, process: "subprocess.Popen[str]") -> None:
         self._contender = contender
         self._process = process
 
     def put(self, task: str, count: int) -> float:
-        """Put jobs one by one, and return for how many seconds."""
+        """Put jobs one by one, and return the seconds it took."""
         return self._tell("put", task, count)
 
     def put_many(self, count: int) -> float:
-        """Put no-op jobs in bulk, and return for how many seconds."""
+        """Put no-op jobs in bulk, and return the seconds it took."""
         return self._tell("put_many", count)
 
     def put_fastest(self, count: int) -> float:
@@ -135,7 +135,7 @@ class Producer:
         return self.put("noop", count)
 
     def put_stamps(self, pace: float, count: int) -> float:
-        """Put jobs at a steady pace that tell how long they took to start."""
+        """Put jobs at a steady pace; each measures how long it took to start."""
         return self._tell("put_stamps", pace, count)
 
     def _tell(self, *command: object) -> float:
@@ -159,7 +159,7 @@ def stage(contender: Contender, python: Path, folder: Path) -> Iterator[Stage]:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Poll until something is so, or the time is over; tell which."""
+    """Poll until a condition holds or the time is over; return whether it holds."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -9,7 +9,7 @@ NOTES = "¹²³⁴⁵⁶⁷⁸⁹"
 
 
 def number(value: float) -> str:
-    """Return a number with three digits that count, or all before the point."""
+    """Return a number with three significant digits, or all before the point."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     if abs(value) >= 10:
@@ -28,7 +28,7 @@ def long_table(result: Result) -> str:
 
 
 def floor_table(result: Result) -> str:
-    """Return the table of what the protocol allows."""
+    """Return the table of the floors."""
     rows = [["", "median", "lowest to highest"], ["---", "---:", "---:"]]
     for measure in FLOORS:
         figure = result.figure(measure.name, FLOOR)
@@ -39,7 +39,7 @@ def floor_table(result: Result) -> str:
 
 
 def environment(result: Result) -> str:
-    """Return what the figures were measured on, in two lines."""
+    """Return the machine and the versions, in two lines."""
     machine = result.machine
     versions = ", ".join(f"{name} {value}" for name, value in result.versions.items())
     return (

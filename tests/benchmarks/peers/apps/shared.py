@@ -1,4 +1,4 @@
-"""What the tasks of all libraries do."""
+"""The bodies of the tasks of all libraries."""
 
 import os
 import struct
@@ -40,7 +40,7 @@ def batches(count: int) -> Iterator[int]:
 
 
 def ticks(pace: float, count: int) -> Iterator[float]:
-    """Yield for how many seconds to sleep before each of so many puts a second."""
+    """Yield the seconds to sleep before each put of a steady pace."""
     started = time.monotonic()
     for number in range(count):
         yield max(0.0, started + number / pace - time.monotonic())
