@@ -15,7 +15,7 @@ from jobqueue.devserver.records import Client, StoredJob
 
 @dataclass(frozen=True, slots=True)
 class BodyFollows:
-    """What a put returns instead of a reply: the job's body comes next.
+    """Stands for the reply to a put until the job's body has come.
 
     ``job`` is None if the body is too big, and is to be skipped.
     """

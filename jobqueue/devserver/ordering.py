@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T", bound=Hashable)
 
-_SLACK = 64  # stale entries for which the heap is not built anew
+_SLACK = 64  # stale entries for which the heap is not rebuilt
 
 
 class Queue(Generic[T]):
@@ -14,7 +14,7 @@ class Queue(Generic[T]):
 
     Every operation takes logarithmic time at most. A discarded item stays in the heap
     as a stale entry until it comes up, or until half of the entries are stale and the
-    heap is built anew. A key is unique: its last number is the item's own.
+    heap is rebuilt. A key is unique: its last number is the item's own.
     """
 
     def __init__(self) -> None:

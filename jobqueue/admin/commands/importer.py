@@ -1,4 +1,4 @@
-"""Putting the jobs of an export, with a count that tells where to go on."""
+"""Putting the jobs of an export, with a count of the lines that are done."""
 
 import re
 from collections.abc import Iterable, Iterator

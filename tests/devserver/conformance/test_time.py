@@ -1,4 +1,4 @@
-"""What happens by the clock, on beanstalkd and on the development server.
+"""Timeouts, delays, pauses and deadlines, on beanstalkd and on the development server.
 
 The times are the shortest ones of the protocol, which counts in seconds. The tests do
 not assert how much longer a server takes.
