@@ -10,7 +10,6 @@
 A worker runs the jobs: ``python -m jobqueue.worker --tube emails --import app.tasks``.
 """
 
-import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -97,7 +96,8 @@ _MODULES = {
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_MODULES.get(name, 'errors')}")
+    # Not importlib.import_module: that imports a package of its own first.
+    module = __import__(f"{__name__}.{_MODULES.get(name, 'errors')}", fromlist=[name])
     value: object = getattr(module, name)
     globals()[name] = value  # this function is not called for it again
     return value

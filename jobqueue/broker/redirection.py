@@ -1,23 +1,25 @@
 """The seam by which tests send puts and workers elsewhere than to their own broker."""
 
-from collections.abc import Iterable
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
-from jobqueue.broker.put_options import PutOptions
+if TYPE_CHECKING:  # a put needs no class for it
+    from collections.abc import Iterable
+    from typing import Protocol
 
+    from jobqueue.broker.put_options import PutOptions
 
-class Destination(Protocol):
-    """An object that takes puts: a connection pool, or what a test has instead."""
+    class Destination(Protocol):
+        """An object that takes puts: a connection pool, or what a test has instead."""
 
-    def put(self, tube: str, body: bytes, options: PutOptions) -> int:
-        """Put a job, and return its id."""
-        ...
+        def put(self, tube: str, body: bytes, options: PutOptions) -> int:
+            """Put a job, and return its id."""
+            ...
 
-    def put_many(
-        self, tube: str, bodies: Iterable[bytes], options: PutOptions
-    ) -> list[int]:
-        """Put many jobs, and return their ids in order."""
-        ...
+        def put_many(
+            self, tube: str, bodies: Iterable[bytes], options: PutOptions
+        ) -> list[int]:
+            """Put many jobs, and return their ids in order."""
+            ...
 
 
 class Redirection:
@@ -28,5 +30,5 @@ class Redirection:
     redirection is for the whole process: for queues that exist already, too.
     """
 
-    destination: ClassVar[Destination | None] = None  # None: the queue's connections
+    destination: ClassVar["Destination | None"] = None  # None: the queue's connections
     url: ClassVar[str | None] = None  # None: that of the tasks' queue

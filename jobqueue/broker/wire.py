@@ -3,8 +3,8 @@
 import math
 import select
 import socket
-import struct
 import sys
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
@@ -158,10 +158,10 @@ class BrokerSocket(socket.socket):
         time-out raises ``BlockingIOError``, or on Windows ``TimeoutError``.
         """
         if sys.platform == "win32":
-            value = struct.pack("=L", math.ceil(timeout * 1000))
+            value = array("L", [math.ceil(timeout * 1000)])
         else:
             micros = max(1, round(timeout * 1_000_000))  # 0 would mean no time-out
-            value = struct.pack("@ll", *divmod(micros, 1_000_000))
+            value = array("l", divmod(micros, 1_000_000))
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             self.setsockopt(socket.SOL_SOCKET, option, value)
         self.settimeout(None)

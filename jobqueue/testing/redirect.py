@@ -4,14 +4,17 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from jobqueue.broker.address import URL_VARIABLE
-from jobqueue.broker.redirection import Destination, Redirection
+from jobqueue.broker.redirection import Redirection
+
+if TYPE_CHECKING:
+    from jobqueue.broker.redirection import Destination
 
 
 @contextmanager
-def redirected_to(destination: Destination, url: str | None = None) -> Iterator[None]:
+def redirected_to(destination: "Destination", url: str | None = None) -> Iterator[None]:
     """Send all puts of this process to a destination, whatever their queue's broker.
 
     If the destination is a broker, ``url`` is its URL: workers of this process that are
@@ -35,7 +38,7 @@ class _Block:
     _lock: ClassVar = threading.Lock()
     _open: ClassVar[list["_Block"]] = []  # in the order in which they began
 
-    def __init__(self, destination: Destination, url: str | None) -> None:
+    def __init__(self, destination: "Destination", url: str | None) -> None:
         self.destination = destination
         self.url = url
         self.url_outside: str | None = None  # $BEANSTALKD_URL outside of all blocks
