@@ -34,6 +34,47 @@ def test_processes_cannot_start(app: Path, arguments: tuple[str, ...]) -> None:
     assert "can't import broken: RuntimeError: the cause" in done.stderr
 
 
+def test_log_of_one_process(app: Path, broker: Beanstalkd) -> None:
+    """One process says all that there is to say, with its supervisor's signal."""
+    put(app, "work.put()")
+    with start(app, "1x1", "--log-level=info") as process:
+        process.says("Job 1 done")
+        process.signal(signal.SIGTERM)
+        assert process.exit_code() == 0
+
+    lines = re.findall(r"INFO (.+)", process.log)
+    assert [re.sub(r"(started|done): .*", r"\1", line) for line in lines] == [
+        "Worker started",
+        "Job 1 done",
+        "Stopping: SIGTERM",
+        "Worker stopped",
+    ]
+    assert broker.counts("t") == {}
+
+
+@pytest.mark.parametrize(("processes", "expected"), [(1, "one line"), (2, "EOFError")])
+def test_standard_input(app: Path, processes: int, expected: str) -> None:
+    """One process keeps it, for a debugger in a task; several find it empty."""
+    write_module(app, "reads", "print('read', repr(input()), flush=True)")
+    options = [
+        "--import=reads",
+        "--import=tasks",
+        "--burst",
+        f"--processes={processes}",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "jobqueue.worker", *options],
+        cwd=app,
+        input="one line\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert expected in done.stdout + done.stderr
+    assert done.returncode == (0 if processes == 1 else 2)
+
+
 def test_threads_cannot_start(app: Path) -> None:
     no_room = in_shell("ulimit -s 65536; ulimit -v 1000000;")
     with start(app, "1x1", "--threads=400", wrapped_in=no_room) as process:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from jobqueue.worker.processes.signals import STOP_SIGNALS
 from tests.helpers.processes import OPTIONS, SLOTS, await_slots, put, start
 from tests.helpers.servers import DEADLINE, Beanstalkd, eventually
 from tests.helpers.worker_process import (
@@ -18,7 +19,7 @@ from tests.helpers.worker_process import (
 )
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("signum", STOP_SIGNALS)
 def test_idle_worker_stops(
     app: Path, broker: Beanstalkd, shape: str, signum: signal.Signals
 ) -> None:
@@ -32,7 +33,7 @@ def test_idle_worker_stops(
     assert "Traceback" not in process.log
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("signum", STOP_SIGNALS)
 def test_busy_worker_stops(
     app: Path, broker: Beanstalkd, shape: str, signum: signal.Signals
 ) -> None:
@@ -61,6 +62,63 @@ def test_signal_to_the_group(app: Path, broker: Beanstalkd, shape: str) -> None:
         assert process.exit_code() == 0
     assert process.log.count("ends") == 1
     assert broker.counts("t") == {}
+
+
+def test_second_hangup(app: Path, broker: Beanstalkd, shape: str) -> None:
+    """A terminal that closes may send several: they do not count as impatience."""
+    put(app, "work.put(seconds=1)")
+    with start(app, shape) as process:
+        process.says("begins")
+        process.signal(signal.SIGHUP)
+        process.says("Stopping, as soon as job 1 is finished: SIGHUP")
+        process.signal(signal.SIGHUP)
+
+        assert process.exit_code() == 0
+    assert process.log.count("ends") == 1
+    assert broker.counts("t") == {}
+
+
+def test_nohup(app: Path, broker: Beanstalkd, shape: str) -> None:
+    """SIGHUP stays ignored where it was."""
+    options = ("--import", "tasks", "--tube", "t", *OPTIONS[shape])
+    with WorkerProcess(app, *options, wrapped_in=("nohup",), new_group=True) as process:
+        await_slots(broker, shape)
+        process.signal_group(signal.SIGHUP)
+        put(app, "work.put(n=1)")
+        process.says("ends 1")
+        assert "Stopping" not in process.log
+        process.signal(signal.SIGTERM)
+        assert process.exit_code() == 0
+
+
+def test_handler_of_the_application(app: Path) -> None:
+    """An embedded worker leaves it a handler of SIGHUP, and restores the default."""
+    script = """
+import signal
+from jobqueue import Worker
+import tasks
+assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+Worker(burst=True).run()
+assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+signal.signal(signal.SIGHUP, lambda *_: print("reloads"))
+tasks.hang_up.put()
+Worker(burst=True).run()
+"""
+    with (app / "tasks.py").open("a") as file:
+        file.write(
+            '\n\n@queue.task("t")\n'
+            "def hang_up():\n    os.kill(os.getpid(), signal.SIGHUP)\n"
+        )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=app,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "reloads\n", "")
 
 
 def test_second_signal(app: Path, broker: Beanstalkd, shape: str) -> None:
