@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--faults",
         choices=["short", "long"],
         default="short",
-        help="how much trouble the tests of faults make",
+        help="how many faults the tests of faults inject",
     )
 
 
@@ -54,7 +54,7 @@ def skipped_without(program: str, reporter: pytest.TerminalReporter) -> int:
 
 @pytest.fixture(autouse=True)
 def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Give each test what a new process has: an empty map, and no broker's URL."""
+    """Give each test the state of a new process: no tasks, no URL and no secret."""
     monkeypatch.setattr(subscriber, "_tubes", {})
     monkeypatch.delenv("BEANSTALKD_URL", raising=False)
     monkeypatch.delenv("JOBQUEUE_SECRET", raising=False)
@@ -77,7 +77,7 @@ def broker(socket_folder: Path) -> Iterator[Beanstalkd]:
 
 @pytest.fixture(params=SERVERS)
 def server(request: pytest.FixtureRequest, socket_folder: Path) -> Iterator[Server]:
-    """Return the real server, and then ours, of which the same is expected."""
+    """Return beanstalkd, and then the development server, which must do the same."""
     with server_of(request.param, socket_folder) as server:
         yield server
 

@@ -1,4 +1,4 @@
-"""What users hold on to stays: names, signatures, commands, log keys, metrics.
+"""The public surface does not change: names, signatures, commands, log keys, metrics.
 
 ``contract.json`` was written before the package was laid out anew. A change there is a
 change of the public interface: it belongs into the CHANGELOG, too.

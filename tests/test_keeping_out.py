@@ -1,4 +1,4 @@
-"""What somebody can't do who reaches the broker's port, and puts what they like."""
+"""The limits of an attacker who reaches the broker's port and can put any job."""
 
 import json
 import logging

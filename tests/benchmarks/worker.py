@@ -25,32 +25,7 @@ from jobqueue import JobQueue, Worker
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.helpers.servers import REAL, Beanstalkd, eventually, free_port
-from tests.helpers.worker_process import write_module
-
-TASKS = """
-import asyncio, time
-from jobqueue import JobQueue
-
-queue = JobQueue()
-
-@queue.task("noop")
-def noop(): ...
-
-@queue.task("computes")
-def compute():
-    until = time.thread_time() + 0.002
-    while time.thread_time() < until:
-        pass
-
-@queue.task("waits")
-def wait():
-    time.sleep(0.1)
-
-@queue.task("waits")
-async def wait_async():
-    await asyncio.sleep(0.1)
-"""
-
+from tests.helpers.worker_process import copy_app
 
 WARM_UP = 5  # rounds: a new worker is slower, as it asks about each job for a while
 
@@ -112,7 +87,7 @@ class Bench:
         self.folder = folder
         self.jobs = jobs
         self.queue = JobQueue(broker.url)
-        write_module(folder, "tasks", TASKS)
+        copy_app("benchmark", folder)
 
     def put(self, tube: str, func_name: str, count: int) -> None:
         """Put jobs for a task of the workers' module."""

@@ -27,7 +27,7 @@ class Order(Base):
 
 
 class Orders:
-    """A database whose orders ask for a receipt each, through the recipe."""
+    """A database of orders, each of which asks for a receipt through the recipe."""
 
     def __init__(self, shop: Shop) -> None:
         self.engine = sa.create_engine("sqlite://")

@@ -1,4 +1,4 @@
-"""The README's tunnel, made with the commands that are printed there."""
+"""The README's tunnel, made by the commands that the README prints."""
 
 import os
 import signal
@@ -34,7 +34,7 @@ class Tunnel:
         _, self.certificates, self.brokers_end, self.others_end = shell
 
     def here(self, command: str) -> str:
-        """Return a printed command with what this machine has."""
+        """Return a printed command with the ports and paths of this test."""
         for printed, own in (
             ("broker.example.org", "localhost"),
             ("11301", str(self.port)),
@@ -55,7 +55,7 @@ class Tunnel:
 
     @contextmanager
     def running(self, command: str) -> Iterator[None]:
-        """Run one end, until it is stopped with all that it has started."""
+        """Run one end; at the end of the block, stop it with all of its processes."""
         with subprocess.Popen(
             ["sh", "-c", f"exec {self.here(command)}"],
             cwd=self.folder,

@@ -209,7 +209,7 @@ def _fault(name: str, began: float, ended: float, hit: str) -> Fault:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of the jobs. The lists have to be empty."""
+    """The fates of all jobs. The lists have to be empty."""
 
     faults: Counter[str]
     put: int  # confirmed

@@ -17,7 +17,7 @@ DIFFERING = re.compile(
 
 
 def read_reply(file: BinaryIO) -> bytes:
-    """Return the next reply, with its body if it has one; nothing at the end."""
+    """Return the next reply, with its body if it has one; b"" at the end."""
     line = file.readline()
     words = line.split()
     if words and words[0] in (b"RESERVED", b"FOUND", b"OK"):
@@ -26,7 +26,7 @@ def read_reply(file: BinaryIO) -> bytes:
 
 
 class RawClient:
-    """A connection on which every byte is the test's own."""
+    """A connection on which the test writes every byte."""
 
     def __init__(self, target: Target) -> None:
         family = socket.AF_UNIX if isinstance(target, str) else socket.AF_INET
@@ -50,7 +50,7 @@ class RawClient:
             self.socket.sendall(data[start : start + (in_pieces_of or len(data))])
 
     def reply(self) -> bytes:
-        """Return the next reply, with its body if it has one; nothing at the end."""
+        """Return the next reply, with its body if it has one; b"" at the end."""
         return read_reply(self._file)
 
     def ask(self, command: bytes) -> bytes:
@@ -91,11 +91,11 @@ class RawClient:
         self.socket.shutdown(socket.SHUT_WR)
 
     def rest(self) -> bytes:
-        """Return all that is answered until the server hangs up."""
+        """Return all replies until the server hangs up."""
         return self._file.read()
 
     def end_and_rest(self) -> bytes:
-        """Send no more, and return all that is still answered."""
+        """Send no more, and return all replies that still come."""
         self.end()
         return self.rest()
 
@@ -110,7 +110,7 @@ class RawClient:
 def converse(
     target: Target, data: bytes | Sequence[bytes], in_pieces_of: int | None = None
 ) -> bytes:
-    """Send something on a new connection, and return all that is answered."""
+    """Send data on a new connection, and return all replies."""
     with RawClient(target) as client:
         client.send(data if isinstance(data, bytes) else b"".join(data), in_pieces_of)
         return client.end_and_rest()

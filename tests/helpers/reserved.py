@@ -11,7 +11,7 @@ from jobqueue.worker.running.executor import Executor, ReservedJob, refused
 
 
 def stats(**counts: int) -> JobStats:
-    """Return what the broker may count of a reserved job of tube "t"."""
+    """Return statistics of a reserved job of tube "t", changed by `counts`."""
     some = {
         "id": 7,
         "priority": 7,
@@ -74,7 +74,7 @@ def execute(executor: Executor, reserved: ReservedJob) -> Executed:
 
 
 class Running:
-    """What was said of the jobs that ran."""
+    """The jobs that were reported as stuck."""
 
     def __init__(self) -> None:
         self.stuck: list[ReservedJob] = []

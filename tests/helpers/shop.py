@@ -12,7 +12,7 @@ from tests.helpers.servers import Beanstalkd
 
 
 class Shop:
-    """The package `shop` that the recipes make up, in a folder of a test's own."""
+    """The package `shop`, written from the recipes into a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -29,7 +29,7 @@ def count(broker: Beanstalkd) -> int:
 
 
 def take(broker: Beanstalkd) -> dict[int, int]:
-    """Take all jobs from the broker; return the orders that they are for, by id."""
+    """Take all jobs from the broker; return the id of the order of each, by job id."""
     orders: dict[int, int] = {}
     with broker.client("receipts") as client:
         while True:

@@ -1,4 +1,4 @@
-"""What Hypothesis makes for more than one test."""
+"""Strategies of Hypothesis that several tests use."""
 
 from hypothesis import strategies as st
 

@@ -46,7 +46,7 @@ def operate(
 
 
 def operate_json(broker: Beanstalkd, *arguments: object) -> Any:
-    """Run a command that prints one JSON value, and return that."""
+    """Run a command that prints one JSON value, and return the value."""
     return json.loads(operate(broker, *arguments, "--json").stdout)
 
 
@@ -59,13 +59,13 @@ def environment(broker: Beanstalkd | FakeBroker, **more: str) -> dict[str, str]:
 
 
 def without_rich(folder: Path) -> str:
-    """Return a path for modules on which there is no rich."""
+    """Return a path for modules on which `import rich` fails."""
     (folder / "rich.py").write_text("raise ImportError('no rich')\n")
     return str(folder)
 
 
 class Terminal:
-    """A command in a pseudo-terminal, and all that it has written there."""
+    """A command in a pseudo-terminal, and its output."""
 
     def __init__(
         self,
@@ -107,12 +107,12 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What was written, without what moves the cursor and makes colours."""
+        """The output, without the codes that move the cursor and make colours."""
         lines = self.raw.replace(HOME, "\n").replace("\r", "")
         return ESCAPES.sub("", lines)
 
     def shows(self, text: str, times: int = 1) -> None:
-        """Wait until this was written so many times."""
+        """Wait until the output has a text a number of times."""
         try:
             eventually_true(lambda: self.text.count(text) >= times)
         except AssertionError:
@@ -137,7 +137,7 @@ class Terminal:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        os.close(self._child)  # the reader comes to its end
+        os.close(self._child)  # which ends the reader
         self._reader.join(DEADLINE)
         os.close(self._parent)
 

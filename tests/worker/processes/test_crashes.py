@@ -1,4 +1,4 @@
-"""What becomes of processes that die, and of their jobs."""
+"""Processes that die: they are replaced, and their jobs are not lost."""
 
 import os
 import re
