@@ -1,6 +1,6 @@
 """The worker: reserves jobs, runs them, and tells the broker what became of them.
 
-A job's way, from top to bottom in ``slots/slot.py``, :meth:`Slot._work_on_one`::
+The life of a job is one function, :meth:`Slot._work_on_one` in ``slots/slot.py``::
 
     reserve    broker/consuming.py     one connection, one job at a time
     resolve    running/executor.py     body -> task and arguments, or a refusal
@@ -10,8 +10,8 @@ A job's way, from top to bottom in ``slots/slot.py``, :meth:`Slot._work_on_one`:
     settle     slots/reservation.py    tells the broker, asks for the next in one write
     report     reporting/reporter.py   to the log and the counters
 
-Meanwhile ``slots/heartbeat.py`` touches what runs, and ``slots/manager.py`` starts and
-watches the slots of this process, and stops them (``slots/shutdown.py``). The command
+Meanwhile ``slots/heartbeat.py`` touches the running jobs, and ``slots/manager.py``
+starts, watches and stops the slots of this process (``slots/shutdown.py``). The command
 (``__main__.py``) runs a supervisor with its processes: ``processes/supervisor.py``.
 """
 
@@ -38,21 +38,21 @@ __all__ = ["Worker"]
 class Worker:
     """Runs the jobs of some tubes in this process.
 
-    ``tubes`` are names; without any, every tube that has a task. The modules with the
-    tasks have to be imported before. ``url`` is the broker's; without one, the broker
-    of the tasks' own queue.
+    ``tubes`` are names; without any, the worker takes every tube that has a task. The
+    modules with the tasks have to be imported first. ``url`` is the broker's URL;
+    without one, the worker uses the broker of the tasks' queue.
 
     ``threads`` is the number of slots: each is a thread with a connection of its own,
     and runs one job at a time. ``async`` tasks run on one event loop, which the slots
-    share. With ``burst`` the worker stops as soon as no job is ready; in any case it
-    stops after ``max_jobs``, if that is given. ``time_limit``, in seconds, is for tasks
-    that have none of their own. ``shutdown_timeout`` is for how many seconds a signal
-    waits for the running jobs.
+    share. With ``burst`` the worker stops as soon as no job is ready, and with
+    ``max_jobs`` it stops after that many jobs. ``time_limit``, in seconds, is for tasks
+    that have none of their own. ``shutdown_timeout`` is how many seconds running jobs
+    get to finish after a signal.
 
     Raises :class:`~jobqueue.errors.UnknownTubeError` for a tube without a task,
     :class:`~jobqueue.errors.OptionError` if the tubes' tasks belong to different
-    brokers, or for a wrong number or ``$JOBQUEUE_SECRET``, and
-    :class:`~jobqueue.errors.BrokerURLError`.
+    brokers, and for an invalid number or ``$JOBQUEUE_SECRET``, and
+    :class:`~jobqueue.errors.BrokerURLError` for a malformed ``url``.
 
     >>> Worker(["emails"], threads=8).run()
     """
@@ -85,16 +85,16 @@ class Worker:
         self.manager = SlotManager(self.settings)
 
     def run(self) -> None:
-        """Work until :meth:`stop` is called or a signal comes; once.
+        """Run jobs until :meth:`stop` is called or a signal arrives. Works only once.
 
         In the main thread, SIGTERM and SIGINT stop the worker: the running jobs are
         finished first. After ``shutdown_timeout`` seconds, or at a second signal, the
         process exits with status 0 without waiting for them, and the broker makes them
         ready for another worker.
 
-        Raises :class:`~jobqueue.errors.JobStuckError` if a job has not stopped within 5
-        seconds of its time limit, when the others have ended. It was buried; its thread
-        is left behind, and ends with the process.
+        Raises :class:`~jobqueue.errors.JobStuckError`, when all other jobs have ended,
+        if a job did not stop within 5 seconds of its time limit. The stuck job is
+        buried; its thread goes on until the process ends.
         """
         reporter = self.manager.reporter
         reporter.worker_started(self.tubes, self._tasks, self._signed, self.address)
@@ -102,7 +102,7 @@ class Worker:
         reporter.worker_stopped()
 
     def stop(self) -> None:
-        """Reserve no more jobs, finish those that run, and return from :meth:`run`.
+        """Reserve no more jobs, finish the running ones, and let :meth:`run` return.
 
         Can be called from any other thread, at any time; it does not wait.
         """

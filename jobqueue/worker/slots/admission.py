@@ -1,7 +1,7 @@
 """Admission: whether a job may run, decided before its function is called.
 
-To ask the broker for a job's counts takes a round trip, which most jobs shall not cost.
-But a job that kills each worker must not come back for ever.
+Asking the broker for a job's counts takes a round trip, which most jobs are spared. But
+a job that kills every worker that runs it must not come back for ever.
 """
 
 import threading
@@ -16,9 +16,9 @@ from jobqueue.worker.slots.reservation import Reservation
 
 
 class GuardState:
-    """The state that the slots of a process share: since when each job is checked.
+    """The crash-loop state that the slots of a process share.
 
-    That is so at first, and after a reservation was lost.
+    Each job is checked at first, and again after a reservation was lost.
     """
 
     def __init__(self, timings: Timings) -> None:
@@ -27,12 +27,12 @@ class GuardState:
         self.restart()
 
     def restart(self) -> None:
-        """Check each job that comes from now on."""
+        """Have each job checked from now on."""
         self._first_job_at: float | None = None  # time.monotonic()
-        self.generation = object()  # changed last: it says that all this is new
+        self.generation = object()  # set last: a slot that sees it sees the rest
 
     def seconds_since_first_job(self) -> float:
-        """Return how many seconds ago the first job came, which the first call is."""
+        """Return the seconds since the first job came, which makes the first call."""
         now = time.monotonic()
         if self._first_job_at is None:
             self._first_job_at = now
@@ -40,29 +40,29 @@ class GuardState:
 
 
 class CrashLoopGuard:
-    """Knows which jobs of one slot may have killed their worker before.
+    """Finds the jobs of one slot that may have killed a worker before.
 
     A job whose worker was lost is ready again at once. beanstalkd hands out the jobs of
     one priority in the order of their ids. So as soon as a job comes that was put
     without a delay and never reserved before, no job after it in that order was lost
-    before either. A job that is lost later, by another worker, has a lower id than what
-    came meanwhile, or comes next. So a job that runs unchecked kills each process at
+    before either. A job that another worker loses later has a lower id than the jobs
+    that came meanwhile, or comes next. So a job that runs unchecked kills a process at
     most once, and the process that replaces it checks again.
 
-    A more urgent job is out of this order, and comes at once. So for a while each job
-    is checked all the same.
+    A more urgent job is out of this order, and comes at once. So each job is checked
+    for a while, even after such a proof.
     """
 
     def __init__(self, state: GuardState) -> None:
         self._state = state
         self._newest = 0
-        self._generation = state.generation  # what follows was learnt in this one
+        self._generation = state.generation  # in which the fields below were learnt
         self._has_proof = False
         self._trusts = False
 
     def restart(self) -> None:
-        """Check each job for a while: a reservation was lost, or the connection."""
-        self._newest = 0  # the ids of a broker that lost its jobs begin again
+        """Have each job checked for a while: a reservation or connection was lost."""
+        self._newest = 0  # a broker that lost its jobs counts from 1 again
         self._state.restart()
 
     def must_check(self, job_id: int) -> bool:
@@ -75,16 +75,17 @@ class CrashLoopGuard:
         self._newest = job_id
 
     def learn(self, job_id: int, stats: JobStats) -> None:
-        """Take note of what the broker counts of a job."""
+        """Take note of the broker's counts of a job."""
         if self._generation is not self._state.generation:
             self._generation = self._state.generation
             self._has_proof = False
         is_proof = stats.reserves == 1 and not stats.delay
         self._has_proof |= is_proof
-        # Not the greatest: after one urgent job, all that waited would be out of order.
+        # Not the maximum: after an urgent job of a high id, all those that waited would
+        # be out of order.
         self._newest = job_id if is_proof else max(self._newest, job_id)
         timings = self._state.timings
-        # The heartbeat checks a job, too, that has run for a while.
+        # This is enough, as the heartbeat checks each job that runs for a while.
         enough = timings.wary_for if self._has_proof else timings.wary_without_proof_for
         self._trusts = self._state.seconds_since_first_job() > enough
 
@@ -92,8 +93,8 @@ class CrashLoopGuard:
 class Admission:
     """Decides whether the jobs of one slot may run.
 
-    ``has_many_tubes``: the slot watches more than one, so that a signed job may have
-    been put into another tube than the one it was signed for.
+    ``has_many_tubes`` says that the slot watches more than one tube. Then a signed job
+    may have been put into another tube than the one it was signed for.
     """
 
     def __init__(self, state: GuardState, *, has_many_tubes: bool) -> None:
@@ -102,13 +103,13 @@ class Admission:
         self._has_many_tubes = has_many_tubes
 
     def admit(self, reservation: Reservation, task: Task) -> None:
-        """Return if a job may run; may ask the broker for its counts.
+        """Return if a job may run, else raise; may ask the broker for its counts.
 
         Raises :class:`~jobqueue.errors.SignatureError` for a signed job that was put
-        into another tube, :class:`~jobqueue.errors.CrashLoopError` for one that was
-        lost too often, RunLater for one that is not to run beside another, and
-        :class:`~jobqueue.errors.BadJobError` for one that is there no more. A
-        :class:`~jobqueue.errors.BrokerError` says nothing of the job.
+        into another tube, :class:`~jobqueue.errors.CrashLoopError` for a job that was
+        lost too often, RunLater for a job that must not run beside another, and
+        :class:`~jobqueue.errors.BadJobError` for a job that is no longer reserved. A
+        :class:`~jobqueue.errors.BrokerError` is about the connection, not the job.
         """
         may_have_crashed = self._guard.must_check(reservation.id)
         may_be_replayed = self._has_many_tubes and task.signing.is_on
@@ -130,21 +131,21 @@ class Admission:
                 self._take_last_chance(reservation)
 
     def distrust(self) -> None:
-        """Check each job for a while: a reservation was lost, or the connection."""
+        """Have each job checked for a while: a reservation or connection was lost."""
         self._guard.restart()
 
     def release(self, reservation: Reservation) -> None:
-        """Take note that a job has ended: another may have its last chance."""
+        """Release the last-chance lock if this job, which has ended, holds it."""
         if reservation.has_last_chance:
             reservation.has_last_chance = False
             self._state.last_chance.release()
 
     def _take_last_chance(self, reservation: Reservation) -> None:
-        """Let a job have its last chance; only one job of a process has at a time.
+        """Take the last-chance lock for a job. Raises RunLater if another job holds it.
 
-        A job that kills its worker takes with it what runs beside it. After one loss
-        fewer than is allowed, nobody can tell which of them it was. So they run one
-        after the other, and only the one to blame is lost once too often.
+        A job that kills its worker takes with it the jobs that run beside it. When each
+        of these may be lost only once more, nobody can tell which one is to blame. So
+        they run one after the other, and only the one to blame is lost once too often.
         """
         if not self._state.last_chance.acquire(blocking=False):
             raise RunLater

@@ -1,4 +1,4 @@
-"""The heartbeat: it extends the time to run of running jobs."""
+"""The heartbeat: extends the time to run of running jobs."""
 
 import math
 import threading
@@ -16,10 +16,10 @@ TOUCHES_PER_TTR = 3
 class Heartbeat:
     """A thread that touches each running job three times in its time to run.
 
-    So the broker hands the job to no other worker. ``running`` returns what this
-    process has reserved now. The broker is asked for the time to run, but only if a
-    look finds the job already running for a while: a quick job costs nothing. While no
-    job runs, the thread sleeps.
+    The touches keep the broker from handing the job to another worker. ``running``
+    returns the reservations of this process. The broker is asked for a job's time to
+    run only when the job has run for a while: a quick job costs nothing. While no job
+    runs, the thread sleeps.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Heartbeat:
         self._thread.start()
 
     def job_begins(self) -> None:
-        """Wake the thread up. To be called for each job, once ``running`` has it."""
+        """Wake the thread up. To be called for each job once ``running`` has it."""
         if self._is_asleep:
             self._wake.set()
 
@@ -67,7 +67,7 @@ class Heartbeat:
 
     def _sleep(self) -> None:
         """Wait until a job runs."""
-        # In this order: a job that begins unseen finds that it has to wake this thread.
+        # The flag first: a job that begins after the look has to wake this thread.
         self._is_asleep = True
         if not self._running():
             self._wake.wait()
@@ -79,7 +79,7 @@ class Heartbeat:
         return max(0, min(self._interval, next_due - time.monotonic()))
 
     def _touch(self, reservation: Reservation) -> float:
-        """Touch a job, and return for how many seconds that is enough."""
+        """Touch a job, and return the seconds until it has to be touched again."""
         try:
             if reservation.touch():
                 if reservation.ttr is None:
@@ -93,10 +93,11 @@ class Heartbeat:
         return math.inf
 
     def _check(self, reservation: Reservation) -> None:
-        """Learn the job's time to run, and whether it has killed too many workers.
+        """Ask for the job's time to run; bury the job if it was lost too often before.
 
-        If so, it is buried there and then, before it kills this one: the slot has not
-        asked about each job. If it ends well after all, the slot deletes it.
+        The slot does not check every job before it runs. A job that runs for a while is
+        checked here, and buried before it kills this worker, too. If the job succeeds
+        after all, the slot deletes it.
         """
         stats = reservation.stats()
         if stats is None or reservation.task is None:

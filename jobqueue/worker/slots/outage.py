@@ -1,4 +1,4 @@
-"""Whether the broker is away."""
+"""Outage: whether the broker is away."""
 
 import threading
 
@@ -10,8 +10,8 @@ from jobqueue.worker.reporting.reporter import Reporter
 class Outage:
     """Whether the broker is away, as the slots of a process have found.
 
-    It is told once, when the first slot notices, and once when the first is connected
-    again.
+    An outage is reported once, when the first slot notices it, and its end once, when
+    the first slot is connected again.
     """
 
     def __init__(self, address: Address, reporter: Reporter) -> None:

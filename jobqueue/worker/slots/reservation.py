@@ -1,4 +1,4 @@
-"""A reserved job, of which several threads may talk to the broker."""
+"""A reserved job, about which several threads may talk to the broker."""
 
 import threading
 import time
@@ -16,17 +16,18 @@ if TYPE_CHECKING:
 class Reservation:
     """A job that this worker has reserved.
 
-    The slot settles the job, the heartbeat touches it, and so may the task. They take
-    turns on the connection. When the job is settled, or its connection was lost, it is
-    not this worker's any more: nothing more is said of it to the broker.
+    The slot settles the job, the heartbeat touches it, and the task may touch it, too:
+    a lock keeps their commands apart on the connection. Once the job is settled, or
+    buried while it runs, it is no longer this worker's, and ``touch``, ``stats`` and
+    ``settle`` send nothing.
 
-    The methods may raise :class:`~jobqueue.errors.BrokerError`.
+    Methods that talk to the broker may raise :class:`~jobqueue.errors.BrokerError`.
     """
 
     __slots__ = (
         "_connection",
+        "_lock",
         "_slot_status",
-        "_turn",
         "began",
         "body",
         "has_last_chance",
@@ -49,38 +50,38 @@ class Reservation:
         self.body = body
         self.task: Task | None = None
         self.began = time.monotonic()
-        self.ttr: int | None = None  # seconds; what the heartbeat has learnt of it
+        self.ttr: int | None = None  # seconds; the heartbeat asks for it
         self._connection = connection
         self._slot_status = slot_status
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self.has_last_chance = False  # see Admission
-        self.is_settled = False  # or given up: no more is said of it
+        self.is_settled = False  # or buried: nothing more is sent
         self.is_buried = False  # while it runs
-        self.is_doubted = False  # that it can run: its workers were lost before
+        self.is_doubted = False  # it is buried as its workers were lost before
         slot_status.begin(job_id)
 
     def publish_deadline(self, seconds: float | None) -> None:
-        """Publish when the call should end, for the supervisor; None: it has ended."""
+        """Publish for the supervisor when the call must end; None: it has ended."""
         self._slot_status.publish_deadline(
             0 if seconds is None else time.monotonic() + seconds
         )
 
     def touch(self) -> bool:
-        """Start the job's time to run anew; False if the reservation was lost."""
-        with self._turn:
+        """Restart the job's time to run; False if the reservation was lost."""
+        with self._lock:
             return not self.is_settled and self._connection.touch(self.id)
 
     def stats(self) -> JobStats | None:
-        """Return what the broker counts; None if the reservation was lost."""
-        with self._turn:
+        """Return the broker's counts of the job; None if the reservation was lost."""
+        with self._lock:
             return None if self.is_settled else self._connection.stats_job(self.id)
 
     def settle(self, outcome: Outcome, *, reserve: int | None) -> bool:
-        """Tell the broker what becomes of the job, as Connection.settle does.
+        """Tell the broker the outcome of the job, like ConsumerConnection.settle.
 
-        Returns False if the reservation was lost, or the job was buried meanwhile.
+        Returns False if the reservation was lost, or the job was buried while it ran.
         """
-        with self._turn:
+        with self._lock:
             if self.is_settled:
                 return False
             self.is_settled = True
@@ -88,7 +89,7 @@ class Reservation:
 
     def bury(self) -> bool:
         """Bury the job while it still runs; False if the reservation was lost."""
-        with self._turn:
+        with self._lock:
             if self.is_settled:
                 return self.is_buried
             stats = self._connection.stats_job(self.id)
@@ -99,18 +100,19 @@ class Reservation:
             return self.is_buried
 
     def delete_buried(self) -> bool:
-        """Delete the job that was buried while it ran; False if it is not there."""
-        with self._turn:
+        """Delete the job that was buried while it ran; False if it is gone."""
+        with self._lock:
             return self._connection.settle(self.id, DONE)
 
     def end(self) -> None:
-        """Let the supervisor know that the slot is done with the job."""
+        """Tell the supervisor that the slot no longer holds the job."""
         self._slot_status.end()
 
     def forked(self) -> None:
         """Take note that this is a copy in a child, to which the job does not belong.
 
-        Another thread may have had its turn at the moment of the fork: for ever, here.
+        Another thread may have held the lock at the moment of the fork. In the child
+        nobody would release it.
         """
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self.is_settled = True

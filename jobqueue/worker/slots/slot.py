@@ -34,10 +34,11 @@ _ENDINGS: dict[type[Outcome], Ending] = {
 class Slot:
     """A connection to the broker, and a loop that runs one job at a time.
 
-    ``connect`` makes a connection, or raises a BrokerError. ``slot_status`` is where
-    the supervisor looks. ``on_job_begin`` is called when the slot holds a job, and
-    ``on_job_ran`` after its function was called, before it is settled. With ``burst``
-    the slot stops as soon as no job is ready. It runs once.
+    ``connect`` makes a connection, or raises a BrokerError. The supervisor reads in
+    ``slot_status`` which job runs. ``on_job_begin`` is called when the slot has
+    reserved a job; ``on_job_ran`` after the job's function was called, and before the
+    job is settled. With ``burst`` the slot stops as soon as no job is ready. A slot
+    runs once.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Slot:
         burst: bool = False,
         timings: Timings = Timings(),  # noqa: B008 - it is frozen
     ) -> None:
-        self.reservation: Reservation | None = None  # the job that runs
+        self.reservation: Reservation | None = None  # of the job that runs now
         self._connect = connect
         self._tubes = tubes
         self._executor = executor
@@ -70,13 +71,13 @@ class Slot:
         self._stopping = threading.Event()
         self._is_interrupted = False
         self._connection: ConsumerConnection | None = None
-        self._is_waiting = False  # for the broker, and for nothing that a job did
+        self._is_waiting = False  # for the broker, with no job in hand
         self._timings = timings
         self._pause = timings.first_reconnect_pause
-        self._is_forked = False  # this is a copy, in a child process
+        self._is_forked = False  # this is the copy in a child process
 
     def run(self) -> None:
-        """Work until :meth:`stop`; a lost broker is waited for, however long."""
+        """Run jobs until :meth:`stop`; wait for a lost broker, however long."""
         with called_in_children(self._forked):
             while not self._stopping.is_set():
                 try:
@@ -91,25 +92,26 @@ class Slot:
                     return
 
     def stop(self) -> None:
-        """Let the job that runs finish, ask for no other, and end :meth:`run`.
+        """Let the running job finish, request no other, and end :meth:`run`.
 
-        Can be called from any thread, at any time. If the slot waits for a job, it does
-        so until one comes, which runs, or until :meth:`interrupt_wait`.
+        Can be called from any thread, at any time. A slot that waits for a job goes on
+        waiting until one comes, which still runs, or until :meth:`interrupt_wait`.
         """
         self._stopping.set()
 
     def interrupt_wait(self) -> bool:
-        """Let the slot wait for a job no longer, after :meth:`stop`.
+        """End the slot's wait for a job. To be called after :meth:`stop`.
 
-        Can be called from any other thread, and again. If it returns True and no job
-        runs, none will. False: a job has just come, and is about to run.
+        Can be called from any other thread, any number of times. Returns False if a job
+        has just come, and is about to run. After True, the slot begins no job but one
+        that it holds already.
         """
         connection = self._connection
         if self._is_interrupted or connection is None:
             return True
         if self._is_waiting and connection.has_received():
             return False
-        # In this order: a slot that misses the flag has its connection shut down.
+        # The flag first: a slot that reads it too early has its connection shut down.
         self._is_interrupted = True
         if self._is_waiting:
             connection.interrupt()
@@ -118,8 +120,8 @@ class Slot:
     def _forked(self) -> None:
         """Take note that this is a copy of the slot in a child that a task forked.
 
-        No child may keep the connection open: if the worker died, its job would stay
-        reserved for as long as the child lives.
+        The child must not keep the connection open: if the worker died, its job would
+        stay reserved for as long as the child lives.
         """
         self._is_forked = True
         if self.reservation is not None:
@@ -137,13 +139,13 @@ class Slot:
             pass
 
     def _is_done(self) -> bool:
-        """Return whether to ask for no other job after one did not come."""
+        """Return whether the slot ends, now that a wait for a job has brought none."""
         return self._burst or self._stopping.is_set()
 
     def _work_on_one(self, connection: ConsumerConnection) -> bool:
         """Take one job through its life, and return whether there was one.
 
-        Reserve, resolve, admit, run, decide, settle, report.
+        The steps: reserve, resolve, admit, run, decide, settle, report.
         """
         reservation = self._reserve(connection)
         if reservation is None:
@@ -153,13 +155,13 @@ class Slot:
                 call = self._executor.resolve(reservation)
                 self._admission.admit(reservation, call.task)
             except BrokerError:
-                raise  # the job has not run: nothing is known of it
+                raise  # the job has not run: there is nothing to report
             except Exception as refusal:  # noqa: BLE001 - a body may be any bytes
                 result = refused(refusal, reservation)
             else:
                 result = self._executor.run(call, reservation)
                 self._note_run(result)
-                del call  # its arguments would live until the next job comes
+                del call  # else its arguments would live until the next job
             try:
                 decision = self._decide(reservation, result)
                 if self._settle(reservation, decision):
@@ -177,22 +179,24 @@ class Slot:
         return True
 
     def _reserve(self, connection: ConsumerConnection) -> Reservation | None:
-        """Wait for a job; None if there is none, or the slot is to take no more."""
+        """Wait for a job, and return its reservation; None if no job is to run."""
         self._is_waiting = True
-        # A job that was asked for with the last verdict may be on its way. To leave it
-        # would count as its worker's loss, and after some of these it would be buried.
+        # A job that was requested when the last one was settled may be on its way. If
+        # nobody takes it, it counts as lost with its worker, and is buried after a few
+        # such losses.
         if self._stopping.is_set() and not connection.awaits_job:
             return None
         job = connection.reserve(self._reserve_timeout)
         self._is_waiting = False
-        # Only now: a broker may accept, and answer nothing.
+        # Reset only now: a broker may accept connections, and never answer.
         self._pause = self._timings.first_reconnect_pause
         if job is None:
             return None
         reservation = Reservation(connection, *job, self._slot_status)
-        # The wait may have been interrupted just as the job came in. It is ready again
-        # then, so it must not run here. In this order: a manager that interrupts the
-        # wait and finds no reservation can be sure that no job begins to run.
+        # The wait may have been interrupted just as the job came in. The broker then
+        # makes the job ready again, so it must not run here. The reservation is set
+        # before the flag is read: a manager that interrupts the wait, and then finds no
+        # reservation, can be sure that no job begins.
         self.reservation = reservation
         if self._is_interrupted:
             self._release(reservation)
@@ -201,13 +205,13 @@ class Slot:
         return reservation
 
     def _note_run(self, result: Result) -> None:
-        """Take note of a call; a child that a task has forked ends here."""
+        """Tell that a function was called; end a child that the task has forked."""
         if self._is_forked:
             end_child(result.error)
         self._on_job_ran()
 
     def _decide(self, reservation: Reservation, result: Result) -> Decision:
-        """Decide what becomes of a job; asks the broker for its counts if it failed."""
+        """Decide what becomes of a job; asks the broker for a failed job's counts."""
         error = result.error
         if error is None:
             return SUCCEEDED
@@ -221,7 +225,7 @@ class Slot:
         except Exception as broken:  # noqa: BLE001 - backoff may be a function of the app's
             broken.__cause__ = error
             error, outcome = broken, Buried(stats.priority)
-        # type(), not isinstance(): that may run code of a task's own error.
+        # type(), as isinstance() may run code of the error's own class.
         ending = None if type(error) is RunLater else _ENDINGS[type(outcome)]
         decision = Decision(outcome, ending, error, stats, policy)
         if ending is Ending.KICKS_REACH_MAX:
@@ -232,9 +236,9 @@ class Slot:
         return decision
 
     def _settle(self, reservation: Reservation, decision: Decision) -> bool:
-        """Tell the broker, and ask for the next job in the same write.
+        """Tell the broker the outcome, and request the next job in the same write.
 
-        Returns False if the reservation was lost, or the job was buried meanwhile.
+        Returns False if the reservation was lost, or the job was buried while it ran.
         """
         if decision.outcome is None:
             return False
@@ -242,7 +246,7 @@ class Slot:
         return reservation.settle(decision.outcome, reserve=reserve)
 
     def _end_unsettled(self, reservation: Reservation, result: Result) -> None:
-        """Report a job of a void reservation: lost, or given up while the job ran."""
+        """Report a job that could not be settled: lost, or buried while it ran."""
         if not reservation.is_buried:
             self._admission.distrust()
             self._reporter.job_ended(reservation, result, RESERVATION_LOST)
@@ -261,6 +265,6 @@ class Slot:
 
     def _wait_for_broker(self, error: BrokerError) -> None:
         self._outage.begin(error)
-        # With jitter, so that a thousand workers don't come back in one instant.
+        # With jitter, so that a thousand workers don't reconnect in the same instant.
         self._stopping.wait(self._pause * (1 + random_fraction()) / 2)
         self._pause = min(self._pause * 2, self._timings.longest_reconnect_pause)

@@ -12,7 +12,7 @@ THREAD_NAME = "jobqueue-slot"
 
 
 class SlotThread:
-    """Runs a slot. ``on_end`` gets the error that has ended it, or None.
+    """Runs a slot. ``on_end`` is called with the error that ended the slot, or None.
 
     Raises ``RuntimeError`` if the system starts no more threads.
     """
@@ -22,28 +22,28 @@ class SlotThread:
     ) -> None:
         self._slot = slot
         self._on_end = on_end
-        # No daemon: the threads that a task starts would be daemons, too.
+        # Not a daemon, as the threads that a task starts would be daemons, too.
         self._thread = threading.Thread(target=self._run, name=THREAD_NAME)
         self._thread.start()
 
     def join(self, seconds: float) -> None:
-        """Wait for the thread to end, for so long at most."""
+        """Wait for the thread to end, for at most some seconds."""
         self._thread.join(seconds)
 
     def stack(self, event_loop: EventLoop) -> str:
-        """Return the stack of the job that runs: what is in its way, if it awaits."""
+        """Return the running job's stack, or that of the event loop it waits for."""
         frames = sys._current_frames()  # noqa: SLF001 - it is documented
         frame = frames.get(self._thread.ident or 0)
         if frame is None or self._slot.reservation is None:
             return "  (it has ended)"
-        # A coroutine's own stack can't be seen, but what holds up the loop can.
+        # The stack of a waiting coroutine can't be seen, but what blocks the loop can.
         frame = frames.get(event_loop.thread_that_runs(frame) or 0, frame)
         return "".join(traceback.format_stack(frame)).rstrip()
 
     def _run(self) -> None:
         try:
             self._slot.run()
-        except BaseException as error:  # noqa: BLE001 - raised where the worker runs
+        except BaseException as error:  # noqa: BLE001 - the manager raises it
             self._on_end(error)
         else:
             self._on_end(None)
