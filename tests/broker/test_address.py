@@ -22,9 +22,7 @@ from jobqueue.broker.address import _USUAL, Address
         ("unix:///a%20b", "/a b", "unix:///a%20b"),
     ],
 )
-def test_a_good_url_is_understood_and_shown(
-    url: str, target: object, shown: str
-) -> None:
+def test_good_url(url: str, target: object, shown: str) -> None:
     address = Address.parse(url)
 
     assert target == address.target
@@ -54,7 +52,8 @@ def test_a_good_url_is_understood_and_shown(
         "unix:///a%00b",
     ],
 )
-def test_a_bad_url_is_refused_with_a_good_one_as_example(url: str) -> None:
+def test_bad_url(url: str) -> None:
+    """The error shows a good one as an example."""
     with pytest.raises(BrokerURLError, match=r"beanstalkd://127\.0\.0\.1:11300"):
         Address.parse(url)
 
@@ -88,7 +87,7 @@ def test_a_bad_url_is_refused_with_a_good_one_as_example(url: str) -> None:
         "unix:///run/b.sock?password=s3cret",
     ],
 )
-def test_a_password_is_never_shown(url: str) -> None:
+def test_password_is_hidden(url: str) -> None:
     with pytest.raises(BrokerURLError) as raised:
         JobQueue(url)
 
@@ -100,9 +99,7 @@ def test_a_password_is_never_shown(url: str) -> None:
     st.text(),
     st.text() | st.just("127.0.0.1:11300"),
 )
-def test_whatever_a_password_is_it_is_never_shown(
-    scheme: str, around: str, host: str
-) -> None:
+def test_any_password_is_hidden(scheme: str, around: str, host: str) -> None:
     url = f"{scheme}ada:{around}s3cret{around}@{host}"
     with pytest.raises(BrokerURLError) as raised:
         Address.parse(url)
@@ -114,13 +111,14 @@ def test_whatever_a_password_is_it_is_never_shown(
     "url",
     ["h:11300", "redis://h:6379/0", "unix://relative/path", "beanstalkd://[::1]:1/x"],
 )
-def test_what_is_no_password_is_shown(url: str) -> None:
+def test_other_text_is_shown(url: str) -> None:
+    """Text that is no password is shown."""
     with pytest.raises(BrokerURLError, match=f"^'{re.escape(url)}' is not a broker's"):
         Address.parse(url)
 
 
 @given(st.text() | st.integers() | st.binary())
-def test_any_text_is_an_address_or_a_clear_error(url: str) -> None:
+def test_any_text(url: str) -> None:
     try:
         address = Address.parse(url)
     except JobQueueError:
@@ -129,7 +127,9 @@ def test_any_text_is_an_address_or_a_clear_error(url: str) -> None:
 
 
 @given(st.from_regex(_USUAL, fullmatch=True))
-def test_a_usual_url_is_understood_as_any_other(url: str) -> None:
+def test_fast_path(url: str) -> None:
+    """Usual URLs, which a faster parser reads, are read as any other."""
+
     def understood(parse: Callable[[str], Address]) -> object:
         try:
             return parse(url)
@@ -139,9 +139,10 @@ def test_a_usual_url_is_understood_as_any_other(url: str) -> None:
     assert understood(Address._parse_any) == understood(Address.parse)
 
 
-def test_the_url_is_the_given_one_else_the_environments_else_the_default(
+def test_order_of_precedence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The given URL, else the environment's, else the default."""
     assert Address.find(None).target == ("127.0.0.1", 11300)
     monkeypatch.setenv("BEANSTALKD_URL", "beanstalkd://b")
     assert Address.find(None).target == ("b", 11300)

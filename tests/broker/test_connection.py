@@ -44,9 +44,10 @@ def reserve(connection: FullConnection, tube: str = "t") -> tuple[int, bytes]:
 
 @pytest.mark.parametrize("number", [-1, 2**32, True, 1.0, "1", None])
 @pytest.mark.parametrize("name", ["priority", "delay", "ttr"])
-def test_a_number_out_of_range_never_reaches_the_broker(
+def test_number_out_of_range(
     broker: Beanstalkd, connection: FullConnection, name: str, number: Any
 ) -> None:
+    """It never reaches the broker."""
     victim = connection.put("t", b"victim", PutOptions())
 
     def put() -> None:
@@ -59,9 +60,8 @@ def test_a_number_out_of_range_never_reaches_the_broker(
     connection.put("t", b"the connection is still in use", PutOptions())
 
 
-def test_a_tube_name_with_a_line_break_never_reaches_the_broker(
-    broker: Beanstalkd, connection: FullConnection
-) -> None:
+def test_tube_with_a_line_break(broker: Beanstalkd, connection: FullConnection) -> None:
+    """It never reaches the broker."""
     victim = connection.put("t", b"victim", PutOptions())
 
     with pytest.raises(TubeNameError):
@@ -72,9 +72,7 @@ def test_a_tube_name_with_a_line_break_never_reaches_the_broker(
     assert broker.counts("t") == {"ready": 1}
 
 
-def test_options_at_their_limits_are_taken(
-    broker: Beanstalkd, connection: FullConnection
-) -> None:
+def test_largest_options(broker: Beanstalkd, connection: FullConnection) -> None:
     limit = 2**32 - 1
 
     job_id = connection.put("t", b"", PutOptions(limit, None, limit, limit))
@@ -84,22 +82,20 @@ def test_options_at_their_limits_are_taken(
 
 
 @pytest.mark.parametrize("body", [b"", b"\r\n", b"\xff\r\ndelete 1\r\n", b"x" * 65535])
-def test_any_bytes_come_back_as_they_were_put(
-    connection: FullConnection, body: bytes
-) -> None:
+def test_any_body(connection: FullConnection, body: bytes) -> None:
     connection.put("t", body, PutOptions())
 
     assert reserve(connection) == (1, body)
 
 
-def test_only_the_named_tubes_are_watched(connection: FullConnection) -> None:
+def test_watch_only(connection: FullConnection) -> None:
     connection.watch_only(["a", "b"])
     assert sorted(connection._client.watching()) == ["a", "b"]
     connection.watch_only(["b", "default"])
     assert sorted(connection._client.watching()) == ["b", "default"]
 
 
-def test_a_verdict_and_the_next_reserve_go_out_in_one_write(
+def test_settle_and_reserve_in_one_write(
     socket_folder: Path,
 ) -> None:
     fake = FakeBroker(socket_folder / "s")
@@ -118,7 +114,7 @@ def test_a_verdict_and_the_next_reserve_go_out_in_one_write(
         ]
 
 
-def test_a_buried_job_keeps_its_priority(
+def test_bury_keeps_the_priority(
     broker: Beanstalkd, connection: FullConnection
 ) -> None:
     connection.put("t", b"", PutOptions(priority=7))
@@ -132,9 +128,10 @@ def test_a_buried_job_keeps_its_priority(
     assert (after["state"], after["pri"]) == ("buried", 7)
 
 
-def test_settling_a_job_that_is_not_reserved_any_more_says_so(
+def test_settle_a_lost_job(
     connection: FullConnection,
 ) -> None:
+    """Settling a job that is not reserved any more returns False."""
     connection.put("t", b"", PutOptions())
     job_id, _ = reserve(connection)
     assert connection.settle(job_id, DONE)
@@ -158,13 +155,12 @@ kicks: 0
 
 
 @pytest.mark.parametrize("method", REPLIES)
-def test_a_reply_cut_short_at_any_byte_is_never_taken_for_a_reply(
-    socket_folder: Path, method: str
-) -> None:
+def test_cut_reply(socket_folder: Path, method: str) -> None:
+    """A reply that is cut at any byte is never taken for a whole one."""
     assert cut_replies_taken(socket_folder, method) == []
 
 
-def test_a_reply_cut_short_is_no_success_under_python_o_either() -> None:
+def test_cut_reply_under_python_o() -> None:
     script = """
 import pathlib, tempfile
 from tests.helpers.cut_replies import REPLIES, cut_replies_taken
@@ -214,9 +210,8 @@ with tempfile.TemporaryDirectory() as folder:
     ],
 )
 @pytest.mark.parametrize("method", REPLIES)
-def test_an_answer_that_makes_no_sense_closes_the_connection(
-    socket_folder: Path, method: str, garbage: bytes
-) -> None:
+def test_nonsense(socket_folder: Path, method: str, garbage: bytes) -> None:
+    """A reply that makes no sense closes the connection."""
     fake = FakeBroker(socket_folder / "s").on(COMMANDS[method], cut(garbage))
     with fake, FullConnection(Address.parse(fake.url)) as connection:
         with pytest.raises(ConnectionLostError):
@@ -236,9 +231,10 @@ def test_an_answer_that_makes_no_sense_closes_the_connection(
         ("stats_job", b"DRAINING\r\n"),
     ],
 )
-def test_an_answer_to_another_command_closes_the_connection(
+def test_reply_to_another_command(
     socket_folder: Path, method: str, answer: bytes
 ) -> None:
+    """It closes the connection."""
     fake = FakeBroker(socket_folder / "s").on(COMMANDS[method], answer)
     with fake, FullConnection(Address.parse(fake.url)) as connection:
         with pytest.raises(ConnectionLostError, match="makes no sense"):
@@ -247,9 +243,7 @@ def test_an_answer_to_another_command_closes_the_connection(
 
 
 @pytest.mark.parametrize("answer", [b"INTERNAL_ERROR\r\n", b"OUT_OF_MEMORY\r\n"])
-def test_a_verdict_that_the_broker_has_no_room_for_says_so(
-    socket_folder: Path, answer: bytes
-) -> None:
+def test_settle_without_room(socket_folder: Path, answer: bytes) -> None:
     """The answer to a bury or a delayed release when the disk of the binlog is full."""
     fake = FakeBroker(socket_folder / "s").on(b"bury", answer)
     with (
@@ -261,9 +255,8 @@ def test_a_verdict_that_the_broker_has_no_room_for_says_so(
 
 
 @pytest.mark.parametrize("method", REPLIES)
-def test_silence_ends_at_a_deadline_and_closes_the_connection(
-    socket_folder: Path, method: str
-) -> None:
+def test_silence(socket_folder: Path, method: str) -> None:
+    """It ends at a deadline, and the connection is closed."""
     fake = FakeBroker(socket_folder / "s").on(COMMANDS[method], SILENCE)
     address = Address.parse(f"{fake.url}?timeout=0.1")
     with fake, FullConnection(address) as connection:
@@ -272,7 +265,7 @@ def test_silence_ends_at_a_deadline_and_closes_the_connection(
         assert not connection.is_open
 
 
-def test_an_interrupt_half_way_closes_the_connection(
+def test_ctrl_c_closes_the_connection(
     connection: FullConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted() -> bytes:
@@ -285,9 +278,8 @@ def test_an_interrupt_half_way_closes_the_connection(
     assert not connection.is_open
 
 
-def test_a_reserve_that_waits_is_interrupted_from_another_thread(
-    broker: Beanstalkd, connection: FullConnection
-) -> None:
+def test_interrupt(broker: Beanstalkd, connection: FullConnection) -> None:
+    """Another thread interrupts a reserve that waits."""
     connection.watch_only(["t"])
     errors: list[Exception] = []
 
@@ -310,19 +302,20 @@ def test_a_reserve_that_waits_is_interrupted_from_another_thread(
 @pytest.mark.parametrize(
     "url", ["beanstalkd://127.0.0.1:{port}", "unix:///nowhere/b.sock"]
 )
-def test_a_broker_that_is_not_there_is_named(url: str) -> None:
+def test_broker_away(url: str) -> None:
+    """The error names it."""
     url = url.format(port=free_port())
 
     with pytest.raises(BrokerUnreachableError, match=re.escape(f"{url} can't be")):
         FullConnection(Address.parse(url))
 
 
-def test_a_host_that_cannot_be_one_is_unreachable() -> None:
+def test_impossible_host() -> None:
     with pytest.raises(BrokerUnreachableError):
         FullConnection(Address.parse(f"beanstalkd://{'x' * 70}.example"))
 
 
-def test_a_broker_that_accepts_nothing_is_given_up_at_a_deadline() -> None:
+def test_connect_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
         target = server.getsockname()
         queued = [socket.socket() for _ in range(4)]
@@ -335,7 +328,7 @@ def test_a_broker_that_accepts_nothing_is_given_up_at_a_deadline() -> None:
             full.close()
 
 
-def test_tcp_works() -> None:
+def test_tcp() -> None:
     with (
         Beanstalkd(free_port()) as broker,
         FullConnection(Address.parse(broker.url)) as connection,

@@ -181,7 +181,7 @@ def test_a_tube_is_read_from_every_version(reply: bytes) -> None:
     )
 
 
-def test_a_count_that_only_informs_may_be_missing() -> None:
+def test_missing_counts() -> None:
     tube = TubeStats.parse(without(TUBE, b"pause-time-left", b"current-waiting"))
     server = ServerStats.parse(without(SERVER, b"hostname", b"draining", b"pid"))
 
@@ -238,7 +238,7 @@ def test_any_name_of_a_host_is_read(value: bytes, hostname: str) -> None:
     assert ServerStats.parse(reply).hostname == hostname
 
 
-def test_a_server_without_a_binlog_has_no_files_of_it() -> None:
+def test_server_without_binlog() -> None:
     reply = SERVER.replace(b"-index: 2", b"-index: 0").replace(
         b"-index: 4", b"-index: 0"
     )
@@ -256,9 +256,7 @@ def test_a_server_without_a_binlog_has_no_files_of_it() -> None:
         (b"---\n- a-tube\n", ["a-tube"]),
     ],
 )
-def test_names_of_tubes_are_read_with_and_without_quotes(
-    reply: bytes, expected: list[str]
-) -> None:
+def test_quoted_tube_names(reply: bytes, expected: list[str]) -> None:
     assert parse_names(reply) == expected
 
 
