@@ -88,9 +88,10 @@ class Worker:
         """Run jobs until :meth:`stop` is called or a signal arrives. Works only once.
 
         In the main thread, SIGTERM and SIGINT stop the worker: the running jobs are
-        finished first. After ``shutdown_timeout`` seconds, or at a second signal, the
-        process exits with status 0 without waiting for them, and the broker makes them
-        ready for another worker.
+        finished first. So does SIGHUP, unless the application ignores or handles it.
+        After ``shutdown_timeout`` seconds, or at a second SIGTERM or SIGINT, it exits
+        with status 0 without waiting for them, and the broker makes them ready for
+        another worker.
 
         Raises :class:`~jobqueue.errors.JobStuckError`, when all other jobs have ended,
         if a job did not stop within 5 seconds of its time limit. The stuck job is

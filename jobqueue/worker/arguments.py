@@ -17,7 +17,8 @@ EXAMPLE = """\
 example:
   python -m jobqueue.worker --tube emails --tube reports --import app.tasks
 
-SIGTERM and SIGINT (Ctrl-C) stop the worker when the running jobs are finished.
+SIGTERM, SIGINT (Ctrl-C) and SIGHUP stop the worker when the running jobs are
+finished; a second SIGTERM or SIGINT, at once.
 Exit status: 0 when it was stopped, 2 when it could not start.
 """
 

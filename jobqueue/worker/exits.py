@@ -1,4 +1,4 @@
-"""Ending a process, whatever its threads do."""
+"""The end of a process: calls with a time-out, output flushed, no thread waited for."""
 
 import os
 import sys
@@ -9,54 +9,54 @@ from typing import NoReturn, ParamSpec
 
 P = ParamSpec("P")
 
+CALL_TIMEOUT = 1.0  # seconds
 THREAD_NAME = "jobqueue-call-with-timeout"
 
 
 def call_with_timeout(
     call: Callable[P, object], *args: P.args, **kwargs: P.kwargs
 ) -> None:
-    """Call something that may block, and wait a second for it at most.
+    """Call something that may block, and wait for it for ``CALL_TIMEOUT`` at most.
 
-    A log line blocks while nobody reads the pipe that it goes to, and while a task
-    holds the log's lock. Stopping must not depend on that.
+    A log line blocks while nobody reads the pipe that it goes to, or while a task holds
+    the log's lock. Stopping must not depend on that.
     """
     thread = threading.Thread(
         target=call, args=args, kwargs=kwargs, name=THREAD_NAME, daemon=True
     )
     try:
         thread.start()
-    except RuntimeError:  # the system has no thread left: then without
+    except RuntimeError:  # the system starts no more threads
         call(*args, **kwargs)
     else:
-        thread.join(1)
+        thread.join(CALL_TIMEOUT)
 
 
 def is_blocked() -> bool:
-    """Tell whether a call made with a timeout still blocks."""
+    """Return whether a call made with a time-out still blocks."""
     return any(thread.name == THREAD_NAME for thread in threading.enumerate())
 
 
 def flush_output() -> None:
-    """Write out what was printed, unless that blocks."""
+    """Flush standard output and standard error, unless that blocks."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # it was closed when the process began
             call_with_timeout(stream.flush)
 
 
 def exit_now(status: int = 0) -> NoReturn:
-    """End the process, whatever its other threads do.
+    """End the process, whatever its other threads do; ``sys.exit`` waits for them.
 
-    What tasks have printed is written out before. ``sys.exit`` would not do: it waits
-    for threads.
+    The output of tasks is flushed first.
     """
     flush_output()
     os._exit(status)
 
 
 def end_child(error: BaseException | None) -> NoReturn:
-    """End a process that a task has forked and that came back from it.
+    """End a process that a task has forked and that returned from the task.
 
-    The job is its parent's to settle, and this process is no worker.
+    Its parent settles the job. The forked process is no worker.
     """
     with suppress(Exception):
         sys.stdout.flush()

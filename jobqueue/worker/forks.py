@@ -1,4 +1,4 @@
-"""What is called in the children that a task forks."""
+"""Callbacks that run in the children that a task forks."""
 
 import functools
 import os
@@ -9,13 +9,13 @@ Callback = Callable[[], object]
 
 
 def call_in_children(callback: Callback) -> None:
-    """Have something called at the start of each child that is forked from now on."""
+    """Have ``callback`` called first in each child that is forked from now on."""
     _callbacks().append(callback)
 
 
 @contextmanager
 def called_in_children(callback: Callback) -> Iterator[None]:
-    """Have something called at the start of each child that is forked meanwhile."""
+    """Have ``callback`` called first in each child that is forked meanwhile."""
     callbacks = _callbacks()
     callbacks.append(callback)
     try:
@@ -24,7 +24,7 @@ def called_in_children(callback: Callback) -> Iterator[None]:
         callbacks.remove(callback)
 
 
-@functools.cache  # once: what the system is told to call at a fork, it never forgets
+@functools.cache  # registered once: os.register_at_fork can't be undone
 def _callbacks() -> list[Callback]:
     callbacks: list[Callback] = []
 

@@ -1,4 +1,4 @@
-"""What a worker's counts are called in Prometheus, and what the broker adds to them.
+"""A worker's counts as metrics of Prometheus, with the broker's own counts.
 
 The extra ``jobqueue[metrics]`` installs what this needs.
 """
@@ -33,7 +33,7 @@ from jobqueue.worker.reporting.counters import (
 )
 from jobqueue.worker.reporting.reporter import Ending
 
-BROKER_TIMEOUT = 2.0  # seconds: a scrape has 10 by default, for all that it asks
+BROKER_TIMEOUT = 2.0  # seconds: a whole scrape has 10 by default
 
 LABELS_LE = (*map(str, BOUNDS), "+Inf")
 
@@ -41,10 +41,10 @@ Totals = dict[Key, list[float]]
 
 
 class WorkerMetrics(Collector):
-    """Collects what worker processes have counted, and what the broker counts.
+    """Collects the counts of worker processes and of the broker.
 
-    ``memories`` returns what the processes have counted in, and ``running`` how many
-    jobs run now. To be registered in a registry of prometheus_client.
+    ``memories`` returns the memories in which processes count, and ``running`` the
+    number of jobs that run now. Register it in a registry of prometheus_client.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class WorkerMetrics(Collector):
 
     @classmethod
     def of(cls, worker: Worker) -> "WorkerMetrics":
-        """Have a worker count that is yet to run, in an application of your own.
+        """Return the metrics of a worker that an application embeds and is yet to run.
 
         >>> prometheus_client.REGISTRY.register(WorkerMetrics.of(worker))
         """
@@ -116,7 +116,7 @@ def _metrics_of_broker(counted: Totals) -> Iterator[Metric]:
         "Connections that wait for a job of the tube, of any worker.",
         labels=["tube"],
     )
-    if brokers:  # no process has come so far as to say it, before
+    if brokers:  # none before the first process has started
         asked = _ask(list(brokers)[-1], _tubes(counted))
         up.add_metric([], asked is not None)
         for record in asked or []:
@@ -131,7 +131,7 @@ def _tubes(counted: Totals) -> set[str]:
 
 
 def _ask(url: str, tubes: Iterable[str]) -> list[TubeStats] | None:
-    """Return what the broker says of the tubes that it has; None if it is away."""
+    """Return the broker's counts of those tubes that exist; None if it is away."""
     address = Address.parse(url)._replace(timeout=BROKER_TIMEOUT)
     try:
         with OperatorConnection(address) as connection:

@@ -1,4 +1,4 @@
-"""What the worker's log looks like: for people, or as JSON lines for programs."""
+"""The format of the worker's log: text for people, or JSON lines for programs."""
 
 import json
 import logging
@@ -9,36 +9,35 @@ from jobqueue.worker.reporting.unfailing import one_line
 TEXT = "%(asctime)s %(levelname)s %(message)s"
 TEXT_OF_SEVERAL = "%(asctime)s %(levelname)s [%(process)d] %(message)s"
 
-# What every record has: all else in one is what it was given as ``extra``.
+# The attributes that every record has; any other one came as ``extra``.
 _NO_EXTRA = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
 
 
 def configure(level: str, *, as_json: bool, in_several: bool) -> None:
-    """Set up the log of a process that is the worker's own.
+    """Set up the log of a worker process; not for one that embeds a worker.
 
-    ``in_several`` says that it is one of several processes, which a text has to tell
-    apart; JSON always does.
+    With ``in_several``, each line of text has the process's id. JSON always has it.
     """
     handler = logging.StreamHandler()
     if as_json:
         handler.setFormatter(JSONLines())
-        logging.captureWarnings(capture=True)  # Python would print them as text
+        logging.captureWarnings(capture=True)  # else Python prints them as text
     else:
         handler.setFormatter(logging.Formatter(TEXT_OF_SEVERAL if in_several else TEXT))
     logging.basicConfig(level=level, handlers=[handler])
 
 
 class JSONLines(logging.Formatter):
-    """Makes a JSON object of each record, in one line of ASCII.
+    """Formats each record as a JSON object, in one line of ASCII.
 
     Its keys are ``time`` (ISO 8601, in UTC), ``level``, ``logger``, ``message`` and
     ``process`` (the id), ``exception`` and ``stack`` if there is one, and then those of
-    the record's ``extra``. Whatever a record holds, this makes a line of it: what
-    JSON can't carry is shown as text.
+    the record's ``extra``. Values that JSON can't carry become text, and an error in
+    an object's own code never loses the line.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
+        """Return the record as a line."""
         time = datetime.fromtimestamp(record.created, UTC)
         content: dict[object, object] = {
             "time": time.isoformat(timespec="milliseconds"),

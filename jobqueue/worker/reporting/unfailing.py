@@ -1,4 +1,4 @@
-"""What the lines of the worker's log share: a logger, and never to fail."""
+"""The worker's logger, and what keeps its lines from failing."""
 
 import functools
 import logging
