@@ -43,7 +43,7 @@ class Search:
         self._found: list[int] = []
         self._jobless_ids = 0  # in a row
         self._is_over = False  # all jobs are found, or all ids asked about
-        self.wanted = tube.count(states)
+        self.wanted = tube.jobs_in(states)
         self._counts = _counts(tube)  # as of the last block
         self._checked_counts = self._counts  # as of the last check of the found jobs
         self._server = connection.server()
@@ -113,7 +113,7 @@ class Search:
     def _update_counts(self) -> None:
         """Ask how many jobs the tube has now, and how many ids the server has given."""
         tube = self._connection.tube(self._tube)
-        self.wanted = tube.count(self._states) if tube else 0
+        self.wanted = tube.jobs_in(self._states) if tube else 0
         self._counts = _counts(tube)
         server = self._connection.server()
         if self._is_last_id_known:
@@ -139,7 +139,7 @@ def _counts(tube: TubeStats | None) -> list[int]:
     """Return counts that change when a job enters or leaves a tube or a state."""
     if tube is None:
         return []
-    return [*(tube.count([state]) for state in JobState), tube.puts, tube.deletes]
+    return [*(tube.jobs_in([state]) for state in JobState), tube.puts, tube.deletes]
 
 
 @dataclass(slots=True)

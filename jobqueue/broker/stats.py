@@ -9,7 +9,6 @@ import enum
 import functools
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from jobqueue.broker.replies import id_of, number_of
@@ -118,8 +117,7 @@ def _usual_job() -> re.Pattern[bytes]:
     return re.compile(_USUAL_JOB)
 
 
-@dataclass(frozen=True, slots=True)
-class TubeStats:
+class TubeStats(NamedTuple):
     """One tube: the reply to ``stats-tube``."""
 
     tube: str
@@ -152,17 +150,16 @@ class TubeStats:
             paused=values.number_or_0("pause-time-left"),
         )
 
-    def count(self, states: Iterable[JobState]) -> int:
+    def jobs_in(self, states: Iterable[JobState]) -> int:
         """Return how many jobs are in one of these states."""
         return sum(int(getattr(self, state)) for state in states)
 
     def as_dict(self) -> dict[str, object]:
         """Return what ``--json`` prints."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return self._asdict()
 
 
-@dataclass(frozen=True, slots=True)
-class ServerStats:
+class ServerStats(NamedTuple):
     """The server itself: the reply to ``stats``.
 
     beanstalkd does not say how much memory it uses.
@@ -220,7 +217,7 @@ class ServerStats:
 
     def as_dict(self) -> dict[str, object]:
         """Return what ``--json`` prints."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return self._asdict()
 
 
 def parse_names(chunk: bytes) -> list[str]:

@@ -121,7 +121,7 @@ def _metrics_of_broker(counted: Totals) -> Iterator[Metric]:
         up.add_metric([], asked is not None)
         for record in asked or []:
             for state in JobState:
-                jobs.add_metric([record.tube, state], record.count([state]))
+                jobs.add_metric([record.tube, state], record.jobs_in([state]))
             waiting.add_metric([record.tube], record.waiting)
     yield from (up, jobs, waiting)
 

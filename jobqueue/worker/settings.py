@@ -1,7 +1,7 @@
 """A worker's settings and timings, and the checks of what a user passes for them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from jobqueue.broker.address import Address
 from jobqueue.broker.checks import check_tube
@@ -14,8 +14,7 @@ SHUTDOWN_TIMEOUT = 30.0  # seconds
 MAX_SHUTDOWN_TIMEOUT = 10**6  # seconds: what any platform's locks can wait for
 
 
-@dataclass(frozen=True, slots=True)
-class Timings:
+class Timings(NamedTuple):
     """Every pause, interval and patience of a worker, in seconds.
 
     None of them is an option: tests shorten them, users have no reason to.
@@ -74,8 +73,7 @@ class Timings:
     """The most that the pause before a new process grows to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """How a worker works, checked."""
 
     tubes: Sequence[str]
@@ -85,7 +83,7 @@ class Settings:
     max_jobs: int | None
     time_limit: float | None  # seconds
     shutdown_timeout: float  # seconds
-    timings: Timings = field(default_factory=Timings)
+    timings: Timings = Timings()
 
 
 def check_shutdown_timeout(seconds: object) -> float:

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from jobqueue import Worker
@@ -13,7 +12,7 @@ from jobqueue.worker.slots.manager import SlotManager
 
 def with_timings(worker: Worker, **timings: Any) -> Worker:
     """Return the worker, with other pauses and patience than a worker usually has."""
-    settings = replace(worker.settings, timings=Timings(**timings))
+    settings = worker.settings._replace(timings=Timings(**timings))
     worker.manager = SlotManager(settings)
     return worker
 

@@ -85,12 +85,12 @@ def clear(session: Session) -> int:
     cleared = 0
     for state in free:
         sweep = Sweep(connection, tube.tube, state)
-        count = tube.count([state])
+        count = tube.jobs_in([state])
         steps = sweep.in_any_order(connection.delete_jobs, count)
         cleared += _run(session, "Deleting", steps, count)
     left = connection.tube(tube.tube)
     reserved = left.reserved if left and JobState.RESERVED in states else 0
-    others = left.count(free) if left else 0
+    others = left.jobs_in(free) if left else 0
     if console.as_json:
         console.json({"cleared": cleared, "reserved": reserved, "left": others})
     else:
@@ -105,7 +105,7 @@ def clear(session: Session) -> int:
 
 
 def _confirm(session: Session, tube: TubeStats, states: Sequence[JobState]) -> None:
-    if session.options.yes or not (count := tube.count(states)):
+    if session.options.yes or not (count := tube.jobs_in(states)):
         return
     jobs = formatting.number_of(count, f"{' and '.join(states)} job")
     answer = session.console.confirm(f"Delete {jobs} of tube {tube.tube!r} for good?")

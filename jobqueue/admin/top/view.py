@@ -93,7 +93,7 @@ def _row(tube: TubeStats, history: RateHistory) -> list[Cell]:
 
 def _most_relevant(tubes: list[TubeStats], lines: int) -> list[TubeStats]:
     """Return as many tubes as there are lines, preferably those with jobs, by name."""
-    by_jobs = sorted(tubes, key=lambda tube: (tube.count(JobState) == 0, tube.tube))
+    by_jobs = sorted(tubes, key=lambda tube: (tube.jobs_in(JobState) == 0, tube.tube))
     return sorted(by_jobs[:lines], key=lambda tube: tube.tube)
 
 

@@ -14,8 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from jobqueue.worker.exits import flush_output
 from jobqueue.worker.processes.shared_memory import SharedMemory
@@ -30,8 +29,7 @@ _TRIES = 50
 _BETWEEN_TRIES = 0.001  # seconds
 
 
-@dataclass(frozen=True, slots=True)
-class ParentLink:
+class ParentLink(NamedTuple):
     """All that a child shares with its supervisor: memory, and a pipe's reading end."""
 
     status: Memory

@@ -7,7 +7,7 @@ into memory shared with the supervisor, which costs no system call.
 import enum
 import mmap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _STATE_SIZE = 8  # bytes
 _SLOT_SIZE = 16  # bytes: a job's id, and the deadline of its time limit
@@ -23,8 +23,7 @@ class ProcessState(enum.IntEnum):
     DONE = 3  # a burst is over: no job is ready
 
 
-@dataclass(frozen=True, slots=True)
-class RunningJob:
+class RunningJob(NamedTuple):
     """A job that a slot runs, and when its time limit expires (0: never)."""
 
     job_id: int

@@ -6,7 +6,7 @@ import math
 import signal
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from jobqueue.broker.consuming import ConsumerConnection
 from jobqueue.errors import BrokerError, JobQueueError, JobStuckError
@@ -15,7 +15,6 @@ from jobqueue.worker.exits import exit_now
 from jobqueue.worker.processes.event_queue import EventQueue
 from jobqueue.worker.processes.signals import handling_signals, is_impatient
 from jobqueue.worker.processes.status_board import ProcessState, StatusBoard
-from jobqueue.worker.reporting.counters import JobCounters, Memory
 from jobqueue.worker.reporting.job_log import JobLog
 from jobqueue.worker.reporting.reporter import Reporter
 from jobqueue.worker.running.event_loop import EventLoop
@@ -30,17 +29,18 @@ from jobqueue.worker.slots.shutdown import Phase, Shutdown, StopReason, StopRequ
 from jobqueue.worker.slots.slot import Slot
 from jobqueue.worker.slots.slot_thread import SlotThread
 
+if TYPE_CHECKING:
+    from jobqueue.worker.reporting.counters import Memory
 
-@dataclass(frozen=True, slots=True)
-class _Stuck:
+
+class _Stuck(NamedTuple):
     """A job has not stopped at its time limit, or another keeps it from that."""
 
     job: ReservedJob
     is_held_up: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _SlotEnded:
+class _SlotEnded(NamedTuple):
     """A slot's thread is about to end: as it should, or by an error."""
 
     error: BaseException | None
@@ -72,8 +72,11 @@ class SlotManager:
         self._reported: set[int] = set()  # ids of jobs that the log says are waited for
         self._failure: BaseException | None = None
 
-    def count_in(self, memory: Memory) -> None:
+    def count_in(self, memory: "Memory") -> None:
         """Have what is done counted in this memory. To be called before :meth:`run`."""
+        # A worker without metrics does without.
+        from jobqueue.worker.reporting.counters import JobCounters  # noqa: PLC0415
+
         tasks = subscriber.tasks(self._settings.tubes)
         counters = JobCounters(memory, self._settings.address, tasks)
         self.reporter.add(counters)
