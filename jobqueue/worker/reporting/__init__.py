@@ -1,1 +1,1 @@
-"""What a worker says: its log and its counters."""
+"""The log and the counters of a worker."""

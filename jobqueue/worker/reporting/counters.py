@@ -1,8 +1,8 @@
 """Counts of what worker processes do, in memory that another process can read.
 
-A count must outlive the process that made it, however that ended. So each process
-counts in shared memory, which costs no system call, and when it has ended, the next
-goes on counting there.
+A count must outlive the process that made it, however the process ends. So each process
+counts in shared memory, which costs no system call. The process that replaces it goes
+on counting in the same memory.
 """
 
 import json
@@ -18,21 +18,21 @@ from jobqueue.task.definition import Task
 from jobqueue.worker.reporting.reporter import SUCCEEDED, Decision, Ending, Listener
 from jobqueue.worker.running.executor import ReservedJob, Result
 
-UNKNOWN = "(unknown)"  # no Python function is called that
+UNKNOWN = "(unknown)"  # no Python function can have this name
 
 Memory = mmap.mmap | bytearray
 Key = tuple[str, ...]  # a tube and a func_name; or a broker's URL alone
 
-SIZE = 2**22  # bytes, of which only those used take memory: for some thousand tasks
+SIZE = 2**22  # bytes, for some thousand tasks; unused pages take no memory
 
-# The upper bounds of a histogram, in seconds: from a cache to an hour's report.
+# The upper bounds of a histogram, in seconds: from a cache lookup to an hour's report.
 BOUNDS = (
     *(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
     *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0),
 )
 
-# A row has a number in each of these columns. They are floats, as is the rest of the
-# metrics' world: whole numbers up to 2**53.
+# A row has a number in each of these columns. The numbers are floats, as everywhere in
+# Prometheus; whole numbers are exact up to 2**53.
 ENDINGS = slice(0, len(Ending))
 BUCKETS = slice(ENDINGS.stop, ENDINGS.stop + len(BOUNDS) + 1)
 SECONDS = BUCKETS.stop
@@ -40,11 +40,11 @@ _COLUMNS = SECONDS + 1
 RECONNECTS = 0  # in the row of a broker
 
 _NUMBER = 8  # bytes
-_START = _NUMBER  # of the rows: before them is where they end
+_START = _NUMBER  # of the rows; the number before them says where they end
 
 
 class CountTable:
-    """Rows of numbers under keys, in memory that was all zeros in the beginning.
+    """Rows of numbers under keys, in memory that was all zeros at first.
 
     One process appends rows, and others read them at any time. A row is the key's size,
     the key, and the numbers.
@@ -65,7 +65,7 @@ class CountTable:
             return None
         size = len(name).to_bytes(_NUMBER, sys.byteorder)
         self._memory[start:end] = (size + name).ljust(end - start, b"\0")
-        self._end[0] = end  # at last: readers see whole rows only
+        self._end[0] = end  # set last: readers see whole rows only
         return self._memory[numbers:end].cast("d")
 
     def rows(self) -> Iterator[tuple[Key, "memoryview[float]"]]:
@@ -81,11 +81,10 @@ class CountTable:
 
 
 class JobCounters(Listener):
-    """Counts what one process does, for each task that there is.
+    """Counts the jobs of one process, for each task.
 
-    What is not of a known task is counted for its tube, so that bodies of all kinds
-    make no more rows. If another process has counted in the memory before, this one
-    goes on.
+    Jobs of no known task are counted together for their tube, so that odd bodies make
+    no more rows. If another process has counted in the memory before, its counts grow.
     """
 
     def __init__(self, memory: Memory, address: Address, tasks: Iterable[Task]) -> None:
@@ -97,7 +96,7 @@ class JobCounters(Listener):
             self._row((task.tube, task.func_name))
 
     def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:
-        """Count a job, and how long it ran if it could be run."""
+        """Count a job, and how long it ran if its function was called."""
         ending, task = decision.ending, job.task
         if ending is None or (ending is Ending.LOST and not result.has_run):
             return  # it has not ended
@@ -113,12 +112,12 @@ class JobCounters(Listener):
                 row[SECONDS] += result.seconds
 
     def job_stuck(self, job: ReservedJob, stack: str, *, is_buried: bool) -> None:
-        """Count a burial, but no run: nobody knows when that ends."""
+        """Count a burial, but no run: nobody knows when the run ends."""
         if is_buried:
             self._count(job, Ending.BURIED)
 
     def job_buried_while_running(self, job: ReservedJob, error: CrashLoopError) -> None:
-        """Count a burial, but no run: that is counted when it ends well."""
+        """Count a burial, but no run: the run is counted if it succeeds."""
         self._count(job, Ending.BURIED)
 
     def buried_job_ended(
@@ -129,7 +128,7 @@ class JobCounters(Listener):
         is_doubted: bool,
         is_deleted: bool,
     ) -> None:
-        """Count a job that has ended well after all, and its run."""
+        """Count a job that has succeeded after all, and its run."""
         if is_deleted:
             self.job_ended(job, result, SUCCEEDED)
 
@@ -159,7 +158,7 @@ def _is_refusal(error: BaseException | None) -> bool:
 
 
 def totals(memories: Iterable[Memory]) -> dict[Key, list[float]]:
-    """Return the sums of what was counted in all of these."""
+    """Return the sums of each row over all memories."""
     found: dict[Key, list[float]] = {}
     for memory in memories:
         for key, row in CountTable(memory).rows():

@@ -1,7 +1,7 @@
 """The worker's log about jobs, slots and the broker.
 
 Every line about a job carries the keys ``job_id``, ``tube``, ``func_name`` and
-``seconds`` as ``extra``; one that is not known is None. A failure has ``attempt``, too.
+``seconds`` as ``extra``; what is not known is None. A failure has ``attempt``, too.
 """
 
 import logging
@@ -22,7 +22,7 @@ from jobqueue.worker.running.executor import ReservedJob, Result
 class JobLog(Listener):
     """Writes a line to the log at each event.
 
-    ``grace`` is for how many seconds a job may run on after its time limit.
+    ``grace`` is how many seconds a job may go on after its time limit.
     """
 
     def __init__(self, grace: float) -> None:
@@ -35,7 +35,7 @@ class JobLog(Listener):
         signed: Sequence[Task],
         address: Address,
     ) -> None:
-        """Log what this worker works on, and whether jobs have to be signed."""
+        """Log the worker's tubes, tasks and broker, and which jobs must be signed."""
         condition = "; signed jobs only" if signed else ""
         if len(signed) < len(tasks) and signed:
             condition += f" of {_names(signed)}"
@@ -85,7 +85,7 @@ class JobLog(Listener):
 
     def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:
         """Log what became of a job, with a failure's traceback."""
-        if decision is SUCCEEDED:  # most often, and quicker than a match
+        if decision is SUCCEEDED:  # the usual case, and faster than the match below
             _log_done(job, result)
             return
         match decision.ending:
@@ -101,7 +101,7 @@ class JobLog(Listener):
     def body_at_risk(
         self, job: ReservedJob, result: Result, decision: Decision
     ) -> bool:
-        """Log the body of a job about to be deleted; return whether ERROR is logged."""
+        """Log the body of a job to be deleted; return whether the log shows it."""
         if decision.error is not None and decision.stats is not None:
             logger.error(
                 "%s (%d): job %d is deleted: %s. Its body was: %s",
@@ -139,11 +139,11 @@ class JobLog(Listener):
         )
 
     def job_held_up(self, job: ReservedJob, stack: str) -> None:
-        """Log that a job can't be interrupted, and the stack of what is in the way."""
+        """Log that a job can't be interrupted, and the stack of the code in its way."""
         logger.error(
             "Job %d is held up: %s could not be interrupted within %g s of its time "
-            "limit, since another job blocks the event loop. With the end of the "
-            "process it is ready again. What blocks the loop is here:\n%s",
+            "limit, since another job blocks the event loop. It is ready again when "
+            "the process ends. What blocks the loop is here:\n%s",
             job.id,
             _name(job.task),
             self._grace,
@@ -154,7 +154,7 @@ class JobLog(Listener):
     def job_buried_while_running(self, job: ReservedJob, error: CrashLoopError) -> None:
         """Log that a running job was buried, as its workers were lost before."""
         logger.error(
-            "Job %d buried while it runs: %s: %s. If it ends well after all, it is "
+            "Job %d buried while it runs: %s: %s. If it succeeds after all, it is "
             "deleted",
             job.id,
             _name(job.task),
@@ -193,13 +193,13 @@ def _log_done(job: ReservedJob, result: Result) -> None:
 
 def _log_lost(job: ReservedJob, result: Result, error: BaseException | None) -> None:
     ended = "succeeded" if result.error is None else "failed"
-    told = "deleted" if result.error is None else "settled"
+    verb = "deleted" if result.error is None else "settled"
     if not result.has_run:
         text = "Job %d did not run: %s (%s, after %.3f s)"
         why = "it is not reserved for this worker any more"
     elif error is not None:
         text = "Job %d may run twice: %s (%s, after %.3f s)"
-        why = f"it {ended}, but the broker was lost before it could be {told}"
+        why = f"it {ended}, but the broker was lost before it could be {verb}"
     else:
         text = "Job %d may run twice: %s (%s, after %.3f s)"
         why = f"it {ended}, but was not reserved for this worker any more"

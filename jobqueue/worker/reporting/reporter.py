@@ -1,4 +1,4 @@
-"""The events of a worker, each told once, to all that listen."""
+"""The events of a worker, each reported once, to all listeners."""
 
 import enum
 from collections.abc import Callable, Sequence
@@ -24,16 +24,16 @@ class Ending(enum.IntEnum):
     RELEASED = 1
     BURIED = 2
     KICKS_REACH_MAX = 3  # deleted, though it failed
-    LOST = 4  # no verdict reached the broker in time, and it may run twice
+    LOST = 4  # no outcome reached the broker in time: it may run twice
 
 
 class Decision(NamedTuple):
-    """What becomes of a job, and what that was decided on."""
+    """The outcome that was decided for a job, with the grounds."""
 
-    outcome: Outcome | None  # None: the broker takes none of this reservation
-    ending: Ending | None  # None: the job was put back for a moment, and has not ended
-    error: BaseException | None = None  # why it failed
-    stats: JobStats | None = None  # asked for where it failed
+    outcome: Outcome | None  # None: the reservation was lost, and takes none
+    ending: Ending | None  # None: not yet, the job was put back for a moment
+    error: BaseException | None = None  # the failure
+    stats: JobStats | None = None  # at the failure
     policy: RetryPolicy = RetryPolicy()
 
 
@@ -42,7 +42,7 @@ RESERVATION_LOST = Decision(None, Ending.LOST)
 
 
 class Listener:
-    """Gets the events of a worker. This one does nothing with them."""
+    """Receives the events of a worker. The base class does nothing with them."""
 
     def worker_started(
         self,
@@ -72,7 +72,7 @@ class Listener:
         """Note that there is a connection to the broker again."""
 
     def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:
-        """Note how a job has ended. The broker was told, unless the job was lost."""
+        """Note how a job has ended. The broker knows, unless the job was lost."""
 
     def body_at_risk(
         self,
@@ -140,19 +140,19 @@ def _tell_in_time(
 class Reporter:
     """Tells each event to all listeners.
 
-    An event never fails for the caller: an error of the task's may raise when it is
-    shown, a handler of the log may be broken, and a task may have closed its stream.
+    Reporting an event never raises. A listener may: a task's exception may raise when
+    it is shown, a log handler may be broken, and a task may have closed its stream.
 
-    The events of a job may block the slot that tells them, as a log line does while
-    nobody reads the pipe that it goes to. The others come from the thread that sees to
-    signals, so they take a second at most.
+    The events that slots report may block the slot, as a log line does while nobody
+    reads the pipe that it goes to. The thread that handles signals reports the others,
+    which block it for a second at most.
     """
 
     def __init__(self, *listeners: Listener) -> None:
         self.listeners = list(listeners)
 
     def add(self, listener: Listener) -> None:
-        """Tell this one, too."""
+        """Tell the events to this listener, too."""
         self.listeners.append(listener)
 
     worker_started = _tell(Listener.worker_started)
@@ -169,7 +169,7 @@ class Reporter:
     buried_job_ended = _tell(Listener.buried_job_ended)
 
     def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:
-        """Note how a job has ended: written out, as each job goes through it."""
+        """Note how a job has ended. Not made by _tell, which is slower."""
         for listener in self.listeners:
             try:
                 listener.job_ended(job, result, decision)

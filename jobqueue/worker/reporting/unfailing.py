@@ -14,10 +14,10 @@ logger = logging.getLogger("jobqueue.worker")
 
 
 def unfailing(say: Callable[P, None]) -> Callable[P, None]:
-    """Make sure that a line which can't be logged doesn't end the worker.
+    """Make a function log an error of its own instead of raising it.
 
-    Showing a task's exception may raise, a handler may be broken, and a task may have
-    closed the stream.
+    A line that can't be logged must not end the worker: showing a task's exception may
+    raise, a handler may be broken, and a task may have closed the stream.
     """
 
     @functools.wraps(say)
@@ -31,7 +31,7 @@ def unfailing(say: Callable[P, None]) -> Callable[P, None]:
 
 
 def say_what_failed(error: BaseException, args: Iterable[object]) -> None:
-    """Log that something could not be logged, and the ids of the jobs among these."""
+    """Log that a line could not be logged, and the ids of the jobs it is about."""
     with suppress(Exception):
         logger.error(
             "A line could not be logged (%s): %s",

@@ -33,9 +33,9 @@ class EventLoop:
         self._closing = False
 
     def run(self, awaitable: Awaitable[object]) -> None:
-        """Wait, in the calling thread, until the loop has awaited it to its end.
+        """Have the loop run an awaitable, and wait for its end in the calling thread.
 
-        Raises whatever it raises.
+        Raises whatever the awaitable raises.
         """
         loop = self._loop or self._start()
         run = _Run(awaitable)
@@ -45,15 +45,15 @@ class EventLoop:
             try:
                 raise run.error
             finally:
-                del run  # it would keep the error, and that this frame
+                del run  # the error leads to this frame: break the cycle
 
     def thread_that_runs(self, frame: FrameType) -> int | None:
-        """Return the loop's thread, if the code of this frame waits for the loop."""
+        """Return the id of the loop's thread if a frame's code waits for the loop."""
         waits = any(f.f_code is self.run.__code__ for f, _ in walk_stack(frame))
         return self._thread.ident if waits and self._thread is not None else None
 
     def close(self) -> None:
-        """Cancel the async tasks that jobs have left on the loop, and end it."""
+        """Cancel the async tasks that jobs have left on the loop, and end the loop."""
         loop = self._loop
         if loop is not None and self._thread is not None and not self._closing:
             self._closing = True
@@ -61,7 +61,7 @@ class EventLoop:
             self._thread.join(self._close_timeout)
 
     def _start(self) -> asyncio.AbstractEventLoop:
-        import asyncio  # noqa: PLC0415 - see above
+        import asyncio  # noqa: PLC0415 - slow, and only async tasks need it
 
         with self._starting:
             if self._loop is None:
@@ -76,10 +76,10 @@ class EventLoop:
         return self._loop
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
-        import asyncio  # noqa: PLC0415 - see above
+        import asyncio  # noqa: PLC0415 - see EventLoop._start
 
         asyncio.set_event_loop(loop)
-        # A Runner does all that has to be done to close a loop.
+        # A Runner takes all the steps that closing a loop needs.
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
             runner.get_loop()
             while not self._closing:
@@ -94,18 +94,18 @@ class EventLoop:
 class _Run:
     """An awaitable that runs on the loop while a thread waits for its end.
 
-    It does the same as asyncio.run_coroutine_threadsafe, at two thirds of the cost.
+    Does the same as asyncio.run_coroutine_threadsafe, at two thirds of the cost.
     """
 
     def __init__(self, awaitable: Awaitable[object]) -> None:
         self.error: BaseException | None = None
-        self.ended = threading.Lock()  # released at the end
+        self.ended = threading.Lock()  # held until the awaitable ends
         self.ended.acquire()
         self._awaitable = awaitable
-        self._task: asyncio.Task[None] | None = None  # the loop itself keeps none
+        self._task: asyncio.Task[None] | None = None  # a loop keeps none alive
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start the awaiting. Called on the loop, in the waiting thread's context."""
+        """Start to await. Called on the loop, with the waiting thread's contextvars."""
         self._task = loop.create_task(self._to_the_end())
 
     async def _to_the_end(self) -> None:
@@ -125,10 +125,10 @@ class AwaitGuard:
     def __init__(self) -> None:
         self._task: asyncio.Task[object] | None = None
         self._expired = False
-        self._was_told = False
+        self._cancel_has_run = False
         self._ended = False
 
-    def interrupt(self, *, at_once: bool) -> bool:  # noqa: ARG002 - any moment is good
+    def interrupt(self, *, at_once: bool) -> bool:  # noqa: ARG002 - any moment is safe
         """Have TimeLimitExceeded raised where the awaitable waits now."""
         self._expired = True
         if self._task is not None:
@@ -137,11 +137,11 @@ class AwaitGuard:
 
     def is_held_up(self) -> bool:
         """Return whether another task blocks the loop, so that this one can't run."""
-        import asyncio  # noqa: PLC0415 - see above
+        import asyncio  # noqa: PLC0415 - see EventLoop._start
 
         task = self._task
-        if task is None or self._was_told:
-            return not self._was_told
+        if task is None or self._cancel_has_run:
+            return not self._cancel_has_run
         return asyncio.current_task(task.get_loop()) is not task
 
     def end(self) -> None:
@@ -149,14 +149,14 @@ class AwaitGuard:
         self._ended = True
 
     async def guarding(self, awaitable: Awaitable[object]) -> None:
-        """Await something that :meth:`interrupt` can reach meanwhile."""
-        import asyncio  # noqa: PLC0415 - see above
+        """Await an awaitable, which :meth:`interrupt` can interrupt meanwhile."""
+        import asyncio  # noqa: PLC0415 - see EventLoop._start
 
         self._task = asyncio.current_task()
         await self._translating(_coroutine(awaitable))
 
     def _cancel(self) -> None:
-        self._was_told = True
+        self._cancel_has_run = True
         if self._task is not None and not self._ended:
             self._task.cancel()
 
@@ -164,10 +164,10 @@ class AwaitGuard:
     def _translating(
         self, inner: Coroutine[object, object, None]
     ) -> Generator[object, object, None]:
-        """Await a coroutine; the cancellation reaches it as TimeLimitExceeded."""
+        """Await a coroutine, which sees the cancellation as TimeLimitExceeded."""
         answer: object = None
         error: BaseException | None = None
-        if self._expired:  # before it began
+        if self._expired:  # before the first step
             error = TimeLimitExceeded()
         while True:
             try:
@@ -175,7 +175,7 @@ class AwaitGuard:
             except StopIteration:
                 return
             finally:
-                error = None  # it must not be kept by a frame of its own traceback
+                error = None  # no frame of its own traceback must keep it
             try:
                 answer = yield waits_for
             except GeneratorExit:
@@ -185,13 +185,13 @@ class AwaitGuard:
                 error = self._translated(raised)
 
     def _translated(self, error: BaseException) -> BaseException:
-        import asyncio  # noqa: PLC0415 - see above
+        import asyncio  # noqa: PLC0415 - see EventLoop._start
 
         is_ours = isinstance(error, asyncio.CancelledError) and self._expired
         if not is_ours or self._ended or self._task is None:
             return error
         self._ended = True
-        self._task.uncancel()  # so that it can still await, to tidy up
+        self._task.uncancel()  # so that the coroutine can still await, to clean up
         return TimeLimitExceeded()
 
 

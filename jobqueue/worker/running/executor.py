@@ -19,7 +19,7 @@ FindTask = Callable[[str, str], Task | None]
 
 
 class ReservedJob(JobControl, Protocol):
-    """A job that is to be run."""
+    """A reserved job, as far as running it needs to know."""
 
     task: Task | None
     """The task that its body names; None until that is known."""
@@ -36,7 +36,7 @@ class ReservedJob(JobControl, Protocol):
 
     @property
     def began(self) -> float:
-        """When the job came, by ``time.monotonic()``."""
+        """When the job was reserved, by ``time.monotonic()``."""
         ...
 
     def publish_deadline(self, seconds: float | None) -> None:
@@ -45,7 +45,7 @@ class ReservedJob(JobControl, Protocol):
 
 
 class Call(NamedTuple):
-    """What a job asks for: a task, and the job that the task sees."""
+    """A call that a job asks for: the task, and the job as the task sees it."""
 
     task: Task
     job: Job
@@ -53,11 +53,11 @@ class Call(NamedTuple):
 
 @dataclass(slots=True)  # not frozen: that would take three times as long to make
 class Result:
-    """What came of a job."""
+    """The result of a job: how it ended, and how long it took."""
 
     error: BaseException | None  # None: the function returned
-    seconds: float
-    has_run: bool = True  # False: it was refused before its function was called
+    seconds: float  # since the job was reserved
+    has_run: bool = True  # False: the job was refused, and its function not called
 
 
 class Executor:
@@ -89,7 +89,7 @@ class Executor:
         task = self._find(message.tube, message.func_name)
         if task is None:
             raise _unknown(message)
-        reserved.task = task  # first: a refusal names it
+        reserved.task = task  # before the checks: the log of a refusal names the task
         task.signing.check(reserved.body)
         job = Job(
             reserved.id, message.func_name, message.tube, message.kwargs, reserved
@@ -97,10 +97,10 @@ class Executor:
         return Call(task, job)
 
     def run(self, call: Call, reserved: ReservedJob) -> Result:
-        """Call a job's function, and return the result; raises nothing.
+        """Call a job's function, and return the result; never raises.
 
         An exit or an interrupt that the task raises is a failure like any other: no
-        job may stop its worker. Arguments that do not fit are a
+        job may stop its worker. If the arguments do not fit, the result has a
         :class:`~jobqueue.errors.BadJobError`.
         """
         try:
@@ -111,8 +111,8 @@ class Executor:
                 current_job_var.reset(before)
         except BaseException as caught:  # noqa: BLE001 - never success, whatever it is
             # No variable here may keep the error: its traceback leads back to this
-            # frame, and a failed job's objects would live until the garbage collector
-            # comes round.
+            # frame, and in such a cycle a failed job's objects would live until the
+            # next garbage collection.
             return Result(without_own_frames(caught), time.monotonic() - reserved.began)
         return Result(None, time.monotonic() - reserved.began)
 
@@ -158,7 +158,7 @@ def _unknown(message: Message) -> BadJobError:
 
 
 def _start(call: Call) -> object:
-    """Call the function; what an async one returns is still to be awaited."""
+    """Call the function; the result of an async one still has to be awaited."""
     try:
         result = call.task.func(**call.job.kwargs)
     except TypeError as error:
@@ -169,15 +169,15 @@ def _start(call: Call) -> object:
         return None
     if inspect.isgenerator(result) or inspect.isasyncgen(result):
         raise TypeError(
-            f"{call.task.func_name}() returned a generator, and nothing of that has run"
+            f"{call.task.func_name}() returned a generator, of which nothing has run"
         )
     return result
 
 
 def _in_line(error: TypeError) -> str:
-    """Return the error without what could pass for another line of the log.
+    """Return the error's text in one line, so that no part looks like a log line.
 
-    The names in it are the body's, so they may be anything.
+    The names of arguments in the text come from the body, so they may be anything.
     """
     return repr(str(error)[:300])[1:-1]
 

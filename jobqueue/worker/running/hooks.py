@@ -10,10 +10,10 @@ Steps = Generator[object, None, object]
 
 
 def call_around(hooks: Sequence[Around], job: Job, call: Callable[[], None]) -> None:
-    """Call something inside of the hooks, of which the first is the outermost.
+    """Call ``call`` inside the hooks, of which the first is the outermost.
 
-    A failure is raised in each hook at its yield, and goes on after that even if the
-    hook ends without an error: no hook can make a success of it by mistake.
+    A failure is raised in each hook at its yield. If the hook ends without an error,
+    the failure is raised all the same: no hook can hide a failure by mistake.
     """
     if not hooks:
         call()
@@ -40,7 +40,7 @@ def call_around(hooks: Sequence[Around], job: Job, call: Callable[[], None]) -> 
 def _yields_again(steps: Steps, failure: BaseException) -> bool:
     """Raise a failure at the yield, and return whether the hook yields once more.
 
-    Lets an error of the hook's own through, but not the same failure.
+    Raises an error of the hook's own, but not the failure itself.
     """
     traceback = traceback_of(failure)
     try:
@@ -52,16 +52,16 @@ def _yields_again(steps: Steps, failure: BaseException) -> bool:
             return False
         raise
     finally:
-        # The failure's way through the hook is not the way that the job has failed by.
+        # The traceback must show where the job failed, not the hook's frames.
         set_traceback(failure, traceback)
-        del traceback  # a cycle: it leads to this frame
+        del traceback  # it leads to this frame: break the cycle
     return True
 
 
 def _stands_for(failure: BaseException, error: BaseException) -> bool:
     """Return whether an error is the RuntimeError that a generator makes of a failure.
 
-    A generator may not let a StopIteration out: see PEP 479.
+    Python replaces a StopIteration that leaves a generator: see PEP 479.
     """
     return (
         isinstance(failure, StopIteration)

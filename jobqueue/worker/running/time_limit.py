@@ -1,4 +1,4 @@
-"""Time limits: raising an error inside of what runs for too long."""
+"""Time limits: raising an error inside code that runs for too long."""
 
 import math
 import sys
@@ -12,20 +12,21 @@ from typing import Generic, Protocol, TypeVar
 from jobqueue.errors import TimeLimitExceeded
 from jobqueue.worker.settings import Timings
 
-# Between two lines of theirs a lock is held that an error raised there would leave
-# locked: the next line to be logged, or the next import, would wait for ever.
+# Between some of their lines these modules hold a lock. An error raised there would
+# leave it locked, and the next log line, or the next import, would wait for ever.
 _TAKE_LOCKS = frozenset({"logging", "threading", "importlib._bootstrap"})
 
 J = TypeVar("J")
 
 
 class Guard(Protocol):
-    """Code that runs, and can be interrupted."""
+    """Guards code that runs, and can interrupt it."""
 
     def interrupt(self, *, at_once: bool) -> bool:
-        """Raise TimeLimitExceeded inside of the code, if it still runs.
+        """Raise TimeLimitExceeded inside the code, if it still runs.
 
-        Returns False if now is no safe moment, unless ``at_once``.
+        Returns False, without interrupting, if this moment is not safe. With
+        ``at_once`` every moment is taken.
         """
         ...
 
@@ -34,17 +35,17 @@ class Guard(Protocol):
         ...
 
     def end(self) -> None:
-        """Interrupt the code no more. Called by the code itself, when it has ended."""
+        """Do not interrupt from now on. Called by the code's own thread at its end."""
         ...
 
 
 class ThreadGuard:
-    """Guards the code that runs in the thread that makes this."""
+    """Guards code of the thread that makes the guard."""
 
     def __init__(self) -> None:
         self._thread = threading.get_ident()
         # Exactly one of end() and interrupt() gets to pop this. A lock would not do, as
-        # the error may be raised inside of its holder.
+        # the error may be raised while the thread holds it.
         self._runs = [True]
         self._interrupted = threading.Event()
 
@@ -113,23 +114,23 @@ class TimeLimits(Generic[J]):
         self._timings = timings
         self._changed = threading.Condition()
         self._watched: dict[Guard, _Watched[J]] = {}
-        self._looks_at = math.inf  # when the thread looks next
+        self._looks_at = math.inf  # time.monotonic() of the thread's next look
         self._thread: threading.Thread | None = None
         self._closed = False
 
     def prepare(self) -> None:
-        """Load the module that raises the error: later that may be impossible.
+        """Load ctypes, which raises the error: later that may be impossible.
 
-        Then no more files may be opened, or a stuck job may hold the import lock. Where
-        no task has a limit, the module is not needed.
+        By then the process may have no file descriptor left, or a stuck job may hold
+        the import lock. Without any time limit the module is not needed.
         """
         import ctypes  # noqa: F401, PLC0415
 
     @contextmanager
     def watching(self, seconds: float, job: J, guard: Guard) -> Iterator[None]:
-        """Interrupt the code inside when it runs for longer than these seconds."""
-        # The error may be raised at any point until guard.end() returns. So nothing
-        # that has to be done for certain stands before that.
+        """Interrupt the code of a ``with`` block that runs longer than some seconds."""
+        # The error may be raised at any point until guard.end() returns. So whatever
+        # must happen for certain comes after that.
         try:
             try:
                 self._watch(guard, _Watched(time.monotonic() + seconds, job))
@@ -159,7 +160,7 @@ class TimeLimits(Generic[J]):
                     target=self._look, name="jobqueue-time-limits", daemon=True
                 )
                 self._thread.start()
-            if watched.due < self._looks_at:  # rarely: the limits are much the same
+            if watched.due < self._looks_at:  # rare: most limits are alike
                 self._changed.notify()
 
     def _look(self) -> None:

@@ -4,13 +4,13 @@ from types import TracebackType
 
 
 def traceback_of(error: BaseException) -> TracebackType | None:
-    """Return an error's traceback, whatever its own class makes of that name."""
+    """Return an error's traceback, even if its class overrides ``__traceback__``."""
     found: TracebackType | None = BaseException.__dict__["__traceback__"].__get__(error)
     return found
 
 
 def set_traceback(error: BaseException, traceback: TracebackType | None) -> None:
-    """Set an error's traceback, whatever its own class makes of that name."""
+    """Set an error's traceback, even if its class overrides ``with_traceback``."""
     BaseException.with_traceback(error, traceback)
 
 
