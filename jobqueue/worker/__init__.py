@@ -12,7 +12,8 @@ The life of a job is one function, :meth:`Slot._work_on_one` in ``slots/slot.py`
 
 Meanwhile ``slots/heartbeat.py`` touches the running jobs, and ``slots/manager.py``
 starts, watches and stops the slots of this process (``slots/shutdown.py``). The command
-(``__main__.py``) runs a supervisor with its processes: ``processes/supervisor.py``.
+(``__main__.py``) runs a supervisor with its processes, ``processes/supervisor.py``, and
+each of these runs a worker: ``one_process.py``.
 """
 
 from collections.abc import Iterable
