@@ -307,6 +307,7 @@ def test_job_blocked_by_another(
     try:
         eventually_true(lambda: "innocent (tube t) could not be" in caplog.text)
         eventually_true(lambda: "in blocker" in caplog.text)
+        eventually_true(lambda: "Stopping" in caplog.text)
         assert broker.counts("t") == {"reserved": 2}
     finally:
         release.set()
