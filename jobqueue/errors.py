@@ -23,7 +23,7 @@ class BrokerURLError(JobQueueError, ValueError):
 
 
 class TaskDefinitionError(JobQueueError, TypeError):
-    """What was decorated can't be a task, or a hook.
+    """An object that was decorated can't be a task, or a hook.
 
     A task is a function with a name: no class, method, lambda or generator.
     """

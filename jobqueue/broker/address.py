@@ -1,4 +1,4 @@
-"""Address: where the broker listens, as its URL says."""
+"""Address: where a broker listens, as its URL says."""
 
 import math
 import os

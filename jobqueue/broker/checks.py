@@ -36,8 +36,8 @@ def check_tube(name: object) -> str:
     """Return the name of a tube, if beanstalkd takes it.
 
     A name is 1 to 200 bytes of letters, digits and ``-+/;.$_()``, and does not start
-    with ``-`` (protocol.txt, "Names"). A line break in a name would start a command of
-    its own.
+    with ``-`` (protocol.txt, "Names"). A line break in a name would start another
+    command.
 
     Raises :class:`~jobqueue.errors.TubeNameError`.
     """
@@ -52,7 +52,7 @@ def check_tube(name: object) -> str:
 def whole_number(name: str, value: object, *, least: int = 0) -> int:
     """Return the number, if beanstalkd takes it.
 
-    To a ``put`` with a number out of range beanstalkd answers BAD_FORMAT, and then it
+    beanstalkd answers BAD_FORMAT to a ``put`` with a number out of range, and then
     reads the job's body as commands. Raises :class:`~jobqueue.errors.OptionError`.
     """
     if type(value) is int and least <= value <= MAX_NUMBER:

@@ -120,8 +120,8 @@ class Connection:
     ) -> Iterator[T]:
         """Send commands, many in a write; yield what ``read`` makes of each reply.
 
-        Replies are read while commands are written. Else, with the buffers of both
-        sides full, each side would wait for the other to read.
+        Replies are read while commands are written. Otherwise both sides, with their
+        buffers full, would wait for the other to read.
         """
         batches = _batches(commands)
         unsent = memoryview(b"")
@@ -149,8 +149,8 @@ class _Exchange:
     """A ``with`` block of commands and their replies.
 
     Any error but jobqueue's own that leaves the block closes the connection: replies
-    may be out of step with commands then. For one, beanstalkd answers BAD_FORMAT to a
-    malformed command, and reads the rest of that command as the next one.
+    may be out of step with commands then. For example, beanstalkd answers BAD_FORMAT to
+    a malformed command, and reads the rest of that command as the next one.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -171,8 +171,9 @@ class _Exchange:
     def fail(self, error: BaseException) -> None:
         """Close the connection, and raise jobqueue's error for this one.
 
-        Leaves jobqueue's own errors to the caller, as clean replies lead to them; and,
-        with the connection closed, what is no ``Exception``, such as a Ctrl-C.
+        Returns, for the caller to raise the error itself, in two cases: for jobqueue's
+        own errors, which follow clean replies, so that the connection stays open; and
+        for an error that is no ``Exception``, such as a Ctrl-C, which closes it.
         """
         if isinstance(error, JobQueueError):
             return

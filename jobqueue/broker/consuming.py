@@ -82,7 +82,7 @@ class ConsumerConnection(Connection):
         ``reserve`` is how many seconds the broker waits for the next job; without it,
         no job is requested. After a request the next call must be :meth:`reserve`.
 
-        Returns False if the reservation was lost, as the job's ttr was over: then
+        Returns False if the reservation was lost because the job's ttr was over. Then
         nothing was done to the job, and it may run twice.
         """
         match outcome:

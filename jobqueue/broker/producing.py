@@ -87,7 +87,7 @@ class ProducerConnection(Connection):
     def _put_all(
         self, tube: str, bodies: Iterable[bytes], all_numbers: Iterable[bytes]
     ) -> list[int]:
-        # A round trip that finds a dead connection while no job can be put twice yet.
+        # A round trip finds a dead connection before any job could be put twice.
         self.use(tube)
         bulk: BulkPut[greenstalk.BeanstalkdError] = BulkPut()
         # The numbers come first: a body that is taken counts as sent.

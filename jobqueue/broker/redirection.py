@@ -9,7 +9,7 @@ if TYPE_CHECKING:  # a put needs no class for it
     from jobqueue.broker.put_options import PutOptions
 
     class Destination(Protocol):
-        """An object that takes puts: a connection pool, or what a test has instead."""
+        """An object that takes puts: a connection pool, or a test's substitute."""
 
         def put(self, tube: str, body: bytes, options: PutOptions) -> int:
             """Put a job, and return its id."""

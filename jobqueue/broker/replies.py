@@ -1,4 +1,4 @@
-"""Reply lines: what they say, or the error that they stand for."""
+"""Reply lines: reading their values, or making errors of them."""
 
 import greenstalk
 
@@ -59,7 +59,9 @@ def id_of(word: bytes) -> int:
 def reason_for(error: Exception) -> str:
     """Return what a user should read of an error that ended a connection."""
     if isinstance(error, greenstalk.OutOfMemoryError | greenstalk.InternalError):
-        return f"it {NO_ROOM}. What it could not bury or delay is ready at its restart"
+        return (
+            f"it {NO_ROOM}. A job that it could not settle is ready after its restart"
+        )
     if isinstance(error, greenstalk.Error):
         return f"an answer that makes no sense here, {type(error).__name__} {error}"
     if isinstance(error, ValueError | IndexError):

@@ -50,7 +50,7 @@ class JobStats(NamedTuple):
 
     @property
     def lost(self) -> int:
-        """How many earlier reservations of a reserved job ended without a verdict.
+        """How many earlier reservations of a reserved job ended without an outcome.
 
         In each, the worker was killed, crashed, froze, or lost its connection.
         """

@@ -83,7 +83,7 @@ class ReplyReader:
 
         If beanstalkd 1.12 is killed while it writes a job to its binlog, or moves the
         job there, it later reads zeros in place of the body and its line end. All these
-        zeros are returned then: no worker takes them for a job, and so buries them.
+        zeros are returned as the body. A worker can't run such a job, and buries it.
         """
         data = self._read_exactly(size + 2)
         return data if data.endswith(_ZEROS) else _without_line_end(data)
@@ -168,7 +168,7 @@ class BrokerSocket(socket.socket):
 
     @contextmanager
     def timeout_of(self, seconds: float) -> Iterator[None]:
-        """Have another time-out than the usual one inside a ``with`` block."""
+        """Use another time-out than the usual one inside a ``with`` block."""
         self.set_kernel_timeout(seconds)
         yield
         self.set_kernel_timeout(self.usual_timeout)

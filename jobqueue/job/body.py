@@ -74,7 +74,7 @@ def decode(body: bytes) -> Message:
 
 
 def _parse(text: str) -> object:
-    """Return the content of JSON, by a short cut for bodies as jobqueue writes them."""
+    """Return the content of JSON, by a short cut for bodies that jobqueue wrote."""
     if text.startswith("{"):
         content, end = _DECODER.raw_decode(text)
         if end == len(text):

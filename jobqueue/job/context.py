@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class JobControl(Protocol):
-    """What the worker that holds a job can ask of the broker."""
+    """Requests about a job, which its worker sends to the broker."""
 
     def touch(self) -> bool:
         """Restart the job's time to run. Return False if the reservation was lost."""
@@ -23,7 +23,7 @@ class JobControl(Protocol):
         ...
 
 
-@dataclass(slots=True)  # not frozen: that takes three times as long to make
+@dataclass(slots=True)  # not frozen: a frozen one takes three times as long to make
 class Job:
     """One call of a task, while a worker runs it.
 

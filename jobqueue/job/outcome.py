@@ -47,13 +47,13 @@ class Bury(Exception):  # noqa: N818 - a task says `raise Bury("why")`
     """Raised by a task: bury this job now, whatever retries are left; log the reason.
 
     Neither this nor :class:`Retry` is a :class:`~jobqueue.errors.JobQueueError`. So a
-    task that catches those, for example around a put, does not catch its own verdict.
+    task that catches those, for example around a put, does not catch its own decision.
 
     >>> raise Bury("the account is closed")
     """
 
 
-class RunLater(Exception):  # noqa: N818 - a verdict, as the two before
+class RunLater(Exception):  # noqa: N818 - a decision, like the two above
     """Raised by the worker: release this job for a moment, as it can't run now."""
 
 
@@ -66,7 +66,7 @@ class _Fields(NamedTuple):
 
 
 class RetryPolicy(_Fields):
-    """When a failed job is tried again, and when it is given up. Every one is valid."""
+    """When a failed job is tried again, and when it is given up; always valid."""
 
     __slots__ = ()
 

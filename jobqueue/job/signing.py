@@ -78,7 +78,7 @@ class Signing:
                 return
         raise SignatureError(
             "its signature is wrong: it was signed with another secret than this "
-            "worker's, or it is not as it was signed"
+            "worker's, or changed after it was signed"
         )
 
 
@@ -96,8 +96,8 @@ def _checked(name: str, given: object) -> tuple[bytes, ...]:
         raise OptionError(f"{name} is empty: leave it out, and jobs are not signed")
     if min(map(len, found)) < SHORTEST:
         raise OptionError(
-            f"{name} is too short: {SHORTEST} bytes are the least, and of several "
-            "(whitespace separates them) for each. `openssl rand -hex 32` makes one"
+            f"{name} is too short: {SHORTEST} bytes are the least, also for each of "
+            "several, separated by whitespace. `openssl rand -hex 32` makes a secret"
         )
     return found
 
@@ -111,7 +111,7 @@ def _split(name: str, item: object) -> list[bytes]:
             f"{name} has to be a str, bytes, or a list of these: no {kind}"
         )
     try:
-        # surrogateescape: the very bytes of the environment, even if not UTF-8.
+        # surrogateescape: the exact bytes of the environment, even if not UTF-8.
         return [word.encode(errors="surrogateescape") for word in item.split()]
     except UnicodeEncodeError:
         raise OptionError(f"{name} has a lone surrogate, which no UTF-8 has") from None

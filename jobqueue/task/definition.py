@@ -74,5 +74,5 @@ class Task(NamedTuple):
 
     @property
     def time_limit(self) -> float | None:
-        """For how many seconds a job of this task may run; None: as its worker says."""
+        """How many seconds a job of this task may run; None: the worker decides."""
         return self.options.time_limit

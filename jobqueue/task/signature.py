@@ -99,7 +99,7 @@ class TaskSignature:
 
 
 def code_of(func: Callable[..., object]) -> CodeType | None:
-    """Return the code of the innermost function, which decorators have wrapped."""
+    """Return the code of a function without the decorators that wrap it."""
     return getattr(inspect.unwrap(func), "__code__", None)
 
 

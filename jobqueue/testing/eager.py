@@ -24,8 +24,8 @@ MAX_JOB_SIZE = 65_535  # bytes, beanstalkd's default
 def eager() -> Iterator[None]:
     """Make each put of this process run its task at once, in the calling thread.
 
-    The job goes through JSON and the registry of tasks, as on its way to a worker, so
-    that what would fail there fails here. The task runs once, whatever its ``retries``
+    The job goes through JSON and the registry of tasks, as on its way to a worker: an
+    error there is an error here, too. The task runs once, whatever its ``retries``
     and ``delay``, and the put raises its error. Hooks, time limits, ``async`` tasks and
     ``current_job()`` work as in a worker.
 
@@ -82,7 +82,7 @@ class _Eager:
 
     @contextmanager
     def _idle_loop(self) -> Iterator[EventLoop]:
-        """Lend an event loop that is idle: that of a task that puts others is busy."""
+        """Lend an idle event loop: one whose async task makes this put is busy."""
         try:
             loop = self._idle_loops.pop()
         except IndexError:

@@ -32,7 +32,7 @@ def beanstalkd() -> Iterator[str]:
     The broker is a beanstalkd if one is on the PATH, else ``jobqueue.devserver``. Until
     the end of the block all puts of this process go there, whatever the URL of their
     queue, and workers of this process take jobs from there. ``$BEANSTALKD_URL`` names
-    it for child processes. A child whose queue has a URL of its own needs to be told.
+    it for child processes. A child whose queue has a URL of its own still uses that.
 
     Raises :class:`~jobqueue.errors.BrokerUnreachableError` if the broker does not
     start.

@@ -54,7 +54,7 @@ class _Block:
             self._apply()
 
     def end(self) -> None:
-        """Let the block count that is the last one without this, if there is one."""
+        """End this redirection; of the blocks still open, the last one counts."""
         with self._lock:
             self._open.remove(self)
             self._apply()

@@ -70,7 +70,7 @@ def run_jobs(
         return _Connection(address, fail)
 
     def fail() -> bool:
-        """Note a failure, and return whether it ends the run."""
+        """End the run, unless errors are only collected; return whether it ends."""
         if reraise:
             slot.stop()
         return reraise
@@ -102,13 +102,13 @@ def run_jobs(
         del failure
 
 
-# To a worker, anything that a task raises is the job's failure. In a test, an exception
-# that is none of these is meant for the test.
+# To a worker, anything that a task raises is a failure of the job. In a test, only
+# these are; any other exception is meant for the test.
 _OF_A_JOB = (NoneType, Exception, SystemExit, TimeLimitExceeded, CancelledError)
 
 
 class _Executor(Executor):
-    """An executor that lets through what is meant for the test."""
+    """An executor that raises the exceptions that are meant for the test."""
 
     def run(self, call: Call, reserved: ReservedJob) -> Result:
         result = super().run(call, reserved)
@@ -121,7 +121,7 @@ class _Executor(Executor):
 
 
 class _Notes(Listener):
-    """Notes what ran, and tells of a failed job that is to be deleted."""
+    """Notes each job that ran; a job that is deleted though it failed is a failure."""
 
     def __init__(self, ran: list[RanJob], fail: Callable[[], bool]) -> None:
         self._ran = ran
