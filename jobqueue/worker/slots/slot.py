@@ -172,8 +172,7 @@ class Slot:
                 decision = Decision(None, Ending.LOST, lost)
                 self._reporter.job_ended(reservation, result, decision)
                 raise
-            finally:
-                del result, decision  # an error leads to this frame: see Executor.run
+            del result, decision  # an error leads to this frame: see Executor.run
         finally:
             self._release(reservation)
         return True
