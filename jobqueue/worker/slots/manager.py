@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 
 class _Stuck(NamedTuple):
-    """A job has not stopped at its time limit, or another keeps it from that."""
+    """A job did not stop at its time limit, or another job holds it up."""
 
     job: ReservedJob
     is_held_up: bool
 
 
 class _SlotEnded(NamedTuple):
-    """A slot's thread is about to end: as it should, or by an error."""
+    """A slot's thread is about to end; ``error`` is None if it ends as it should."""
 
     error: BaseException | None
 
@@ -52,8 +52,8 @@ _Event = StopRequest | _Stuck | _SlotEnded
 class SlotManager:
     """Runs the slots, and what they share: heartbeat, time limits, event loop.
 
-    A slot is a thread. The thread that calls :meth:`run` takes no jobs, so that it can
-    see to signals and to whatever goes wrong, at any time.
+    Each slot has a thread. The thread that calls :meth:`run` takes no jobs, so that it
+    can handle signals, stuck jobs and failed slots at any time.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -67,14 +67,14 @@ class SlotManager:
         self._shutdown = Shutdown(settings.shutdown_timeout)
         self._slots: list[Slot] = []
         self._threads: list[SlotThread] = []  # of the slots, in their order
-        self._slots_at_work = 0  # as far as events have told
+        self._slots_at_work = 0  # as far as this thread has heard
         self._stuck: list[Reservation] = []
-        self._reported: set[int] = set()  # ids of jobs that the log says are waited for
+        self._reported: set[int] = set()  # ids of running jobs that the log has named
         self._failure: BaseException | None = None
 
     def count_in(self, memory: "Memory") -> None:
-        """Have what is done counted in this memory. To be called before :meth:`run`."""
-        # A worker without metrics does without.
+        """Count jobs in some memory. To be called before :meth:`run`."""
+        # Imported lazily: a worker without metrics does not need the counters.
         from jobqueue.worker.reporting.counters import JobCounters  # noqa: PLC0415
 
         tasks = subscriber.tasks(self._settings.tubes)
@@ -90,7 +90,7 @@ class SlotManager:
     def request_stop(self, reason: StopReason, text: str = "") -> None:
         """Have the worker stop. Can be called from anywhere, signal handlers too.
 
-        The log says ``text`` where that is more exact than the reason.
+        If there is a ``text``, the log says that instead of the reason.
         """
         self._events.put(StopRequest(reason, text))
 
@@ -100,7 +100,7 @@ class SlotManager:
         self.request_stop(reason, signum.name)
 
     def run(self) -> None:
-        """Work until told to stop; see :meth:`Worker.run <jobqueue.Worker.run>`."""
+        """Run jobs until the stop; see :meth:`Worker.run <jobqueue.Worker.run>`."""
         if self._slots:
             raise JobQueueError("a worker runs once: make another")
         limits = self._time_limits()
@@ -122,7 +122,7 @@ class SlotManager:
             cleaning_up.callback(heartbeat.close)
             self._slots = self._make_slots(executor, heartbeat)
             self._start_all()
-            self._attend()
+            self._handle_events()
             is_done = self._shutdown.phase is Phase.RUNNING
             self.status_board.state = (
                 ProcessState.DONE if is_done else ProcessState.LEAVING
@@ -142,7 +142,7 @@ class SlotManager:
         return limits
 
     def _close_event_loop(self) -> None:
-        if not self._stuck:  # it may be what is stuck
+        if not self._stuck:  # the loop itself may be stuck
             self._event_loop.close()
 
     def _make_slots(self, executor: Executor, heartbeat: Heartbeat) -> list[Slot]:
@@ -168,7 +168,7 @@ class SlotManager:
         ]
 
     def _start_all(self) -> None:
-        """Start the slots; if the system has not enough threads, stop them again."""
+        """Start the slots; if the system has too few threads, stop those that run."""
         try:
             for slot in self._slots:
                 self._threads.append(SlotThread(slot, self._note_end))
@@ -184,8 +184,8 @@ class SlotManager:
     def _note_end(self, error: BaseException | None) -> None:
         self._events.put(_SlotEnded(error))
 
-    def _attend(self) -> None:
-        """Deal with what comes, until all slots have ended or hold no job."""
+    def _handle_events(self) -> None:
+        """Handle events until all slots have ended, or, at a stop, hold no job."""
         while self._slots_at_work:
             is_draining = self._shutdown.phase is not Phase.RUNNING
             if is_draining and self._interrupt_idle_slots() and not self._running():
@@ -193,30 +193,31 @@ class SlotManager:
             longest = self._timings.arrival_patience if is_draining else math.inf
             event = self._events.get(min(self._shutdown.seconds_left(), longest))
             if is_draining and not self._reported.issuperset(self._running()):
-                self._report_stop()  # again: a job has come that was on its way
+                self._report_stop()  # again: a job that was on its way has come
             if event is not None:
-                self._deal_with(event)
+                self._handle(event)
             elif self._shutdown.phase is Phase.ABANDONING:
                 self._abandon()
                 return
 
     def _interrupt_idle_slots(self) -> bool:
-        """Let no slot wait for a job longer than for one that is on its way.
+        """Interrupt the slots that wait for a job, a moment after the stop began.
 
-        Returns whether no slot will begin a job any more.
+        In that moment the jobs arrive that the broker had already sent. Returns whether
+        no slot will begin a job any more.
         """
         if not self._shutdown.has_lasted(self._timings.arrival_patience):
             return False
         are_interrupted = [slot.interrupt_wait() for slot in self._slots]
         return all(are_interrupted)
 
-    def _deal_with(self, event: _Event) -> None:
+    def _handle(self, event: _Event) -> None:
         match event:
             case StopRequest(reason, text):
                 self._drain(reason, text)
             case _Stuck(job, is_held_up):
                 for reservation in self._reservations():
-                    if reservation is job:  # ids may begin again, after a lost broker
+                    if reservation is job:  # an id may recur after the broker's restart
                         self._give_up(reservation, is_held_up=is_held_up)
             case _SlotEnded(error):
                 self._slots_at_work -= 1
@@ -226,30 +227,30 @@ class SlotManager:
                     self._drain(StopReason.SLOT_FAILED)
 
     def _count_job(self) -> None:
-        """Count a job that has run. Called by its slot, before the broker is told."""
+        """Count a job that has run. Called by the slot, before it settles the job."""
         if next(self._job_numbers) == self._settings.max_jobs:
-            # Now and here, so that no slot reserves a job to no purpose.
+            # Here, not by an event, so that no slot reserves a job that it may not run.
             self.stop(StopReason.MAX_JOBS)
 
     def _give_up(self, stuck: Reservation, *, is_held_up: bool) -> None:
         """Bury a job that does not stop at its time limit, and leave its thread.
 
-        One that another job holds up is not buried: it is ready again with the end of
-        the process.
+        A job that another one holds up is not buried: the broker makes it ready again
+        when the process ends.
         """
         try:
             is_buried = not is_held_up and stuck.bury()
         except BrokerError:
             is_buried = False
         if not (is_buried or stuck in self._reservations()):
-            return  # it has stopped at last
-        where = self._stack_of(stuck)
+            return  # the job has stopped at last
+        stack = self._stack_of(stuck)
         if is_held_up:
-            self.reporter.job_held_up(stuck, where)
+            self.reporter.job_held_up(stuck, stack)
         else:
-            self.reporter.job_stuck(stuck, where, is_buried=is_buried)
+            self.reporter.job_stuck(stuck, stack, is_buried=is_buried)
         if stuck not in self._reservations():
-            return  # it has stopped, just as it was buried
+            return  # the job has stopped, just as it was buried
         self._stuck.append(stuck)
         self._failure = JobStuckError(
             f"job {stuck.id} does not stop: only the end of its process ends it"
@@ -257,7 +258,7 @@ class SlotManager:
         self._drain(StopReason.STUCK_JOB)
 
     def _drain(self, reason: StopReason, text: str = "") -> None:
-        """Have no slot take another job."""
+        """Let no slot take another job."""
         if self._shutdown.request(reason, text):
             self.status_board.state = ProcessState.LEAVING
             for slot in self._slots:
@@ -270,7 +271,7 @@ class SlotManager:
         self.reporter.worker_stopping(self._shutdown.reason, running)
 
     def _abandon(self) -> None:
-        """Wait for the running jobs no longer."""
+        """Leave the running jobs to the broker; exit, if no error is to be raised."""
         self.reporter.jobs_abandoned(self._shutdown.reason, self._running())
         if self._failure is None:
             exit_now()
@@ -280,7 +281,7 @@ class SlotManager:
         return [reservation for reservation in held if reservation is not None]
 
     def _running(self) -> list[int]:
-        """Return the ids of the jobs that are waited for."""
+        """Return the ids of the running jobs, without those that are stuck."""
         return [r.id for r in self._reservations() if r not in self._stuck]
 
     def _join(self) -> None:

@@ -1,4 +1,4 @@
-"""The stop of a worker: how far it is, why, and until when running jobs may go on."""
+"""The stop of a worker: its phase, its reason, and the deadline of running jobs."""
 
 import enum
 import math
@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 
 class Phase(enum.IntEnum):
-    """How far the stop is."""
+    """The phase of a stop."""
 
     RUNNING = 0
-    DRAINING = 1  # no slot takes another job, and running jobs are waited for
-    ABANDONING = 2  # running jobs are left to the broker
+    DRAINING = 1  # no slot takes another job; the worker waits for running jobs
+    ABANDONING = 2  # the worker waits no longer; the broker hands out the jobs anew
 
 
 class StopReason(enum.StrEnum):
-    """Why a worker stops, as its log says it."""
+    """The reason why a worker stops, as its log says it."""
 
     SIGNAL = "a signal"
     HANGUP = "its terminal was closed"
@@ -27,7 +27,7 @@ class StopReason(enum.StrEnum):
     NO_THREAD = "the system starts no more threads"
 
 
-# Waiting for running jobs ends at a deadline for these; for the others, it does not.
+# For these reasons the wait for running jobs has a deadline; for the others, none.
 _HAS_DEADLINE = {
     StopReason.SIGNAL,
     StopReason.HANGUP,
@@ -37,7 +37,7 @@ _HAS_DEADLINE = {
 
 
 class StopRequest(NamedTuple):
-    """A request to stop, and a text for the log, if the reason has one of its own."""
+    """A request to stop. The log says ``text``, if there is one, and not the reason."""
 
     reason: StopReason
     text: str = ""
@@ -46,13 +46,13 @@ class StopRequest(NamedTuple):
 class Shutdown:
     """The stop of one worker. Times are those of ``time.monotonic()``.
 
-    ``shutdown_timeout`` is for how many seconds running jobs are waited for.
+    ``shutdown_timeout`` is how many seconds the worker waits for running jobs.
 
     RUNNING -> DRAINING at the first request. Its reason is the one that is logged.
     DRAINING -> DRAINING at a further request: the earlier deadline counts.
-    DRAINING -> ABANDONING at the deadline, or at a second signal.
+    DRAINING -> ABANDONING at the deadline, or at a second SIGTERM or SIGINT.
 
-    Used by the thread that runs the worker, and by no other.
+    Only the thread that runs the worker uses this.
     """
 
     def __init__(self, shutdown_timeout: float) -> None:
@@ -63,7 +63,7 @@ class Shutdown:
 
     @property
     def phase(self) -> Phase:
-        """How far the stop is."""
+        """The phase of the stop now."""
         if not self._requests:
             return Phase.RUNNING
         is_over = time.monotonic() >= self._deadline
@@ -71,14 +71,14 @@ class Shutdown:
 
     @property
     def reason(self) -> str:
-        """Why the worker stops: the first reason that was given."""
+        """The reason that the log gives: that of the first request."""
         first = self._requests[0]
         return first.text or str(first.reason)
 
     def request(self, reason: StopReason, text: str = "") -> bool:
-        """Ask for the stop; return whether it begins with that.
+        """Request the stop; return whether this is the first request.
 
-        A second signal means: now.
+        A second SIGTERM or SIGINT ends the wait for running jobs at once.
         """
         reasons = [earlier.reason for earlier in self._requests]
         is_first = not reasons
@@ -93,9 +93,9 @@ class Shutdown:
         return is_first
 
     def seconds_left(self) -> float:
-        """Return for how long running jobs are still waited for."""
+        """Return for how many more seconds the worker waits for running jobs."""
         return self._deadline - time.monotonic()
 
     def has_lasted(self, seconds: float) -> bool:
-        """Return whether the stop began so long ago."""
+        """Return whether the stop began at least this long ago."""
         return time.monotonic() >= self._since + seconds
