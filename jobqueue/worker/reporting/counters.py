@@ -84,7 +84,7 @@ class JobCounters(Listener):
     """Counts the jobs of one process, for each task.
 
     Jobs of no known task are counted together for their tube, so that odd bodies make
-    no more rows. If another process has counted in the memory before, its counts grow.
+    no more rows. If another process has counted in this memory, its counts go on.
     """
 
     def __init__(self, memory: Memory, address: Address, tasks: Iterable[Task]) -> None:

@@ -165,7 +165,7 @@ class JobLog(Listener):
     def buried_job_ended(
         self, job: ReservedJob, result: Result, *, is_doubted: bool, is_deleted: bool
     ) -> None:
-        """Log how a job has ended that was buried while it ran."""
+        """Log the end of a job that was buried while it ran."""
         # A stuck job was logged as a failure when it was buried.
         has_failed_now = is_doubted and result.error is not None
         logger.log(

@@ -28,12 +28,12 @@ class Ending(enum.IntEnum):
 
 
 class Decision(NamedTuple):
-    """The outcome that was decided for a job, with the grounds."""
+    """The outcome decided for a job, and the facts that it was decided on."""
 
-    outcome: Outcome | None  # None: the reservation was lost, and takes none
-    ending: Ending | None  # None: not yet, the job was put back for a moment
-    error: BaseException | None = None  # the failure
-    stats: JobStats | None = None  # at the failure
+    outcome: Outcome | None  # None: the reservation was lost
+    ending: Ending | None  # None: put back for a moment, not ended
+    error: BaseException | None = None  # of a failed job
+    stats: JobStats | None = None  # of a failed job
     policy: RetryPolicy = RetryPolicy()
 
 

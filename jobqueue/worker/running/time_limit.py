@@ -128,7 +128,7 @@ class TimeLimits(Generic[J]):
 
     @contextmanager
     def watching(self, seconds: float, job: J, guard: Guard) -> Iterator[None]:
-        """Interrupt the code of a ``with`` block that runs longer than some seconds."""
+        """Interrupt the code of a ``with`` block after this many seconds."""
         # The error may be raised at any point until guard.end() returns. So whatever
         # must happen for certain comes after that.
         try:

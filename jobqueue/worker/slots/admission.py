@@ -32,7 +32,7 @@ class GuardState:
         self.generation = object()  # set last: a slot that sees it sees the rest
 
     def seconds_since_first_job(self) -> float:
-        """Return the seconds since the first job came, which makes the first call."""
+        """Return the seconds since the first call, which comes with the first job."""
         now = time.monotonic()
         if self._first_job_at is None:
             self._first_job_at = now

@@ -204,7 +204,7 @@ class Slot:
         return reservation
 
     def _note_run(self, result: Result) -> None:
-        """Tell that a function was called; end a child that the task has forked."""
+        """Report that a function was called; end a child that the task has forked."""
         if self._is_forked:
             end_child(result.error)
         self._on_job_ran()

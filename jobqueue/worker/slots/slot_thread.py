@@ -27,7 +27,7 @@ class SlotThread:
         self._thread.start()
 
     def join(self, seconds: float) -> None:
-        """Wait for the thread to end, for at most some seconds."""
+        """Wait for the thread to end, for at most ``seconds``."""
         self._thread.join(seconds)
 
     def stack(self, event_loop: EventLoop) -> str:
