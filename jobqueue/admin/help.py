@@ -34,7 +34,8 @@ With --json:
   pause, resume   {"tube": "emails", "paused": 60}
   put     {"id": 17}
   import  {"put": 3, "next_line": null, "unconfirmed": 0}
-Times are whole seconds. New keys may be added; none is renamed or dropped.
+Times are whole seconds. A reserved job with a time_left below 0 is past its ttr:
+see `jobqueue list --help`. New keys may be added; none is renamed or dropped.
 """
 
 STATS = """\
@@ -44,6 +45,9 @@ columns:
   WAIT      those of them that wait for a job now
   PUTS      jobs put since the server started, or since the tube exists
   PAUSED    for how much longer the tube hands out no jobs
+
+beanstalkd does not count the reserved jobs that are past their ttr: `jobqueue
+list TUBE --state reserved` looks for them.
 """
 
 TOP = """\
@@ -58,7 +62,8 @@ columns, beside those of stats:
 LIST = """\
 columns:
   AGE    the time since the job was put
-  LEFT   the time until a delayed job is ready, or a reserved job is taken back
+  LEFT   the time until a delayed job is ready, or a reserved job's ttr ends;
+         below 0 (-21s): the ttr ended that long ago
   PRI    the priority: 0 is the most urgent
   RES    reserves: how often a worker took the job
   TMO    timeouts: how often a worker held it longer than its ttr
@@ -67,6 +72,12 @@ columns:
   KIC    kicks: how often it was kicked
   CALL   the function and its arguments; a dash and the body, if that is not in
          jobqueue's format
+
+A reserved job is past its ttr if its worker froze, or its machine or network
+went away: a worker that runs renews the ttr. A busy beanstalkd (1.13 and
+before) often misses the end of a ttr, and keeps such a job reserved until its
+worker's connection ends: end the frozen worker, or wait for TCP keepalive on
+the broker's machine.
 """
 
 SHOW = """\

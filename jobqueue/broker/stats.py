@@ -36,7 +36,7 @@ class JobStats(NamedTuple):
     age: int
     delay: int  # of the last put or release
     ttr: int
-    time_left: int  # until a delayed job is ready, or a reserved job's ttr is over
+    time_left: int  # of a delay or of a ttr; below 0: beanstalkd has forgotten its end
     reserves: int
     timeouts: int
     releases: int
@@ -56,6 +56,16 @@ class JobStats(NamedTuple):
         """
         return self.reserves - 1 - self.releases - self.buries
 
+    @property
+    def overdue(self) -> int:
+        """For how many seconds a reserved job is past its time to run; else 0.
+
+        beanstalkd up to 1.13 often misses the end of a job's time to run. The job then
+        stays reserved until its connection sends a command or ends, and its time left
+        falls below 0.
+        """
+        return max(0, -self.time_left) if self.state is JobState.RESERVED else 0
+
     @classmethod
     def parse(cls, chunk: bytes) -> Self:
         """Read a reply. Raises ``ValueError``."""
@@ -71,10 +81,10 @@ class JobStats(NamedTuple):
             tube=values.needed("tube").decode("ascii"),
             state=JobState(values.needed("state").decode("ascii")),
             priority=values.number("pri"),
-            age=values.number_or_0("age"),
+            age=values.signed_or_0("age"),
             delay=values.number("delay"),
             ttr=values.number("ttr"),
-            time_left=values.number_or_0("time-left"),
+            time_left=values.signed_or_0("time-left"),
             reserves=values.number("reserves"),
             timeouts=values.number_or_0("timeouts"),
             releases=values.number("releases"),
@@ -95,10 +105,10 @@ id: (\d+)
 tube: ("?)([^"\s]+)\2
 state: (ready|delayed|reserved|buried)
 pri: (\d+)
-age: (\d+)
+age: (-?\d+)
 delay: (\d+)
 ttr: (\d+)
-time-left: (\d+)
+time-left: (-?\d+)
 file: \d+
 reserves: (\d+)
 timeouts: (\d+)
@@ -147,7 +157,7 @@ class TubeStats(NamedTuple):
             waiting=values.number_or_0("current-waiting"),
             puts=values.number_or_0("total-jobs"),
             deletes=values.number_or_0("cmd-delete"),
-            paused=values.number_or_0("pause-time-left"),
+            paused=max(0, values.signed_or_0("pause-time-left")),
         )
 
     def jobs_in(self, states: Iterable[JobState]) -> int:
@@ -254,6 +264,12 @@ class _Values(dict[str, bytes]):
 
     def number_or_0(self, key: str) -> int:
         return number_of(self.get(key, b"0"))
+
+    def signed_or_0(self, key: str) -> int:
+        """Return a time: below 0 if its end has passed, or the clock was set."""
+        number = self.get(key, b"0")
+        sign = -1 if number.startswith(b"-") else 1
+        return sign * number_of(number.removeprefix(b"-"))
 
     def seconds(self, key: str) -> float:
         return float(self.get(key, b"0"))

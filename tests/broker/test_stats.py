@@ -131,6 +131,12 @@ DELAYED = JobStats(2, "1.5", JobState.DELAYED, 7, 1, 5, 60, 4, 6, 1, 2, 3, 8)
         (without(JOB, b"file"), DELAYED),
         (without(by_1_13(JOB), b"file"), DELAYED),
         (JOB + b"a-new-one: a: b\n", DELAYED),
+        (JOB.replace(b"left: 4", b"left: -4"), DELAYED._replace(time_left=-4)),
+        (
+            without(JOB, b"file").replace(b"left: 4", b"left: -4"),
+            DELAYED._replace(time_left=-4),
+        ),
+        (JOB.replace(b"age: 1", b"age: -1"), DELAYED._replace(age=-1)),
         (
             without(JOB, b"age", b"time-left", b"timeouts"),
             DELAYED._replace(age=0, time_left=0, timeouts=0),
@@ -164,6 +170,26 @@ def test_a_job_says_what_its_counts_mean() -> None:
     }
 
 
+@pytest.mark.parametrize("value", [b"--4", b"-", b"", b"+4", b"- 4", b"4-", b"-4.5"])
+def test_no_time_left(value: bytes) -> None:
+    with pytest.raises(ValueError, match="instead of a number"):
+        JobStats.parse(JOB.replace(b"left: 4", b"left: " + value))
+
+
+@pytest.mark.parametrize(
+    ("state", "time_left", "expected"),
+    [
+        (JobState.RESERVED, 4, 0),
+        (JobState.RESERVED, 0, 0),
+        (JobState.RESERVED, -21, 21),
+        (JobState.DELAYED, -21, 0),
+        (JobState.READY, 0, 0),
+    ],
+)
+def test_overdue(state: JobState, time_left: int, expected: int) -> None:
+    assert DELAYED._replace(state=state, time_left=time_left).overdue == expected
+
+
 @pytest.mark.parametrize("reply", [TUBE, by_1_13(TUBE)])
 def test_a_tube_is_read_from_every_version(reply: bytes) -> None:
     assert TubeStats.parse(reply) == TubeStats(
@@ -179,6 +205,12 @@ def test_a_tube_is_read_from_every_version(reply: bytes) -> None:
         deletes=1,
         paused=59,
     )
+
+
+def test_pause_that_is_over() -> None:
+    reply = TUBE.replace(b"pause-time-left: 59", b"pause-time-left: -2")
+
+    assert TubeStats.parse(reply).paused == 0
 
 
 def test_missing_counts() -> None:

@@ -20,6 +20,8 @@ def duration(seconds: int) -> str:
     >>> duration(93784)
     '1d 2h'
     """
+    if seconds < 0:
+        return f"-{duration(-seconds)}"
     parts: list[str] = []
     for unit, size in _UNITS:
         count, seconds = divmod(seconds, size)

@@ -16,6 +16,7 @@ STYLES = {
     JobState.RESERVED: "cyan",
     JobState.BURIED: "bold red",
 }
+_OVERDUE = "bold red"  # the style of a time to run that has ended
 _STATES = {str(state): Cell(state, style) for state, style in STYLES.items()}
 
 
@@ -94,7 +95,7 @@ def _job_row(job: JobStats, body: bytes) -> list[Cell]:
         Cell(str(job.id), "bold"),
         _STATES[job.state],
         _plain(formatting.brief(job.age)),
-        _plain(_left(job)),
+        Cell(_left(job), _OVERDUE) if job.overdue else _plain(_left(job)),
         _plain(str(job.priority)),
         *map(count, counts),
         Cell(formatting.shortened(formatting.call(body), _CALL_WIDTH)),
@@ -120,14 +121,10 @@ def job_values(job: JobStats, body: bytes) -> dict[str, object]:
 
 def one_job(job: JobStats, body: bytes) -> str:
     """Return the lines of ``show``."""
-    left = {
-        JobState.DELAYED: f" (ready in {formatting.duration(job.time_left)})",
-        JobState.RESERVED: f" ({formatting.duration(job.time_left)} of its ttr left)",
-    }.get(job.state, "")
     lines = {
         "job": job.id,
         "tube": job.tube,
-        "state": f"{job.state}{left}",
+        "state": f"{job.state}{_left_in_words(job)}",
         "age": formatting.duration(job.age),
         "priority": job.priority,
         "delay": f"{job.delay} s, at its last put or release",
@@ -141,3 +138,19 @@ def one_job(job: JobStats, body: bytes) -> str:
     }
     head = "\n".join(f"{key:<9} {value}" for key, value in lines.items())
     return f"{head}\n\n{formatting.pretty(body)}"
+
+
+def _left_in_words(job: JobStats) -> str:
+    if job.overdue:
+        return (
+            f" (past its ttr by {formatting.duration(job.overdue)}: its worker is "
+            "frozen or cut off, and beanstalkd waits for the end of its connection)"
+        )
+    left = formatting.duration(max(0, job.time_left))
+    match job.state:
+        case JobState.DELAYED:
+            return f" (ready in {left})"
+        case JobState.RESERVED:
+            return f" ({left} of its ttr left)"
+        case _:
+            return ""

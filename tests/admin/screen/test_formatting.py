@@ -20,7 +20,14 @@ def test_sparkline(values: list[float], expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "expected"),
-    [(0, "0s"), (59, "59s"), (3600, "1h"), (3661, "1h 1m"), (93784, "1d 2h")],
+    [
+        (0, "0s"),
+        (59, "59s"),
+        (3600, "1h"),
+        (3661, "1h 1m"),
+        (93784, "1d 2h"),
+        (-61, "-1m 1s"),
+    ],
 )
 def test_duration_has_two_units(seconds: int, expected: str) -> None:
     assert formatting.duration(seconds) == expected
