@@ -113,10 +113,13 @@ class OperatorConnection(ProducerConnection):
         Yields False for a job that is reserved or does not exist. Needs beanstalkd
         1.12.
         """
-        commands = (
-            b"reserve-job %d\r\nbury %d %d\r\n"
-            % (check_id(job_id), job_id, whole_number("priority", priority))
+        checked = [
+            (check_id(job_id), whole_number("priority", priority))
             for job_id, priority in jobs
+        ]
+        commands = (
+            b"reserve-job %d\r\nbury %d %d\r\n" % (job_id, job_id, priority)
+            for job_id, priority in checked
         )
         return self.ask_many(commands, self._read_buried)
 
@@ -134,7 +137,8 @@ class OperatorConnection(ProducerConnection):
     def _ask_each(
         self, command: bytes, ids: Iterable[int], read: Callable[[], T]
     ) -> Iterator[T]:
-        return self.ask_many((command % check_id(n) for n in ids), read)
+        checked = list(map(check_id, ids))  # all of them before a byte is sent
+        return self.ask_many((command % job_id for job_id in checked), read)
 
     def _read_id(self) -> int | None:
         """Read the reply to a peek: the job's id, leaving out its body."""

@@ -130,7 +130,7 @@ class _Notes(Listener):
     def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:  # noqa: ARG002 - as the base has it
         self._ran.append(_ran(job, result.error))
 
-    def body_at_risk(
+    def keep_body(
         self,
         job: ReservedJob,  # noqa: ARG002 - as the base has it
         result: Result,  # noqa: ARG002

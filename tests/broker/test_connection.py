@@ -334,3 +334,15 @@ def test_tcp() -> None:
         FullConnection(Address.parse(broker.url)) as connection,
     ):
         assert connection.put("t", b"", PutOptions()) == 1
+
+
+@pytest.mark.parametrize("ask", ["jobs", "bodies", "kick_jobs", "delete_jobs"])
+def test_wrong_id_among_many(connection: FullConnection, ask: str) -> None:
+    """All ids are checked before a byte is sent, so that no reply is left over."""
+    job_id = connection.put("t", b"body", PutOptions())
+    many = [job_id + 1] * 700
+
+    with pytest.raises(OptionError, match="a job's id"):
+        list(getattr(connection, ask)([*many, 0]))
+
+    assert list(connection.bodies([job_id])) == [b"body"]

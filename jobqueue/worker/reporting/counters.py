@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
 from jobqueue.broker.address import Address
-from jobqueue.errors import BadJobError, CrashLoopError
+from jobqueue.errors import CrashLoopError
 from jobqueue.task.definition import Task
 from jobqueue.worker.reporting.reporter import SUCCEEDED, Decision, Ending, Listener
 from jobqueue.worker.running.executor import ReservedJob, Result
@@ -107,7 +107,7 @@ class JobCounters(Listener):
                 return
             row = self._row((task.tube, task.func_name))
             row[ending] += 1
-            if result.has_run and not _is_refusal(result.error):
+            if result.has_run:
                 row[BUCKETS.start + bisect_left(BOUNDS, result.seconds)] += 1
                 row[SECONDS] += result.seconds
 
@@ -150,11 +150,6 @@ class JobCounters(Listener):
                 row = memoryview(bytearray(_COLUMNS * _NUMBER)).cast("d")
             self._rows[key] = row
         return row
-
-
-def _is_refusal(error: BaseException | None) -> bool:
-    """Return whether the arguments did not fit, so that no line of the task ran."""
-    return issubclass(type(error), BadJobError)
 
 
 def totals(memories: Iterable[Memory]) -> dict[Key, list[float]]:

@@ -96,23 +96,22 @@ class JobLog(Listener):
             case None:
                 _log_put_back(job, result, decision)
             case Ending.KICKS_REACH_MAX:
-                pass  # logged before it was deleted: see body_at_risk
+                pass  # logged before it was deleted: see keep_body
 
-    def body_at_risk(
-        self, job: ReservedJob, result: Result, decision: Decision
-    ) -> bool:
+    def keep_body(self, job: ReservedJob, result: Result, decision: Decision) -> bool:
         """Log the body of a job to be deleted; return whether the log shows it."""
-        if decision.error is not None and decision.stats is not None:
-            logger.error(
-                "%s (%d): job %d is deleted: %s. Its body was: %s",
-                KICKS_REACH_MAX,
-                decision.stats.kicks,
-                job.id,
-                _why(job, result, decision.error),
-                _body(job),
-                exc_info=decision.error,
-                extra=_extra_of_failure(job, result, decision.stats),
-            )
+        if decision.error is None or decision.stats is None:
+            return False
+        logger.error(
+            "%s (%d): job %d is deleted: %s. Its body was: %s",
+            KICKS_REACH_MAX,
+            decision.stats.kicks,
+            job.id,
+            _why(job, result, decision.error),
+            _body(job),
+            exc_info=decision.error,
+            extra=_extra_of_failure(job, result, decision.stats),
+        )
         return logger.isEnabledFor(logging.ERROR)
 
     def job_not_touched(self, job: ReservedJob, why: str) -> None:

@@ -74,7 +74,7 @@ class Listener:
     def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:
         """Note how a job has ended. The broker knows, unless the job was lost."""
 
-    def body_at_risk(
+    def keep_body(
         self,
         job: ReservedJob,
         result: Result,
@@ -176,14 +176,12 @@ class Reporter:
             except BaseException as error:  # noqa: BLE001 - see above
                 say_what_failed(error, [job])
 
-    def body_at_risk(
-        self, job: ReservedJob, result: Result, decision: Decision
-    ) -> bool:
+    def keep_body(self, job: ReservedJob, result: Result, decision: Decision) -> bool:
         """Return whether a listener has kept the body of a job about to be deleted."""
         is_kept = False
         for listener in self.listeners:
             try:
-                is_kept |= listener.body_at_risk(job, result, decision)
+                is_kept |= listener.keep_body(job, result, decision)
             except BaseException as error:  # noqa: BLE001 - see above
                 say_what_failed(error, [job])
         return is_kept

@@ -32,7 +32,7 @@ def unfailing(say: Callable[P, None]) -> Callable[P, None]:
 
 def say_what_failed(error: BaseException, args: Iterable[object]) -> None:
     """Log that a line could not be logged, and the ids of the jobs it is about."""
-    with suppress(Exception):
+    with suppress(BaseException):
         logger.error(
             "A line could not be logged (%s): %s",
             type(error).__name__,

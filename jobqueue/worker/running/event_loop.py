@@ -140,8 +140,10 @@ class AwaitGuard:
         import asyncio  # noqa: PLC0415 - see EventLoop._start
 
         task = self._task
-        if task is None or self._cancel_has_run:
-            return not self._cancel_has_run
+        if self._cancel_has_run:
+            return False
+        if task is None:  # the loop has not come to it yet
+            return True
         return asyncio.current_task(task.get_loop()) is not task
 
     def end(self) -> None:

@@ -13,7 +13,7 @@ from jobqueue.task.definition import Task
 from jobqueue.worker.running.event_loop import AwaitGuard, EventLoop
 from jobqueue.worker.running.hooks import call_around
 from jobqueue.worker.running.time_limit import ThreadGuard, TimeLimits
-from jobqueue.worker.running.tracebacks import without_own_frames
+from jobqueue.worker.running.tracebacks import traceback_of, without_own_frames
 
 FindTask = Callable[[str, str], Task | None]
 
@@ -113,7 +113,9 @@ class Executor:
             # No variable here may keep the error: its traceback leads back to this
             # frame, and in such a cycle a failed job's objects would live until the
             # next garbage collection.
-            return Result(without_own_frames(caught), time.monotonic() - reserved.began)
+            seconds = time.monotonic() - reserved.began
+            without_own_frames(caught)
+            return Result(caught, seconds, has_run=not _is_misfit(caught))
         return Result(None, time.monotonic() - reserved.began)
 
     def _run_in_hooks(self, call: Call, reserved: ReservedJob) -> None:
@@ -172,6 +174,14 @@ def _start(call: Call) -> object:
             f"{call.task.func_name}() returned a generator, of which nothing has run"
         )
     return result
+
+
+def _is_misfit(error: BaseException) -> bool:
+    """Return whether the arguments did not fit, so that no line of the task has run.
+
+    A BadJobError that the task itself has raised has a frame of the task's.
+    """
+    return issubclass(type(error), BadJobError) and traceback_of(error) is None
 
 
 def _in_line(error: TypeError) -> str:

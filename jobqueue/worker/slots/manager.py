@@ -223,7 +223,7 @@ class SlotManager:
                 self._slots_at_work -= 1
                 if error is not None:
                     self.reporter.slot_failed(error)
-                    self._failure = error
+                    self._failure = self._failure or error
                     self._drain(StopReason.SLOT_FAILED)
 
     def _count_job(self) -> None:

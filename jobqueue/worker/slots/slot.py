@@ -204,10 +204,11 @@ class Slot:
         return reservation
 
     def _note_run(self, result: Result) -> None:
-        """Report that a function was called; end a child that the task has forked."""
+        """Count a call for max_jobs; end a child that the task has forked."""
         if self._is_forked:
             end_child(result.error)
-        self._on_job_ran()
+        if result.has_run:
+            self._on_job_ran()
 
     def _decide(self, reservation: Reservation, result: Result) -> Decision:
         """Decide what becomes of a job; asks the broker for a failed job's counts."""
@@ -228,7 +229,7 @@ class Slot:
         ending = None if type(error) is RunLater else _ENDINGS[type(outcome)]
         decision = Decision(outcome, ending, error, stats, policy)
         if ending is Ending.KICKS_REACH_MAX:
-            is_kept = self._reporter.body_at_risk(reservation, result, decision)
+            is_kept = self._reporter.keep_body(reservation, result, decision)
             if not is_kept:  # the broker has the only copy of the body
                 buried = Buried(stats.priority)
                 return decision._replace(outcome=buried, ending=Ending.BURIED)
@@ -245,7 +246,7 @@ class Slot:
         return reservation.settle(decision.outcome, reserve=reserve)
 
     def _end_unsettled(self, reservation: Reservation, result: Result) -> None:
-        """Report a job that could not be settled: lost, or buried while it ran."""
+        """Deal with a job that can't be settled: lost, or buried while it ran."""
         if not reservation.is_buried:
             self._admission.distrust()
             self._reporter.job_ended(reservation, result, RESERVATION_LOST)

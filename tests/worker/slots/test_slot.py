@@ -101,10 +101,14 @@ def test_job_that_has_gone_in_admission(
     assert "Job 9 did not run: it is not reserved for this worker" in caplog.text
 
 
-def test_refused_job_counts_for_no_max_jobs(fake: FakeBroker) -> None:
+UNKNOWN = RESERVED.replace(b"work", b"idle")
+MISFIT = RESERVED.replace(b"{}", b'{"a":1}').replace(b" 43", b" 48")
+
+
+@pytest.mark.parametrize("refused", [UNKNOWN, MISFIT], ids=["unknown", "misfit"])
+def test_refused_job_counts_for_no_max_jobs(fake: FakeBroker, refused: bytes) -> None:
     """A job that can't be run is buried, and the worker goes on."""
-    unknown = RESERVED.replace(b"work", b"idle")
-    fake.on(b"reserve-with-timeout", unknown, RESERVED, SILENCE)
+    fake.on(b"reserve-with-timeout", refused, RESERVED, SILENCE)
     fake.on(b"stats-job", stats_reply())
     fake.on(b"bury", b"BURIED\r\n").on(b"delete", b"DELETED\r\n")
     work = Work(fake.url, max_jobs=1)
@@ -147,9 +151,7 @@ class Broken(Listener):
     def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:
         raise SystemExit
 
-    def body_at_risk(
-        self, job: ReservedJob, result: Result, decision: Decision
-    ) -> bool:
+    def keep_body(self, job: ReservedJob, result: Result, decision: Decision) -> bool:
         raise SystemExit
 
 
