@@ -9,6 +9,8 @@ from jobqueue.errors import ArgumentError, BadJobError
 
 _KEYS = frozenset({"func_name", "tube", "kwargs"})
 _SIGNATURE = "signature"  # the fourth key of a signed job: see signing.py
+MAX_DEPTH = 100  # objects and arrays in each other, the body's own object included
+_TOO_DEEP = f"nested too deeply, in more than {MAX_DEPTH} levels"
 _EXPECTED = 'expected a JSON object with the keys "func_name", "tube" and "kwargs"'
 
 
@@ -38,9 +40,12 @@ class Encoder:
         the argument that JSON can't carry.
         """
         try:
-            return f"{self._head}{_JSON.encode(kwargs)}}}".encode()
+            body = f"{self._head}{_JSON.encode(kwargs)}}}".encode()
         except Exception as error:  # the class of a value may raise anything
             raise ArgumentError(_explain(self._func_name, kwargs, error)) from error
+        if len(body) > _MAX_FLAT and _is_deeper(body, MAX_DEPTH):
+            raise ArgumentError(_explain_depth(self._func_name, kwargs))
+        return body
 
 
 def decode(body: bytes) -> Message:
@@ -54,9 +59,11 @@ def decode(body: bytes) -> Message:
     except UnicodeDecodeError:
         raise BadJobError(f"the body is not UTF-8: {_EXPECTED}") from None
     except RecursionError:
-        raise BadJobError(f"the body is nested too deeply: {_EXPECTED}") from None
+        raise BadJobError(f"the body is {_TOO_DEEP}: {_EXPECTED}") from None
     except ValueError as error:  # JSONDecodeError, and integers of too many digits
         raise BadJobError(f"the body is not JSON ({error}): {_EXPECTED}") from None
+    if len(body) > _MAX_FLAT and _is_deeper(body, MAX_DEPTH):
+        raise BadJobError(f"the body is {_TOO_DEEP}: {_EXPECTED}")
     if isinstance(content, dict) and (
         len(content) == len(_KEYS)
         or (len(content) == len(_KEYS) + 1 and type(content.get(_SIGNATURE)) is str)
@@ -80,6 +87,30 @@ def _parse(text: str) -> object:
         if end == len(text):
             return content
     return _DECODER.decode(text)
+
+
+def _is_deeper(text: bytes, levels: int) -> bool:
+    """Return whether JSON has objects and arrays in each other in more levels.
+
+    Python's own bound differs between its versions, and depends on how deep the stack
+    of the caller is. A worker has to take what a put takes, on any version.
+    """
+    if text.count(b"{") + text.count(b"[") <= levels:
+        return False  # as in nearly every body
+    if b"\\" in text:
+        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    outside_of_strings = b"".join(text.split(b'"')[::2])
+    brackets = outside_of_strings.translate(_SQUARE, _NO_BRACKETS)
+    for _ in range(levels):
+        brackets = brackets.replace(b"[]", b"")  # the innermost level
+        if not brackets:
+            return False
+    return True
+
+
+_MAX_FLAT = 2 * MAX_DEPTH  # bytes: each level has two brackets
+_SQUARE = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -133,6 +164,14 @@ def _explain(func_name: str, kwargs: Mapping[str, object], error: Exception) -> 
         if problem:
             return f"{func_name}() can't be put: {problem}, which JSON can't carry"
     return f"{func_name}() can't be put: {error}"
+
+
+def _explain_depth(func_name: str, kwargs: Mapping[str, object]) -> str:
+    """Return which argument is nested too deeply."""
+    around = MAX_DEPTH - 2  # the body's object, and that of the arguments
+    values = ((name, _JSON.encode(value).encode()) for name, value in kwargs.items())
+    deepest = next(name for name, value in values if _is_deeper(value, around))
+    return f"{func_name}() can't be put: {deepest} is {_TOO_DEEP}"
 
 
 def _problems(path: str, value: object) -> Iterator[str]:
