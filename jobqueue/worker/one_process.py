@@ -81,11 +81,16 @@ def _cause(error: BaseException) -> str:
     text = one_line(error)
     if isinstance(error, SyntaxError):
         return text
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    if frame.filename.startswith("<frozen importlib"):
+    # The app's own line, not the line of jobqueue that refused it.
+    *_, (file, line) = (
+        (frame.f_code.co_filename, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__")).partition(".")[0] != "jobqueue"
+    )
+    if file.startswith("<frozen importlib"):
         folder = os.getcwd()  # noqa: PTH109 - pathlib takes half a megabyte of memory
         return f"{text} (looked for from {folder})"
-    return f"{text} ({frame.filename}, line {frame.lineno})"
+    return f"{text} ({file}, line {line})"
 
 
 def _end_threads(patience: float) -> None:

@@ -117,18 +117,18 @@ def check_tubes(tubes: Iterable[str]) -> tuple[str, ...]:
         raise OptionError(f"tubes has to be a list of names, as in [{tubes!r}]")
     names = tuple(dict.fromkeys(check_tube(tube) for tube in tubes))
     known = subscriber.tubes()
-    for tube in names:
-        if tube not in known:
-            raise UnknownTubeError(
-                f"no task is registered in tube {tube!r} "
-                f"(known tubes: {', '.join(known) or 'none'}): "
-                "is the module with its tasks imported?"
-            )
     if not known:
         raise UnknownTubeError(
             "no task is registered: import the modules that have the tasks first "
             "(on the command line: --import app.tasks)"
         )
+    for tube in names:
+        if tube not in known:
+            raise UnknownTubeError(
+                f"no task is registered in tube {tube!r} "
+                f"(known tubes: {', '.join(known)}): is the name right, and is the "
+                "module with its tasks imported (on the command line: --import)?"
+            )
     return names or tuple(known)
 
 

@@ -23,7 +23,7 @@ class ImportStoppedError(JobQueueError):
 
 
 class Importer:
-    """Puts the jobs of an export, one per line, and counts them.
+    """Puts the jobs of an export from line ``first`` on, one per line, and counts them.
 
     ``next_line`` is the number of the first line whose job was not put; lines are
     numbered from 1. ``unconfirmed`` is how many jobs from that line on may have been
@@ -34,21 +34,21 @@ class Importer:
         self,
         connection: OperatorConnection,
         uninterrupted: AbstractContextManager[object],
+        first: int,
     ) -> None:
         self._connection = connection
         self._uninterrupted = uninterrupted
-        self.next_line = 1
+        self.next_line = first
         self.put = 0
         self.unconfirmed = 0
         self._can_bury = False
 
-    def run(self, source: Iterable[bytes], first: int) -> Iterator[int]:
-        """Put the jobs from line ``first`` on, and yield how many after each batch.
+    def run(self, source: Iterable[bytes]) -> Iterator[int]:
+        """Put the jobs, and yield how many after each batch.
 
         Raises :class:`ImportStoppedError`, which names the line.
         """
-        self.next_line = first
-        remaining = islice(source, first - 1, None)
+        remaining = islice(source, self.next_line - 1, None)
         while batch := list(islice(remaining, _BATCH)):
             jobs, problem = _decoded(batch)
             before = self.put

@@ -52,12 +52,12 @@ def _exported(connection: OperatorConnection, search: Search) -> Iterator[list[b
 def import_jobs(session: Session) -> int:
     """Put the jobs of an export."""
     console, options = session.console, session.options
-    importer = Importer(session.connection, session.interrupts)
+    importer = Importer(session.connection, session.interrupts, options.from_line)
     is_done = False
     try:
         with _opened(options.file) as source:
             with console.progress("Importing", 0) as advance:
-                for _ in importer.run(source, options.from_line):
+                for _ in importer.run(source):
                     advance(importer.put, importer.put)
             is_done = True
     finally:
@@ -75,7 +75,7 @@ def import_jobs(session: Session) -> int:
 
 def _summary(importer: Importer, *, is_done: bool) -> str:
     summary = f"Imported {formatting.number_of(importer.put, 'job')}"
-    if not is_done:
+    if not is_done and importer.put:
         summary += (
             f"; to go on, import the same lines with --from-line {importer.next_line}"
         )

@@ -140,7 +140,12 @@ def test_missing_file(broker: Beanstalkd) -> None:
     done = operate(broker, "import", "nope.jsonl")
 
     assert done.returncode == 1
-    assert "can't read nope.jsonl: No such file or directory" in done.stderr
+    assert done.stderr.splitlines() == [
+        "Imported 0 jobs",
+        "jobqueue import: error: can't read nope.jsonl: No such file or directory",
+    ]
+    done = operate(broker, "import", "nope.jsonl", "--from-line", 501, "--json")
+    assert json.loads(done.stdout) == {"put": 0, "next_line": 501, "unconfirmed": 0}
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
