@@ -51,19 +51,8 @@ class Process:
 
     @property
     def has_worked(self) -> bool:
-        """Whether it came so far as to take jobs.
-
-        A process that can't start all of its threads leaves, and then ends with
-        ``CANNOT_START``.
-        """
-        match self.status_board.state:
-            case ProcessState.STARTING:
-                return False
-            case ProcessState.LEAVING:
-                is_known = self.exit_status not in (None, CANNOT_START)
-                return is_known or self.status_board.count() > 0
-            case _:
-                return True
+        """Whether it came so far as to take jobs with all of its threads."""
+        return self.status_board.state is not ProcessState.STARTING
 
     @property
     def has_crashed(self) -> bool:

@@ -17,7 +17,7 @@ _NO_JOB = 0
 class ProcessState(enum.IntEnum):
     """The stage of its life that a process is in."""
 
-    STARTING = 0
+    STARTING = 0  # also if it ends because it can't start all of its threads
     WORKING = 1
     LEAVING = 2  # it takes no more jobs, and another may take its place
     DONE = 3  # a burst is over: no job is ready

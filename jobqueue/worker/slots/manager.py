@@ -123,10 +123,8 @@ class SlotManager:
             self._slots = self._make_slots(executor, heartbeat)
             self._start_all()
             self._handle_events()
-            is_done = self._shutdown.phase is Phase.RUNNING
-            self.status_board.state = (
-                ProcessState.DONE if is_done else ProcessState.LEAVING
-            )
+            if self._shutdown.phase is Phase.RUNNING:
+                self.status_board.state = ProcessState.DONE
             self._join()
         if self._failure is not None:
             raise self._failure
@@ -260,7 +258,8 @@ class SlotManager:
     def _drain(self, reason: StopReason, text: str = "") -> None:
         """Let no slot take another job."""
         if self._shutdown.request(reason, text):
-            self.status_board.state = ProcessState.LEAVING
+            if reason is not StopReason.NO_THREAD:  # else it has never worked
+                self.status_board.state = ProcessState.LEAVING
             for slot in self._slots:
                 slot.stop()
             self._report_stop()

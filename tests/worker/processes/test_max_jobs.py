@@ -106,3 +106,15 @@ def test_closed_stdout(app: Path, broker: Beanstalkd) -> None:
         process.signal(signal.SIGINT)
         assert process.exit_code() == 0
         assert "Error" not in process.log.replace("OSError: [Errno 9]", "")
+
+
+def test_left_thread_of_the_first_process(app: Path, broker: Beanstalkd) -> None:
+    """The others start, though the first has left before it was seen to work."""
+    put(app, "leave_thread.put(n=1)")
+    options = ("--max-jobs=1", "--shutdown-timeout=600")
+    with start(app, "2x1", *options) as process:
+        eventually(lambda: broker.waiting("t"), 2)
+        process.signal(signal.SIGTERM)
+        process.says("Stopping 3 processes")
+        process.signal(signal.SIGINT)
+        assert process.exit_code() == 0
