@@ -66,10 +66,10 @@ class ParentWatch:
         ).start()
 
     def _watch(self) -> None:
-        read = b""
-        while more := os.read(self._pipe, 2**10):
-            read += more
-        self.on_stop(read.decode() or PARENT_IS_GONE)
+        # One read, as the reason is one small write: a task may close descriptors that
+        # are not its own, so by a second read this one may be that of another file.
+        reason = os.read(self._pipe, 2**10)
+        self.on_stop(reason.decode() or PARENT_IS_GONE)
 
 
 class Forked(BaseException):
@@ -227,9 +227,15 @@ class _Spawned:
             options.append(f"--parent-pipe={reading}")
             fds.append(reading)
             stdin = None
-        self._popen = subprocess.Popen(  # noqa: S603 - it is our own command
-            [*command, *options], stdin=stdin, pass_fds=fds
-        )
+        # The child inherits that they are blocked: else a signal to the process group
+        # would end it while it imports, with a traceback or as if it had crashed.
+        block_signals()
+        try:
+            self._popen = subprocess.Popen(  # noqa: S603 - it is our own command
+                [*command, *options], stdin=stdin, pass_fds=fds
+            )
+        finally:
+            unblock_signals()
         self.pid = self._popen.pid
         self._pipe = _WritingEnd(writing)
 

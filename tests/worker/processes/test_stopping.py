@@ -64,6 +64,32 @@ def test_signal_to_the_group(app: Path, broker: Beanstalkd, shape: str) -> None:
     assert broker.counts("t") == {}
 
 
+@pytest.mark.parametrize("signum", STOP_SIGNALS)
+def test_signal_to_the_group_while_spawning(app: Path, signum: signal.Signals) -> None:
+    """A spawned process that still starts ends quietly with its group."""
+    write_module(
+        app,
+        "sitecustomize",
+        "import sys, threading, time\n"
+        "threading.Thread(target=time.sleep, args=(999,), daemon=True).start()\n"
+        "if any('--supervised' in argument for argument in sys.orig_argv):\n"
+        "    print('spawned', flush=True)\n"
+        "    time.sleep(0.5)\n",
+    )
+    with WorkerProcess(
+        app,
+        *("--import", "tasks"),
+        wrapped_in=("env", f"PYTHONPATH={app}"),
+        new_group=True,
+    ) as process:
+        process.says("spawned")
+        process.signal_group(signum)
+
+        assert process.exit_code() == 0
+    assert "Traceback" not in process.log
+    assert "ERROR" not in process.log
+
+
 def test_second_hangup(app: Path, broker: Beanstalkd, shape: str) -> None:
     """A terminal that closes may send several: they do not count as impatience."""
     put(app, "work.put(seconds=1)")
