@@ -247,6 +247,7 @@ def test_second_signal(app: Path, broker: Beanstalkd) -> None:
         assert process.exit_code(5) == 0
 
     assert "Stopping without waiting for job 1" in process.log
+    assert "another worker: a second signal\n" in process.log
     eventually(lambda: broker.counts("t"), {"ready": 1})
 
 
@@ -260,6 +261,7 @@ def test_shutdown_timeout(app: Path, broker: Beanstalkd) -> None:
         assert process.exit_code(10) == 0
 
     assert "Stopping without waiting for job 1" in process.log
+    assert "the shutdown timeout of 0.5 s is over\n" in process.log
     eventually(lambda: broker.counts("t"), {"ready": 1})
 
 

@@ -271,7 +271,7 @@ class SlotManager:
 
     def _abandon(self) -> None:
         """Leave the running jobs to the broker; exit, if no error is to be raised."""
-        self.reporter.jobs_abandoned(self._shutdown.reason, self._running())
+        self.reporter.jobs_abandoned(self._shutdown.abandon_reason, self._running())
         if self._failure is None:
             exit_now()
 

@@ -75,6 +75,13 @@ class Shutdown:
         first = self._requests[0]
         return first.text or str(first.reason)
 
+    @property
+    def abandon_reason(self) -> str:
+        """The reason why the worker waits for its running jobs no longer."""
+        if self._deadline == -math.inf:
+            return "a second signal"
+        return f"the shutdown timeout of {self._shutdown_timeout:g} s is over"
+
     def request(self, reason: StopReason, text: str = "") -> bool:
         """Request the stop; return whether this is the first request.
 
