@@ -8,8 +8,8 @@ from contextlib import suppress
 from jobqueue.broker.address import Address
 from jobqueue.broker.checks import check_tube, whole_number
 from jobqueue.broker.connection import Connection
-from jobqueue.broker.outcomes import Buried, Deleted, Outcome, Released
 from jobqueue.broker.replies import id_of, size_of, values_of
+from jobqueue.broker.settlement import Buried, Deleted, Outcome, Released
 from jobqueue.broker.stats import JobStats
 
 _NO_JOB = {b"TIMED_OUT\r\n", b"DEADLINE_SOON\r\n"}

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from jobqueue.broker.checks import Delay, whole_seconds
-from jobqueue.broker.outcomes import Buried, Deleted, Outcome, Released
+from jobqueue.broker.settlement import Buried, Deleted, Outcome, Released
 from jobqueue.errors import BadJobError, CrashLoopError, OptionError
 from jobqueue.job.backoff import (
     Backoff,

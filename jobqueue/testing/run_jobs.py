@@ -8,13 +8,14 @@ from types import NoneType
 
 from jobqueue.broker.address import Address
 from jobqueue.broker.consuming import ConsumerConnection
-from jobqueue.broker.outcomes import Buried, Outcome, Released
+from jobqueue.broker.settlement import Buried, Outcome, Released
 from jobqueue.errors import BadJobError, BrokerError, TimeLimitExceeded
 from jobqueue.job.body import decode
+from jobqueue.job.decision import Decision
 from jobqueue.task.registry import subscriber
 from jobqueue.worker.processes.status_board import StatusBoard
 from jobqueue.worker.reporting.job_log import JobLog
-from jobqueue.worker.reporting.reporter import Decision, Listener, Reporter
+from jobqueue.worker.reporting.reporter import Listener, Reporter
 from jobqueue.worker.running.event_loop import EventLoop
 from jobqueue.worker.running.executor import Call, Executor, ReservedJob, Result
 from jobqueue.worker.running.time_limit import TimeLimits

@@ -19,6 +19,7 @@ from jobqueue.broker.address import Address
 from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.stats import JobState, TubeStats
 from jobqueue.errors import BrokerError
+from jobqueue.job.decision import Ending
 from jobqueue.worker.reporting.counters import (
     BOUNDS,
     BUCKETS,
@@ -31,7 +32,6 @@ from jobqueue.worker.reporting.counters import (
     Memory,
     totals,
 )
-from jobqueue.worker.reporting.reporter import Ending
 
 BROKER_TIMEOUT = 2.0  # seconds: a whole scrape has 10 by default
 

@@ -20,8 +20,8 @@ from jobqueue import (
     TubeNameError,
 )
 from jobqueue.broker.address import Address
-from jobqueue.broker.outcomes import DONE, Buried
 from jobqueue.broker.put_options import PutOptions
+from jobqueue.broker.settlement import DONE, Buried
 from tests.helpers.connections import FullConnection
 from tests.helpers.cut_replies import COMMANDS, REPLIES, call, cut_replies_taken
 from tests.helpers.fake_broker import SILENCE, FakeBroker, cut

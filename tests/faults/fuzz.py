@@ -22,8 +22,8 @@ except ImportError:
 with atheris.instrument_imports(include=["jobqueue", "greenstalk"]):
     from jobqueue.broker import connection as shared
     from jobqueue.broker.address import Address
-    from jobqueue.broker.outcomes import DONE, Buried
     from jobqueue.broker.put_options import PutOptions
+    from jobqueue.broker.settlement import DONE, Buried
     from jobqueue.broker.wire import BrokerSocket, ReplyReader
     from jobqueue.errors import (
         BadJobError,

@@ -25,8 +25,8 @@ from jobqueue import (
     Worker,
 )
 from jobqueue.broker.address import Address
-from jobqueue.broker.outcomes import DONE, Buried, Released
 from jobqueue.broker.put_options import PutOptions
+from jobqueue.broker.settlement import DONE, Buried, Released
 from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BrokerURLError
 from jobqueue.task.options import TaskOptions

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from jobqueue import ConnectionLostError
 from jobqueue.broker.address import Address
-from jobqueue.broker.outcomes import DONE
 from jobqueue.broker.put_options import PutOptions
+from jobqueue.broker.settlement import DONE
 from jobqueue.broker.stats import JobState
 from tests.helpers.connections import FullConnection
 from tests.helpers.fake_broker import FakeBroker, cut

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from jobqueue import BadJobError, Bury, JobQueue, OptionError, Retry, TimeLimitExceeded
 from jobqueue.broker.checks import MAX_NUMBER
-from jobqueue.broker.outcomes import Buried, Deleted, Released
+from jobqueue.broker.settlement import Buried, Deleted, Released
 from jobqueue.errors import CrashLoopError
 from jobqueue.job.outcome import RetryPolicy, decide
 from tests.helpers.reserved import stats

@@ -14,8 +14,9 @@ from collections.abc import Iterable, Iterator
 
 from jobqueue.broker.address import Address
 from jobqueue.errors import CrashLoopError
+from jobqueue.job.decision import SUCCEEDED, Decision, Ending
 from jobqueue.task.definition import Task
-from jobqueue.worker.reporting.reporter import SUCCEEDED, Decision, Ending, Listener
+from jobqueue.worker.reporting.reporter import Listener
 from jobqueue.worker.running.executor import ReservedJob, Result
 
 UNKNOWN = "(unknown)"  # no Python function can have this name

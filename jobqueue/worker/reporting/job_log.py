@@ -9,12 +9,13 @@ import time
 from collections.abc import Sequence
 
 from jobqueue.broker.address import Address
-from jobqueue.broker.outcomes import Released
+from jobqueue.broker.settlement import Released
 from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BadJobError, BrokerError, CrashLoopError
+from jobqueue.job.decision import SUCCEEDED, Decision, Ending
 from jobqueue.job.outcome import KICKS_REACH_MAX
 from jobqueue.task.definition import Task
-from jobqueue.worker.reporting.reporter import SUCCEEDED, Decision, Ending, Listener
+from jobqueue.worker.reporting.reporter import Listener
 from jobqueue.worker.reporting.unfailing import list_jobs, logger, one_line
 from jobqueue.worker.running.executor import ReservedJob, Result
 

@@ -1,44 +1,17 @@
 """The events of a worker, each reported once, to all listeners."""
 
-import enum
 from collections.abc import Callable, Sequence
-from typing import Concatenate, NamedTuple, ParamSpec
+from typing import Concatenate, ParamSpec
 
 from jobqueue.broker.address import Address
-from jobqueue.broker.outcomes import DONE, Outcome
-from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BrokerError, CrashLoopError
-from jobqueue.job.outcome import RetryPolicy
+from jobqueue.job.decision import Decision
 from jobqueue.task.definition import Task
 from jobqueue.worker.exits import call_with_timeout
 from jobqueue.worker.reporting.unfailing import say_what_failed
 from jobqueue.worker.running.executor import ReservedJob, Result
 
 P = ParamSpec("P")
-
-
-class Ending(enum.IntEnum):
-    """How a job's run has ended."""
-
-    DONE = 0
-    RELEASED = 1
-    BURIED = 2
-    KICKS_REACH_MAX = 3  # deleted, though it failed
-    LOST = 4  # no outcome reached the broker in time: it may run twice
-
-
-class Decision(NamedTuple):
-    """The outcome decided for a job, and the facts that it was decided on."""
-
-    outcome: Outcome | None  # None: the reservation was lost
-    ending: Ending | None  # None: put back for a moment, not ended
-    error: BaseException | None = None  # of a failed job
-    stats: JobStats | None = None  # of a failed job
-    policy: RetryPolicy = RetryPolicy()
-
-
-SUCCEEDED = Decision(DONE, Ending.DONE)
-RESERVATION_LOST = Decision(None, Ending.LOST)
 
 
 class Listener:

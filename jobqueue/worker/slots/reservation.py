@@ -5,7 +5,7 @@ import time
 from typing import TYPE_CHECKING
 
 from jobqueue.broker.consuming import ConsumerConnection
-from jobqueue.broker.outcomes import DONE, Buried, Outcome
+from jobqueue.broker.settlement import DONE, Buried, Outcome
 from jobqueue.broker.stats import JobStats
 from jobqueue.worker.processes.status_board import SlotStatus
 

@@ -4,31 +4,26 @@ import threading
 from collections.abc import Callable, Sequence
 
 from jobqueue.broker.consuming import ConsumerConnection
-from jobqueue.broker.outcomes import Buried, Deleted, Outcome, Released
+from jobqueue.broker.settlement import Buried
 from jobqueue.errors import BrokerError
 from jobqueue.job.backoff import random_fraction
-from jobqueue.job.outcome import RetryPolicy, RunLater, decide
-from jobqueue.worker.exits import end_child
-from jobqueue.worker.forks import called_in_children
-from jobqueue.worker.processes.status_board import SlotStatus
-from jobqueue.worker.reporting.reporter import (
+from jobqueue.job.decision import (
     RESERVATION_LOST,
     SUCCEEDED,
     Decision,
     Ending,
-    Reporter,
+    decide_on_failure,
 )
+from jobqueue.job.outcome import RetryPolicy
+from jobqueue.worker.exits import end_child
+from jobqueue.worker.forks import called_in_children
+from jobqueue.worker.processes.status_board import SlotStatus
+from jobqueue.worker.reporting.reporter import Reporter
 from jobqueue.worker.running.executor import Executor, Result, refused
 from jobqueue.worker.settings import Timings
 from jobqueue.worker.slots.admission import Admission
 from jobqueue.worker.slots.outage import Outage
 from jobqueue.worker.slots.reservation import Reservation
-
-_ENDINGS: dict[type[Outcome], Ending] = {
-    Released: Ending.RELEASED,
-    Buried: Ending.BURIED,
-    Deleted: Ending.KICKS_REACH_MAX,
-}
 
 
 class Slot:
@@ -219,16 +214,8 @@ class Slot:
         if stats is None:
             return RESERVATION_LOST
         policy = reservation.task.policy if reservation.task else RetryPolicy()
-        outcome: Outcome
-        try:
-            outcome = decide(error, stats, policy)
-        except Exception as broken:  # noqa: BLE001 - backoff may be a function of the app's
-            broken.__cause__ = error
-            error, outcome = broken, Buried(stats.priority)
-        # type(), as isinstance() may run code of the error's own class.
-        ending = None if type(error) is RunLater else _ENDINGS[type(outcome)]
-        decision = Decision(outcome, ending, error, stats, policy)
-        if ending is Ending.KICKS_REACH_MAX:
+        decision = decide_on_failure(error, stats, policy)
+        if decision.ending is Ending.KICKS_REACH_MAX:
             is_kept = self._reporter.keep_body(reservation, result, decision)
             if not is_kept:  # the broker has the only copy of the body
                 buried = Buried(stats.priority)

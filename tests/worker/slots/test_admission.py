@@ -12,7 +12,7 @@ import pytest
 
 from jobqueue import JobQueue, Worker
 from jobqueue.broker.consuming import ConsumerConnection
-from jobqueue.broker.outcomes import Buried, Outcome
+from jobqueue.broker.settlement import Buried, Outcome
 from jobqueue.broker.stats import JobStats
 from jobqueue.job.outcome import RetryPolicy, RunLater
 from jobqueue.task.registry import subscriber

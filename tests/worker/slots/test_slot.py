@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from jobqueue import JobQueue, Worker
+from jobqueue.job.decision import Decision, Ending
 from jobqueue.worker.reporting.counters import SIZE, CountTable
-from jobqueue.worker.reporting.reporter import Decision, Ending, Listener
+from jobqueue.worker.reporting.reporter import Listener
 from jobqueue.worker.running.executor import ReservedJob, Result
 from tests.helpers.fake_broker import (
     HANG_UP,
