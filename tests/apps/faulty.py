@@ -20,7 +20,7 @@ def work(n: int = 0) -> None:
     say("ran", n, "in", os.getpid())
 
 
-@queue.task("t", ttr=1, max_lost=None)
+@queue.task("t", ttr=2, max_lost=None)
 def freezes() -> None:
     say("begins in", os.getpid())
     time.sleep(0.5)

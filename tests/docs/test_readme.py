@@ -141,3 +141,13 @@ def test_links() -> None:
             assert target.removeprefix("#") in headings
         elif not target.startswith("https://"):
             assert (README.parent / target).exists()
+
+
+def test_settings_of_tcp() -> None:
+    """docker-compose.yml has the settings that the README recommends."""
+    setting = r"^ *(net\.\S+?)(?:: | = )(\d+)$"
+    printed = re.findall(setting, README.read_text(), re.MULTILINE)
+    compose = README.with_name("docker-compose.yml").read_text()
+
+    assert len(printed) == 4
+    assert re.findall(setting, compose, re.MULTILINE) == printed

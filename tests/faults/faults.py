@@ -95,7 +95,10 @@ def worker_killed(scene: Scene) -> Iterator[Pids]:
 
 
 def worker_frozen(scene: Scene) -> Iterator[Pids]:
-    """Freeze a process for less than the time to run of its jobs."""
+    """Freeze a process for less than the time to run of its jobs.
+
+    Longer freezes are in test_workers.py and test_time_to_run.py.
+    """
     pid = scene.random_child()
     if pid is not None:
         with suppress(ProcessLookupError):

@@ -174,6 +174,17 @@ class Beanstalkd:
                 return 0
 
 
+def oversleep(broker: Beanstalkd, seconds: float) -> None:
+    """Have the broker sleep for some seconds, in which a time to run ends.
+
+    When it wakes up, it notices that: it misses only what ends at the very microsecond
+    at which it looks.
+    """
+    broker.signal(signal.SIGSTOP)
+    time.sleep(seconds)
+    broker.signal(signal.SIGCONT)
+
+
 class DevServerInThread(DevServer):
     """The development server in a thread of the test's process."""
 
