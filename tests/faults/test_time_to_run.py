@@ -96,6 +96,7 @@ def test_busy_broker(broker: Beanstalkd) -> None:
         pytest.fail("the broker has noticed each time that the time to run was over")
 
     assert re.search(r" reserved +\d+s +-[1-9]s ", listed.stdout)
+    assert "\n\n1 job is past its ttr (LEFT is below 0), and still" in listed.stdout
     assert values["time_left"] < 0
     assert re.search(r"reserved \(past its ttr by \ds: its worker is ", shown.stdout)
 

@@ -52,6 +52,9 @@ def list_jobs(session: Session) -> int:
                 break
     found = sorted(found, key=lambda job: job.id)[:limit]
     _print_jobs(console, found, session.connection.bodies(job.id for job in found))
+    overdue = sum(job.overdue > 0 for job in found)
+    if overdue and not console.as_json:
+        console.line(f"\n{views.overdue(overdue)}")
     if limit is None or len(found) < limit:
         search.check_complete()
     return 0

@@ -89,6 +89,15 @@ def jobs(found: Iterable[tuple[JobStats, bytes]]) -> Table:
     return Table(columns, rows)
 
 
+def overdue(count: int) -> str:
+    """Return the line about jobs that are past their time to run."""
+    jobs_are = "1 job is past its" if count == 1 else f"{count:,} jobs are past their"
+    return (
+        f"{jobs_are} ttr (LEFT is below 0), and still reserved by a worker that is "
+        "frozen or cut off. `jobqueue list --help` says why."
+    )
+
+
 def _job_row(job: JobStats, body: bytes) -> list[Cell]:
     counts = (job.reserves, job.timeouts, job.releases, job.buries, job.kicks)
     return [
