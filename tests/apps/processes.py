@@ -30,6 +30,11 @@ def work(seconds: float = 0, n: int = 0) -> None:
     say("ends", n)
 
 
+@queue.task("t")
+def print_to_buffer() -> None:
+    print("printed")
+
+
 @queue.task("t", max_lost=None)
 def die(how: int) -> None:
     say("dies in", os.getpid())

@@ -17,6 +17,10 @@ from jobqueue.worker.processes.status_board import (
 
 CANNOT_START = 2  # exit status
 
+# The exit status that Python makes of 0 if it can't flush standard output at its end:
+# see sys.exit. The reader of a pipe may be gone, or a disk be full.
+_NOT_FLUSHED = 120
+
 
 class Process:
     """One worker process, which takes the ``number``th seat of its supervisor.
@@ -59,14 +63,16 @@ class Process:
         """Whether it ended before it had finished.
 
         A stop signal may end a process in its last steps, when Python has given up its
-        handlers. That is no crash.
+        handlers. That is no crash, and nor is output that can't be flushed.
         """
         has_finished = (
             self.status_board.state >= ProcessState.LEAVING
             and not self.status_board.count()
         )
-        harmless = [-signum for signum in STOP_SIGNALS] if has_finished else []
-        return self.exit_status not in (0, *harmless)
+        if not has_finished:
+            return self.exit_status != 0
+        harmless = [-signum for signum in STOP_SIGNALS]
+        return self.exit_status not in (0, _NOT_FLUSHED, *harmless)
 
     def stop(self, reason: str) -> None:
         """Have the process finish its jobs and end; it logs the reason."""

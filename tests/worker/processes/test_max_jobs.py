@@ -118,3 +118,17 @@ def test_left_thread_of_the_first_process(app: Path, broker: Beanstalkd) -> None
         process.says("Stopping 3 processes")
         process.signal(signal.SIGINT)
         assert process.exit_code() == 0
+
+
+def test_full_disk_under_stdout(
+    app: Path, broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process whose output can't be flushed at its end has not crashed."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    put(app, "print_to_buffer.put_many([{}] * 3)")
+    full = in_shell("exec >/dev/full;")
+    with start(app, "1x1", "--max-jobs=1", wrapped_in=full) as process:
+        eventually(lambda: broker.counts("t"), {})
+        process.signal(signal.SIGTERM)
+        assert process.exit_code() == 0
+        assert "ERROR" not in process.log
