@@ -1,5 +1,6 @@
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,9 +13,17 @@ from jobqueue.task.registry import subscriber
 from jobqueue.worker.running.event_loop import EventLoop
 from jobqueue.worker.running.executor import Executor, ReservedJob
 from jobqueue.worker.running.time_limit import TimeLimits
+from tests.helpers.beanstalkds import NAME, Program, programs
 from tests.helpers.raw_client import RawClient
 from tests.helpers.reserved import Executed, Reserved, Run, Running, execute
-from tests.helpers.servers import IS_INSTALLED, SERVERS, Beanstalkd, Server, server_of
+from tests.helpers.servers import (
+    DEVELOPMENT,
+    IS_INSTALLED,
+    SERVERS,
+    Beanstalkd,
+    Server,
+    server_of,
+)
 
 # Machines stall; no test asserts a time.
 hypothesis.settings.register_profile("jobqueue", deadline=None)
@@ -31,7 +40,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not IS_INSTALLED:
+    if IS_INSTALLED:
+        newest, *others = [program.version for program in programs()]
+        line = f"all tests ran on beanstalkd {newest}"
+        if others:
+            line += f", and those that talk to a broker also on {', '.join(others)}"
+        terminalreporter.write_line(line)
+    else:
         skipped = skipped_without("beanstalkd", terminalreporter)
         terminalreporter.write_line(
             f"beanstalkd is not installed: {skipped} checks of the real server were "
@@ -62,6 +77,45 @@ def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     JobQueue.default().close()
 
 
+@pytest.fixture(scope="session")
+def folders_of_programs(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Mapping[Program, Path]:
+    """Return for each beanstalkd a folder with nothing but a link to it."""
+    folders = {}
+    for program in programs():
+        folder = folders[program] = tmp_path_factory.mktemp(NAME)
+        (folder / NAME).symlink_to(Path(program.path).resolve())
+    return folders
+
+
+@pytest.fixture(autouse=True)
+def _newest_beanstalkd(
+    folders_of_programs: Mapping[Program, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Have the newest beanstalkd come first on the PATH."""
+    for program in programs()[:1]:
+        put_on_path(folders_of_programs[program], monkeypatch)
+
+
+@pytest.fixture(
+    params=programs() or [None],
+    ids=[program.version for program in programs()] or [DEVELOPMENT],
+)
+def _each_beanstalkd(
+    request: pytest.FixtureRequest,
+    folders_of_programs: Mapping[Program, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Run the test with each beanstalkd as the first one on the PATH."""
+    if request.param:
+        put_on_path(folders_of_programs[request.param], monkeypatch)
+
+
+def put_on_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+
+
 @pytest.fixture
 def socket_folder() -> Iterator[Path]:
     """Return a folder whose path is short enough for a Unix socket (108 bytes)."""
@@ -70,14 +124,15 @@ def socket_folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def broker(socket_folder: Path) -> Iterator[Beanstalkd]:
+def broker(_each_beanstalkd: None, socket_folder: Path) -> Iterator[Beanstalkd]:
+    """Return a beanstalkd: once each that is there, or else the development server."""
     with Beanstalkd(socket_folder / "b.sock") as beanstalkd:
         yield beanstalkd
 
 
 @pytest.fixture(params=SERVERS)
 def server(request: pytest.FixtureRequest, socket_folder: Path) -> Iterator[Server]:
-    """Return beanstalkd, and then the development server, which must do the same."""
+    """Return each beanstalkd, and then the development server: they do the same."""
     with server_of(request.param, socket_folder) as server:
         yield server
 

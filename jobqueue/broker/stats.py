@@ -181,7 +181,7 @@ class ServerStats(NamedTuple):
     hostname: str
     has_binlog: bool
     binlog_files: int
-    is_draining: bool
+    is_draining: bool | None  # None before 1.12, which does not say
     max_job_size: int  # bytes
     ready: int
     delayed: int
@@ -209,7 +209,7 @@ class ServerStats(NamedTuple):
             hostname=values.text("hostname"),
             has_binlog=current > 0,
             binlog_files=current - oldest + 1 if current else 0,
-            is_draining=values.text("draining") == "true",
+            is_draining=_DRAINING.get(values.text("draining")),
             max_job_size=values.number("max-job-size"),
             ready=values.number("current-jobs-ready"),
             delayed=values.number("current-jobs-delayed"),
@@ -228,6 +228,9 @@ class ServerStats(NamedTuple):
     def as_dict(self) -> dict[str, object]:
         """Return what ``--json`` prints."""
         return self._asdict()
+
+
+_DRAINING = {"true": True, "false": False}
 
 
 def parse_names(chunk: bytes) -> list[str]:

@@ -81,7 +81,7 @@ class ReplyReader:
     def body(self, size: int) -> bytes:
         """Return a job's body of this many bytes, like :meth:`chunk`.
 
-        If beanstalkd 1.12 is killed while it writes a job to its binlog, or moves the
+        If beanstalkd is killed while it writes a job to its binlog, or moves the
         job there, it later reads zeros in place of the body and its line end. All these
         zeros are returned as the body. A worker can't run such a job, and buries it.
         """

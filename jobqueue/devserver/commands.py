@@ -1,6 +1,6 @@
 """The commands of the protocol: each takes its arguments and returns the reply.
 
-The rules, odd ones too, are those of beanstalkd 1.12: ``tests/devserver`` asks
+The rules, odd ones too, are those of beanstalkd 1.13: ``tests/devserver`` asks
 beanstalkd and the development server the same.
 """
 

@@ -1,4 +1,4 @@
-"""The arguments of command lines, as beanstalkd 1.12 reads them.
+"""The arguments of command lines, as beanstalkd 1.13 reads them.
 
 ``tests/devserver`` asks beanstalkd and the development server the same.
 """
@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 _MAX_NAME = 200  # bytes
+_MAX_I32 = 2**31 - 1
 _MAX_U32 = 2**32 - 1
 _MAX_U64 = 2**64 - 1
 
@@ -83,18 +84,12 @@ def _id_and_others(pattern: re.Pattern[bytes], text: bytes) -> list[int]:
     return [number, *others]
 
 
-def timeout(text: bytes) -> int | None:
-    """Return the seconds of a reserve-with-timeout; None: without a limit.
-
-    Text that is no number is 0. The number is cut to a signed ``int`` of 32 bits, and
-    a negative one means no limit.
-    """
-    found = _SIGNED.match(text)
-    seconds = int(found[1]) if found else 0
-    if not -(2**63) <= seconds < 2**63:
+def timeout(text: bytes) -> int:
+    """Return the seconds of a reserve-with-timeout. More may follow the number."""
+    found = _NUMBER.match(text)
+    if not found or (seconds := int(found[1])) > _MAX_I32:
         raise BadFormatError
-    seconds = (seconds + 2**31) % 2**32 - 2**31
-    return seconds if seconds >= 0 else None
+    return seconds
 
 
 def bound(text: bytes) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from jobqueue.devserver.broker import Broker
 from jobqueue.devserver.records import SECOND, StoredJob, StoredJobState, Tube
 
-VERSION = "1.12+jobqueue"  # the protocol's version, and the name of this server
+VERSION = "1.13+jobqueue"  # the protocol's version, and the name of this server
 _BINLOG_SIZE = 10485760  # bytes: there is no binlog, but clients may read this key
 
 _COUNTED = (
@@ -42,7 +42,7 @@ def of_job(job: StoredJob, now: int) -> bytes:
     return _yaml(
         {
             "id": job.id,
-            "tube": job.tube.name,
+            "tube": _quoted(job.tube.name),
             "state": job.state.value,
             "pri": job.priority,
             "age": (now - job.created_at) // SECOND,
@@ -64,7 +64,7 @@ def of_tube(tube: Tube, now: int) -> bytes:
     left = max(0, tube.paused_until - now) if tube.pause else 0
     return _yaml(
         {
-            "name": tube.name,
+            "name": _quoted(tube.name),
             "current-jobs-urgent": tube.urgent,
             "current-jobs-ready": len(tube.ready),
             "current-jobs-reserved": tube.reserved,
@@ -105,7 +105,7 @@ def of_server(broker: Broker) -> bytes:
             "current-waiting": sum(client.is_waiting for client in clients),
             "total-connections": broker.total_clients,
             "pid": os.getpid(),
-            "version": f'"{VERSION}"',
+            "version": _quoted(VERSION),
             "rusage-utime": f"{times.user:.6f}",
             "rusage-stime": f"{times.system:.6f}",
             "uptime": (broker.clock() - broker.started_at) // SECOND,
@@ -116,9 +116,9 @@ def of_server(broker: Broker) -> bytes:
             "binlog-max-size": _BINLOG_SIZE,
             "draining": "true" if broker.is_draining else "false",
             "id": broker.id,
-            "hostname": platform.node(),
-            "os": platform.version(),
-            "platform": platform.machine(),
+            "hostname": _quoted(platform.node()),
+            "os": _quoted(platform.version()),
+            "platform": _quoted(platform.machine()),
         }
     )
 
@@ -126,6 +126,11 @@ def of_server(broker: Broker) -> bytes:
 def names(tubes: Iterable[Tube]) -> bytes:
     """Return a list of the tubes' names."""
     return b"---\n" + b"".join(b"- %b\n" % tube.name.encode() for tube in tubes)
+
+
+def _quoted(text: str) -> str:
+    """Return a string as beanstalkd 1.13 shows it, which escapes nothing."""
+    return f'"{text}"'
 
 
 def _yaml(values: Mapping[str, str | int]) -> bytes:

@@ -218,7 +218,7 @@ def test_missing_counts() -> None:
     server = ServerStats.parse(without(SERVER, b"hostname", b"draining", b"pid"))
 
     assert (tube.paused, tube.waiting) == (0, 0)
-    assert (server.hostname, server.is_draining, server.pid) == ("", False, 0)
+    assert (server.hostname, server.is_draining, server.pid) == ("", None, 0)
 
 
 @pytest.mark.parametrize(

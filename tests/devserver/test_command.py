@@ -230,7 +230,7 @@ def test_version(
         main(["-v"])
 
     assert error.value.code == 0
-    assert "beanstalkd: 1.12" in capsys.readouterr().out
+    assert "beanstalkd: 1.13" in capsys.readouterr().out
 
 
 def test_console_script() -> None:

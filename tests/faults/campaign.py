@@ -230,7 +230,7 @@ class Campaign:
     def _restart_if_crashed(self, broker: Beanstalkd) -> None:
         """Start the broker again if it has crashed, as an init system would.
 
-        beanstalkd 1.12 may crash. That is one more fault, and no excuse for a loss.
+        beanstalkd may crash. That is one more fault, and no excuse for a loss.
         """
         status = broker.status
         if status is not None:

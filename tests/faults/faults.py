@@ -135,7 +135,7 @@ def broker_killed(scene: Scene) -> Iterator[Pids]:
 def start(broker: Beanstalkd) -> None:
     """Start the broker, and wait until it has read its binlog.
 
-    beanstalkd 1.12 listens before that. If it is killed while it creates a file of the
+    beanstalkd listens before that. If it is killed while it creates a file of the
     binlog, it never removes that file, and is slow from then on.
     """
     broker.start()

@@ -31,6 +31,7 @@ def impatient(worker: Worker) -> Worker:
     return with_timings(worker, longest_reconnect_pause=0.1)
 
 
+@pytest.mark.usefixtures("_each_beanstalkd")
 def test_killed_often(tmp_path: Path, socket_folder: Path) -> None:
     """Jobs that were put run, and buried jobs stay buried."""
     ran: Counter[int] = Counter()
@@ -100,6 +101,7 @@ def test_forgotten_job(broker: Beanstalkd, queue: JobQueue) -> None:
     assert ran == ["old", "old", "new", "new"]
 
 
+@pytest.mark.usefixtures("_each_beanstalkd")
 def test_half_written_job(
     tmp_path: Path, socket_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -195,12 +197,13 @@ def fill(queue: JobQueue) -> int:
     return len(ids)
 
 
+@pytest.mark.usefixtures("_each_beanstalkd")
 def test_full_disk(
     tmp_path: Path, socket_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Jobs are refused, and none is lost.
 
-    beanstalkd 1.12 forgets which connection holds a job that it had no room to bury.
+    beanstalkd forgets which connection holds a job that it had no room to bury.
     The job is nobody's until the server reads its binlog again.
     """
     if not may_mount(tmp_path):
@@ -236,6 +239,7 @@ def test_full_disk(
     assert set(ran[4:]) < {0, 1, 2, 3}
 
 
+@pytest.mark.usefixtures("_each_beanstalkd")
 def test_no_file_descriptors(
     socket_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -11,6 +11,7 @@ SHORT = Size(jobs=1000, faults=40)
 
 
 @pytest.mark.parametrize("number", range(2))
+@pytest.mark.usefixtures("_each_beanstalkd")
 def test_campaign(tmp_path: Path, socket_folder: Path, number: int) -> None:
     """No job is lost, whatever happens to workers, connections and the broker."""
     seed = random.SystemRandom().randrange(2**32)

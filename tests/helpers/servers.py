@@ -15,10 +15,11 @@ import greenstalk
 import pytest
 
 from jobqueue.devserver import DevServer
+from tests.helpers.beanstalkds import NAME, numbers_of, programs
 
 DEADLINE = 20  # seconds
-REAL = "beanstalkd"
-IS_INSTALLED = shutil.which(REAL) is not None
+REAL = NAME  # looked up on the PATH, where each test has one of the programs
+IS_INSTALLED = bool(programs())
 DEVSERVER = [sys.executable, "-m", "jobqueue.devserver"]
 
 T = TypeVar("T")
@@ -49,7 +50,8 @@ def require(program: str) -> None:
 
 
 def require_beanstalkd() -> None:
-    require(REAL)
+    if not IS_INSTALLED:
+        require(REAL)
 
 
 def free_port() -> int:
@@ -209,13 +211,27 @@ class Server(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
-SERVERS = ["beanstalkd", "devserver"]
+# The kinds of servers: paths of beanstalkd programs, and the development server, which
+# does the same as the newest beanstalkd.
+DEVELOPMENT = "devserver"
+SERVERS = [
+    *(pytest.param(path, id=f"{REAL} {version}") for path, version in programs()),
+    *([] if IS_INSTALLED else [REAL]),
+    DEVELOPMENT,
+]
 
 
 def server_of(kind: str, folder: Path, max_job_size: int = 65535) -> Server:
     """Return a server of one of the kinds, not started yet, on a socket in a folder."""
-    path = folder / f"{kind}.sock"
-    if kind == "devserver":
+    path = folder / f"{Path(kind).name}.sock"
+    if kind == DEVELOPMENT:
         return DevServerInThread(f"unix:{path}", max_job_size=max_job_size)
     require_beanstalkd()
-    return Beanstalkd(path, "-z", str(max_job_size), program=REAL)
+    return Beanstalkd(path, "-z", str(max_job_size), program=kind)
+
+
+def has_behaviour_of(version: str, server: Server) -> bool:
+    """Return whether a server is of this version of beanstalkd, or of a later one."""
+    with greenstalk.Client(server.target) as client:
+        actual = str(client.stats()["version"])
+    return numbers_of(actual) >= numbers_of(version)

@@ -68,10 +68,13 @@ def server(record: ServerStats) -> str:
         f"beanstalkd {formatting.printable(record.version)}",
         f"up {formatting.duration(record.uptime)}",
         f"binlog of {files}" if record.has_binlog else "no binlog",
-        "draining: refuses new jobs" if record.is_draining else "not draining",
+        _DRAINING[record.is_draining],
         f"jobs of up to {formatting.size(record.max_job_size)}",
     ]
-    return ", ".join(parts)
+    return ", ".join(part for part in parts if part)
+
+
+_DRAINING = {True: "draining: refuses new jobs", False: "not draining", None: ""}
 
 
 def jobs(found: Iterable[tuple[JobStats, bytes]]) -> Table:

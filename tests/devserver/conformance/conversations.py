@@ -9,6 +9,11 @@ NAME = b"n" * 200
 ALL_CHARACTERS = b"azAZ09-+/;.$_()"
 ANY_BYTES = bytes(range(256)) + b"\r\nquit\r\n"
 
+NO_TIMEOUTS = (
+    b"reserve-with-timeout x\r\nreserve-with-timeout \r\n"
+    b"reserve-with-timeout \t0\r\nreserve-with-timeout +0\r\n"
+)
+
 # By name: the bytes sent on a new connection to a new server, and all its replies.
 CONVERSATIONS = {
     "put": (HELLO, b"INSERTED 1\r\n"),
@@ -152,23 +157,24 @@ CONVERSATIONS = {
         BAD * 3,
     ),
     "reserve-with-timeout 0": (b"reserve-with-timeout 0\r\n", b"TIMED_OUT\r\n"),
-    "reserve-with-timeout of what is no number is 0": (
-        (
-            b"reserve-with-timeout x\r\nreserve-with-timeout \r\n"
-            b"reserve-with-timeout 0x\r\nreserve-with-timeout  \t+0\r\n"
-        ),
-        b"TIMED_OUT\r\n" * 4,
+    "reserve-with-timeout with something behind": (
+        b"reserve-with-timeout 0x\r\nreserve-with-timeout  0 1\r\n",
+        b"TIMED_OUT\r\n" * 2,
     ),
-    "reserve-with-timeout of 33 bits": (
-        b"reserve-with-timeout 4294967296\r\n",
+    "reserve-with-timeout of what is no number": (NO_TIMEOUTS, BAD * 4),
+    "reserve-with-timeout of less than 0": (b"reserve-with-timeout -1\r\n", BAD),
+    "reserve-with-timeout of 31 bits": (
+        b"reserve-with-timeout 2147483647\r\n",
         b"TIMED_OUT\r\n",
     ),
+    "reserve-with-timeout of 32 bits": (b"reserve-with-timeout 2147483648\r\n", BAD),
+    "reserve-with-timeout of 33 bits": (b"reserve-with-timeout 4294967296\r\n", BAD),
     "reserve-with-timeout of 64 bits": (
         (
             b"reserve-with-timeout 9223372036854775807\r\n"
             b"reserve-with-timeout 9223372036854775808\r\n"
         ),
-        b"TIMED_OUT\r\n" + BAD,
+        BAD * 2,
     ),
     "reserve-with-timeout alone": (b"reserve-with-timeout\r\n", BAD),
     "reserve-job": (
@@ -377,4 +383,14 @@ CONVERSATIONS = {
     ),
     "a command that is not complete": (ASK + b"list-tubes", USING),
     "a job that is not complete": (b"put 0 0 1 5\r\nhel", b""),
+}
+
+# By name: the replies of beanstalkd before 1.13, where they are others. A timeout was
+# read by C's strtol, and cut to 32 bits; a negative one meant no limit.
+BEFORE_1_13 = {
+    "reserve-with-timeout of what is no number": b"TIMED_OUT\r\n" * 4,
+    "reserve-with-timeout of less than 0": b"TIMED_OUT\r\n",
+    "reserve-with-timeout of 32 bits": b"TIMED_OUT\r\n",
+    "reserve-with-timeout of 33 bits": b"TIMED_OUT\r\n",
+    "reserve-with-timeout of 64 bits": b"TIMED_OUT\r\n" + BAD,
 }

@@ -1,13 +1,21 @@
-"""beanstalkd and the development server give the same replies, byte for byte."""
+"""beanstalkd and the development server give the same replies, byte for byte.
+
+Where versions of beanstalkd differ, the development server follows 1.13.
+"""
 
 import pytest
 
-from tests.devserver.conformance.conversations import CONVERSATIONS, USING
+from tests.devserver.conformance.conversations import (
+    BEFORE_1_13,
+    CONVERSATIONS,
+    USING,
+)
 from tests.helpers.raw_client import RawClient, converse
 from tests.helpers.servers import (
     Server,
     eventually,
     eventually_true,
+    has_behaviour_of,
 )
 
 
@@ -15,6 +23,8 @@ from tests.helpers.servers import (
 @pytest.mark.parametrize("name", CONVERSATIONS)
 def test_replies(server: Server, name: str, pieces: int | None) -> None:
     sent, expected = CONVERSATIONS[name]
+    if name in BEFORE_1_13 and not has_behaviour_of("1.13", server):
+        expected = BEFORE_1_13[name]
     if pieces and len(sent) > 10_000:
         pieces = 1000
 

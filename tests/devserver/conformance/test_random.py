@@ -13,6 +13,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from time import monotonic_ns
 
+import pytest
 from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -27,7 +28,13 @@ from jobqueue.devserver.broker import Broker
 from jobqueue.devserver.conversation import Conversation, Conversations
 from jobqueue.devserver.records import MAX_JOB_SIZE
 from tests.helpers.raw_client import RawClient, comparable, read_reply
-from tests.helpers.servers import eventually, require_beanstalkd, server_of
+from tests.helpers.servers import (
+    DEVELOPMENT,
+    REAL,
+    eventually,
+    require_beanstalkd,
+    server_of,
+)
 
 CONNECTIONS = 6
 BUSY = 2  # connections that never wait, so that they can put jobs for the others
@@ -206,8 +213,8 @@ class BothServers(RuleBasedStateMachine):
     def start(self) -> None:
         self._stack = ExitStack()
         folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="jq-")))
-        self._real = self._stack.enter_context(server_of("beanstalkd", folder))
-        self._ours = self._stack.enter_context(server_of("devserver", folder))
+        self._real = self._stack.enter_context(server_of(REAL, folder))
+        self._ours = self._stack.enter_context(server_of(DEVELOPMENT, folder))
         self._conversations = Conversations(Broker(monotonic_ns, MAX_JOB_SIZE))
         self._control = self._connect()
         self._connections = [self._connect() for _ in range(CONNECTIONS)]
@@ -312,6 +319,7 @@ def parsed(reply: bytes) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in lines if ": " in line)
 
 
+@pytest.mark.usefixtures("_each_beanstalkd")
 def test_random_commands() -> None:
     require_beanstalkd()
     run_state_machine_as_test(

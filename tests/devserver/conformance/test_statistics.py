@@ -1,14 +1,18 @@
 """The statistics of beanstalkd and of the development server."""
 
+import re
 import socket
 from collections.abc import Callable
 
 import pytest
 
+from tests.helpers.beanstalkds import version_of
 from tests.helpers.raw_client import RawClient
 from tests.helpers.servers import (
+    DEVELOPMENT,
     Server,
     eventually,
+    has_behaviour_of,
 )
 
 
@@ -84,6 +88,25 @@ def test_keys_of_a_tube(client: RawClient, other: RawClient) -> None:
     assert client.yaml(b"stats-tube a") == lines
 
 
+def test_strings_are_quoted(server: Server, client: RawClient) -> None:
+    """By 1.13 and the development server; before, only the version was.
+
+    The state, ``draining`` and the server's id are in no quotes on any version.
+    """
+    job_id = client.put()
+    reply = b"".join(
+        client.asks(b"stats", b"stats-tube default", b"stats-job %d" % job_id)
+    )
+    quoted = re.findall(rb'^([a-z]+): "[^"]+"$', reply, re.MULTILINE)
+
+    if has_behaviour_of("1.13", server):
+        strings = [b"version", b"hostname", b"os", b"platform", b"name", b"tube"]
+        assert quoted == strings
+    else:
+        assert quoted == [b"version"]
+    assert reply.count(b'"') == 2 * len(quoted)
+
+
 STATS_KEYS = [
     "current-jobs-urgent",
     "current-jobs-ready",
@@ -146,11 +169,13 @@ def test_keys_of_the_server(
 
 
 def test_version_and_names_of_the_server(
-    client: RawClient,
+    request: pytest.FixtureRequest, client: RawClient
 ) -> None:
     stats = client.stats()
 
-    assert stats["version"].startswith("1.12")
+    kind = request.node.callspec.params["server"]
+    version = "1.13+jobqueue" if kind == DEVELOPMENT else version_of(kind)
+    assert stats["version"] == version
     assert stats["pid"].isdigit()
     assert len(bytes.fromhex(stats["id"])) == 8
     assert stats["hostname"] == socket.gethostname()

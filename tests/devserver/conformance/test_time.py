@@ -10,7 +10,12 @@ from collections.abc import Callable
 import pytest
 
 from tests.helpers.raw_client import RawClient
-from tests.helpers.servers import eventually, eventually_true
+from tests.helpers.servers import (
+    Server,
+    eventually,
+    eventually_true,
+    has_behaviour_of,
+)
 
 EARLY = 0.05  # seconds: the clocks of two processes are read at different moments
 
@@ -38,8 +43,13 @@ def test_reserve_waits_for_its_timeout(client: RawClient) -> None:
 
 @pytest.mark.parametrize("seconds", [b"-1", b"2147483648"])
 def test_negative_timeout_waits_without_limit(
-    client: RawClient, other: RawClient, seconds: bytes
+    server: Server, client: RawClient, other: RawClient, seconds: bytes
 ) -> None:
+    """Before 1.13, that is; since then it is refused."""
+    if has_behaviour_of("1.13", server):
+        reply = client.ask(b"reserve-with-timeout %b" % seconds)
+        assert reply == b"BAD_FORMAT\r\n"
+        return
     client.send(b"reserve-with-timeout %b\r\n" % seconds)
     eventually(lambda: other.stats()["current-waiting"], "1")
     time.sleep(1.1)  # more than the least time-out there is
@@ -141,7 +151,7 @@ def test_ready_job_of_a_paused_tube_does_not(client: RawClient) -> None:
 def test_job_is_taken_back_after_its_ttr(client: RawClient, other: RawClient) -> None:
     """The client that holds the job sends commands meanwhile.
 
-    beanstalkd 1.12 does not always take a job back from a silent client in time: in 31
+    beanstalkd does not always take a job back from a silent client in time: in 31
     of 40 attempts it did, and in 40 of 40 when the client sent commands.
     """
     put(client, ttr=1)
