@@ -34,8 +34,9 @@ With --json:
   pause, resume   {"tube": "emails", "paused": 60}
   put     {"id": 17}
   import  {"put": 3, "next_line": null, "unconfirmed": 0}
-Times are whole seconds. A reserved job with a time_left below 0 is past its ttr:
-see `jobqueue list --help`. New keys may be added; none is renamed or dropped.
+Times are whole seconds. A reserved job with a time_left below 0 is past its
+ttr: see `jobqueue list --help`. New keys may be added; none is renamed or
+dropped.
 """
 
 STATS = """\
