@@ -37,6 +37,7 @@ def work(options: argparse.Namespace, link: ParentLink, on_error: OnError) -> No
     try:
         worker = _make_worker(options)
         worker.manager.status_board = StatusBoard(options.threads, link.status)
+        worker.manager.on_leaving = link.wake_supervisor
         if link.counters is not None:
             worker.manager.count_in(link.counters)
         parent_watch.on_stop = functools.partial(

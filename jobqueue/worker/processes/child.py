@@ -9,6 +9,7 @@ threads of their own, and Windows has no fork: there a child is spawned.
 
 import gc
 import os
+import signal
 import sys
 import threading
 import time
@@ -47,8 +48,15 @@ class ParentLink(NamedTuple):
         return cls(
             status=SharedMemory.open(status, size_of_status_board(slots)),
             counters=None if counters is None else SharedMemory.open(counters, SIZE),
-            pipe=_take_stdin() if pipe is None else pipe,
+            pipe=_take_stdin() if pipe is None else _kept_to_itself(pipe),
         )
+
+    @staticmethod
+    def wake_supervisor() -> None:
+        """Have the supervisor look at its processes now, as if one had ended."""
+        if sys.platform != "win32":
+            with suppress(OSError):  # it has ended, and another process is the parent
+                os.kill(os.getppid(), signal.SIGCHLD)
 
 
 class ParentWatch:
@@ -140,6 +148,12 @@ def _take_stdin() -> int:
     pipe = os.dup(_STDIN)
     empty_stdin()
     return pipe
+
+
+def _kept_to_itself(fd: int) -> int:
+    """Return a descriptor that the programs which tasks start do not inherit."""
+    os.set_inheritable(fd, False)  # noqa: FBT003 - positional only
+    return fd
 
 
 def _has_one_thread() -> bool:

@@ -30,6 +30,8 @@ from jobqueue.worker.slots.slot import Slot
 from jobqueue.worker.slots.slot_thread import SlotThread
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jobqueue.worker.reporting.counters import Memory
 
 
@@ -58,6 +60,7 @@ class SlotManager:
 
     def __init__(self, settings: Settings) -> None:
         self.status_board = StatusBoard(settings.threads)
+        self.on_leaving: Callable[[], object] = lambda: None
         self.reporter = Reporter(JobLog(settings.timings.time_limit_grace))
         self._settings = settings
         self._timings = settings.timings
@@ -260,6 +263,7 @@ class SlotManager:
         if self._shutdown.request(reason, text):
             if reason is not StopReason.NO_THREAD:  # else it has never worked
                 self.status_board.state = ProcessState.LEAVING
+                self.on_leaving()
             for slot in self._slots:
                 slot.stop()
             self._report_stop()
