@@ -15,6 +15,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from jobqueue import JobQueue, Worker
+from jobqueue.admin.screen import views
+from jobqueue.broker.stats import ServerStats
 from jobqueue.worker.metrics import WorkerMetrics
 from tests.helpers.beanstalkds import NAME
 from tests.helpers.paths import ROOT
@@ -76,7 +78,8 @@ DIFFERENCES = [
         jobqueue="does not say whether an older one is draining",
         held_by=(
             "tests/broker/test_stats.py::test_missing_counts "
-            "tests/test_versions.py::test_draining"
+            "tests/test_versions.py::test_draining "
+            "tests/test_versions.py::test_draining_before_1_12"
         ),
     ),
     Difference(
@@ -200,6 +203,27 @@ def test_draining(broker: Beanstalkd) -> None:
     with greenstalk.Client(broker.target) as client:
         eventually(lambda: client.stats()["draining"], "true")
     assert "draining: refuses new jobs" in operate(broker, "stats").stdout
+
+
+STATS_OF_1_10 = b"""---
+current-jobs-ready: 0
+current-jobs-reserved: 0
+current-jobs-delayed: 0
+current-jobs-buried: 0
+cmd-put: 0
+max-job-size: 65535
+version: 1.10
+uptime: 42
+binlog-current-index: 0
+"""
+
+
+def test_draining_before_1_12() -> None:
+    record = ServerStats.parse(STATS_OF_1_10)
+
+    assert views.server(record) == (
+        "beanstalkd 1.10, up 42s, no binlog, jobs of up to 65,535 bytes"
+    )
 
 
 @pytest.mark.usefixtures("_each_beanstalkd")
