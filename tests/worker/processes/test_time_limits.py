@@ -43,7 +43,10 @@ def test_time_limit(app: Path, broker: Beanstalkd, shape: str, task: str) -> Non
 
 
 def test_signal_while_replacing(app: Path, broker: Beanstalkd) -> None:
-    """The supervisor gets a signal just before a process with a stuck job ends."""
+    """The supervisor gets a signal just before a process with a stuck job ends.
+
+    It may have started the next process by then, and starts no further one.
+    """
     with (app / "tasks.py").open("a") as file:
         file.write(
             "def signal_and_exit(status, exit=os._exit):\n"
@@ -55,7 +58,8 @@ def test_signal_while_replacing(app: Path, broker: Beanstalkd) -> None:
     with start(app, "1x1", "--tube", "limited") as process:
         assert process.exit_code() == 0
 
-    assert process.log.count("Worker started") == 1
+    assert process.log.count("Worker started") in {1, 2}
+    assert "Worker started" not in process.log.partition("Stopping: SIGTERM")[2]
     assert history(broker, 1) == ("buried", 1)
 
 
