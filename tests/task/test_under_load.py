@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from jobqueue import JobQueue, Putter
+from jobqueue.broker.pool import ConnectionPool
+from jobqueue.broker.put_options import PutOptions
 from tests.helpers.paths import ROOT
 from tests.helpers.servers import Beanstalkd, eventually, require_beanstalkd
 
@@ -120,8 +122,18 @@ def test_forked_children(broker: Beanstalkd, tmp_path: Path) -> None:
     assert broker.counts("t") == {"ready": len(ids) + 80}
 
 
-def test_cancelled_aput(broker: Beanstalkd, queue: JobQueue) -> None:
+def test_cancelled_aput(
+    broker: Beanstalkd, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A cancelled aput leaves its connection in step with the broker."""
+    begun: list[bytes] = []
+    put = ConnectionPool.put
+
+    def noted(pool: ConnectionPool, tube: str, body: bytes, options: PutOptions) -> int:
+        begun.append(body)
+        return put(pool, tube, body, options)
+
+    monkeypatch.setattr(ConnectionPool, "put", noted)
 
     @queue.task("t")
     def task_one(n: int) -> None: ...
@@ -130,11 +142,12 @@ def test_cancelled_aput(broker: Beanstalkd, queue: JobQueue) -> None:
         await task_one.aput(0)
         broker.signal(signal.SIGSTOP)
         puts = [asyncio.ensure_future(task_one.aput(n)) for n in range(1, 5)]
-        await asyncio.sleep(0)  # lets them begin
-        for put in puts:
-            put.cancel()
+        # A put that no thread has begun yet would be taken back.
+        await asyncio.to_thread(eventually, lambda: len(begun), 5)
+        for one in puts:
+            one.cancel()
         await asyncio.wait(puts)
-        assert all(put.cancelled() for put in puts)
+        assert all(one.cancelled() for one in puts)
         broker.signal(signal.SIGCONT)
 
     asyncio.run(put_and_cancel())
