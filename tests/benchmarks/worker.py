@@ -276,16 +276,24 @@ def on_one_core(broker: Beanstalkd) -> Iterator[None]:
         os.sched_setaffinity(pid, cores)
 
 
+def processes(pid: int) -> list[int]:
+    """Return a worker's supervisor and the processes that it runs now."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [pid, *map(int, children.split())]
+
+
 def memory(pid: int) -> float:
-    """Return the peak memory of a process, in megabytes."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1000
+    """Return the peak memory of a worker, in megabytes: shared pages count twice."""
+    peaks = [Path(f"/proc/{pid}/status").read_text() for pid in processes(pid)]
+    return sum(int(peak.partition("VmHWM:")[2].split()[0]) for peak in peaks) / 1000
 
 
 def cpu(pid: int) -> float:
-    """Return the CPU time of a process, in seconds."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Return the CPU time of a worker, in seconds."""
+    stats = [Path(f"/proc/{pid}/stat").read_text() for pid in processes(pid)]
+    fields = [stat.rpartition(")")[2].split() for stat in stats]
+    ticks = sum(int(words[11]) + int(words[12]) for words in fields)
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def show(what: str, rates: dict[str, list[float]]) -> None:
