@@ -63,10 +63,6 @@ class EventQueue(Generic[E]):
             self._wait(left)
         return self._events.popleft()
 
-    def is_empty(self) -> bool:
-        """Return whether the queue holds no event."""
-        return not self._events
-
     def _wait(self, seconds: float) -> None:
         """Wait until an event may have come, for ``seconds`` at most."""
         try:
