@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from jobqueue import JobQueue, Worker
 from jobqueue.admin.screen import views
-from jobqueue.broker.stats import ServerStats
+from jobqueue.broker.server_stats import ServerStats
 from jobqueue.worker.metrics import WorkerMetrics
 from tests.helpers.beanstalkds import NAME
 from tests.helpers.paths import ROOT

@@ -16,7 +16,8 @@ from jobqueue.admin.errors import CommandError
 from jobqueue.admin.screen.formatting import number_of
 from jobqueue.broker.checks import MAX_JOB_ID
 from jobqueue.broker.operating import OperatorConnection
-from jobqueue.broker.stats import JobState, JobStats, TubeStats
+from jobqueue.broker.server_stats import TubeStats
+from jobqueue.broker.stats import JobState, JobStats
 
 BLOCK = 5_000  # ids
 PATIENCE = 10_000_000  # ids in a row without a job, while the last id is unknown

@@ -11,7 +11,8 @@ from jobqueue.admin.search import Search
 from jobqueue.broker.address import Address
 from jobqueue.broker.checks import check_tube
 from jobqueue.broker.operating import OperatorConnection
-from jobqueue.broker.stats import JobState, TubeStats
+from jobqueue.broker.server_stats import TubeStats
+from jobqueue.broker.stats import JobState
 
 
 @dataclass

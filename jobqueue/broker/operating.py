@@ -6,13 +6,9 @@ from typing import TypeVar
 from jobqueue.broker.checks import check_id, check_tube, whole_number
 from jobqueue.broker.producing import ProducerConnection
 from jobqueue.broker.replies import id_of, size_of
-from jobqueue.broker.stats import (
-    JobState,
-    JobStats,
-    ServerStats,
-    TubeStats,
-    parse_names,
-)
+from jobqueue.broker.server_stats import ServerStats, TubeStats
+from jobqueue.broker.stats import JobState, JobStats
+from jobqueue.broker.stats_reply import parse_names
 
 T = TypeVar("T")
 

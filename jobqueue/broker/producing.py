@@ -149,7 +149,7 @@ class ProducerConnection(Connection):
 
     def _max_job_size(self) -> int:
         """Ask the broker for its limit in bytes."""
-        from jobqueue.broker.stats import ServerStats  # noqa: PLC0415 - rarely needed
+        from jobqueue.broker.server_stats import ServerStats  # noqa: PLC0415 - rarely needed
 
         self._socket.sendall(b"stats\r\n")
         return ServerStats.parse(self.read_chunk() or b"").max_job_size

@@ -17,7 +17,8 @@ from prometheus_client.registry import Collector
 from jobqueue import Worker
 from jobqueue.broker.address import Address
 from jobqueue.broker.operating import OperatorConnection
-from jobqueue.broker.stats import JobState, TubeStats
+from jobqueue.broker.server_stats import TubeStats
+from jobqueue.broker.stats import JobState
 from jobqueue.errors import BrokerError
 from jobqueue.job.decision import Ending
 from jobqueue.worker.reporting.counters import (

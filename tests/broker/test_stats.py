@@ -2,13 +2,9 @@
 
 import pytest
 
-from jobqueue.broker.stats import (
-    JobState,
-    JobStats,
-    ServerStats,
-    TubeStats,
-    parse_names,
-)
+from jobqueue.broker.server_stats import ServerStats, TubeStats
+from jobqueue.broker.stats import JobState, JobStats
+from jobqueue.broker.stats_reply import parse_names
 
 # Replies of a real beanstalkd 1.12, with other numbers.
 JOB = b"""---

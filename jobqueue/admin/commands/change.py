@@ -7,7 +7,8 @@ from jobqueue.admin.screen import formatting
 from jobqueue.admin.session import Session
 from jobqueue.admin.sweep import Sweep
 from jobqueue.broker.checks import check_id, whole_number
-from jobqueue.broker.stats import JobState, TubeStats
+from jobqueue.broker.server_stats import TubeStats
+from jobqueue.broker.stats import JobState
 
 
 def kick(session: Session) -> int:

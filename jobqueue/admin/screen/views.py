@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from jobqueue.admin.screen import formatting
 from jobqueue.admin.screen.table import Cell, Column, Table, count
-from jobqueue.broker.stats import JobState, JobStats, ServerStats, TubeStats
+from jobqueue.broker.server_stats import ServerStats, TubeStats
+from jobqueue.broker.stats import JobState, JobStats
 
 _CALL_WIDTH = 200  # characters
 TUBE_COLUMN = Column("TUBE", min_width=12)

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jobqueue.broker.stats import ServerStats, TubeStats
+from jobqueue.broker.server_stats import ServerStats, TubeStats
 
 _HISTORY = 240  # samples
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from jobqueue.admin.screen import formatting, views
 from jobqueue.admin.screen.table import COLUMN_GAP, Cell, Column, Table, count
 from jobqueue.admin.top.rates import RateHistory, Sample
-from jobqueue.broker.stats import JobState, ServerStats, TubeStats
+from jobqueue.broker.server_stats import ServerStats, TubeStats
+from jobqueue.broker.stats import JobState
 
 _MIN_TREND = 12  # characters
 _WIDE = 110  # characters: enough for a second trend

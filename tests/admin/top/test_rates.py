@@ -1,7 +1,7 @@
 """The rates that top computes from counts."""
 
 from jobqueue.admin.top.rates import RateHistory, Sample
-from jobqueue.broker.stats import ServerStats, TubeStats
+from jobqueue.broker.server_stats import ServerStats, TubeStats
 
 
 def server(pid: int = 1, **counts: int) -> ServerStats:

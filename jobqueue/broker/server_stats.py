@@ -1,0 +1,116 @@
+"""TubeStats and ServerStats: beanstalkd's counts of a tube, and of itself.
+
+They are apart from JobStats, as workers and most producers need neither.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple, Self
+
+from jobqueue.broker.stats import JobState
+from jobqueue.broker.stats_reply import StatsReply
+
+
+class TubeStats(NamedTuple):
+    """One tube: the reply to ``stats-tube``."""
+
+    tube: str
+    ready: int
+    delayed: int
+    reserved: int
+    buried: int
+    urgent: int  # ready jobs of a priority below 1024
+    watching: int  # connections that reserve from the tube
+    waiting: int  # those of them that wait for a job now
+    puts: int  # since the server started, or the tube was created
+    deletes: int
+    paused: int  # seconds left
+
+    @classmethod
+    def parse(cls, chunk: bytes) -> Self:
+        """Read a reply. Raises ``ValueError``."""
+        values = StatsReply.parse(chunk)
+        return cls(
+            tube=values.needed("name").decode("ascii"),
+            ready=values.number("current-jobs-ready"),
+            delayed=values.number("current-jobs-delayed"),
+            reserved=values.number("current-jobs-reserved"),
+            buried=values.number("current-jobs-buried"),
+            urgent=values.number_or_0("current-jobs-urgent"),
+            watching=values.number_or_0("current-watching"),
+            waiting=values.number_or_0("current-waiting"),
+            puts=values.number_or_0("total-jobs"),
+            deletes=values.number_or_0("cmd-delete"),
+            paused=max(0, values.signed_or_0("pause-time-left")),
+        )
+
+    def jobs_in(self, states: Iterable[JobState]) -> int:
+        """Return how many jobs are in one of these states."""
+        return sum(int(getattr(self, state)) for state in states)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what ``--json`` prints."""
+        return self._asdict()
+
+
+class ServerStats(NamedTuple):
+    """The server itself: the reply to ``stats``.
+
+    beanstalkd does not say how much memory it uses.
+    """
+
+    version: str
+    uptime: int  # seconds
+    pid: int
+    hostname: str
+    has_binlog: bool
+    binlog_files: int
+    is_draining: bool | None  # None before 1.12, which does not say
+    max_job_size: int  # bytes
+    ready: int
+    delayed: int
+    reserved: int
+    buried: int
+    connections: int
+    workers: int  # connections that have reserved
+    waiting: int
+    puts: int  # put commands since the server started, refused ones too
+    jobs: int  # jobs put since the server started
+    deletes: int
+    timeouts: int
+    cpu_seconds: float
+
+    @classmethod
+    def parse(cls, chunk: bytes) -> Self:
+        """Read a reply. Raises ``ValueError``."""
+        values = StatsReply.parse(chunk)
+        oldest = values.number_or_0("binlog-oldest-index")
+        current = values.number("binlog-current-index")
+        return cls(
+            version=values.text("version"),
+            uptime=values.number("uptime"),
+            pid=values.number_or_0("pid"),
+            hostname=values.text("hostname"),
+            has_binlog=current > 0,
+            binlog_files=current - oldest + 1 if current else 0,
+            is_draining=_DRAINING.get(values.text("draining")),
+            max_job_size=values.number("max-job-size"),
+            ready=values.number("current-jobs-ready"),
+            delayed=values.number("current-jobs-delayed"),
+            reserved=values.number("current-jobs-reserved"),
+            buried=values.number("current-jobs-buried"),
+            connections=values.number_or_0("current-connections"),
+            workers=values.number_or_0("current-workers"),
+            waiting=values.number_or_0("current-waiting"),
+            puts=values.number("cmd-put"),
+            jobs=values.number_or_0("total-jobs"),
+            deletes=values.number_or_0("cmd-delete"),
+            timeouts=values.number_or_0("job-timeouts"),
+            cpu_seconds=values.seconds("rusage-utime") + values.seconds("rusage-stime"),
+        )
+
+    def as_dict(self) -> dict[str, object]:
+        """Return what ``--json`` prints."""
+        return self._asdict()
+
+
+_DRAINING = {"true": True, "false": False}
