@@ -8,21 +8,10 @@ from typing import Self, TypeVar
 import greenstalk
 
 from jobqueue.broker.address import Address
-from jobqueue.broker.replies import (
-    NOT_FOUND,
-    reason_for,
-    size_of,
-    unexpected,
-    values_of,
-    words_of,
-)
+from jobqueue.broker.failures import lost, silent, unreachable
+from jobqueue.broker.replies import NOT_FOUND, size_of, unexpected, values_of
 from jobqueue.broker.wire import BrokerSocket
-from jobqueue.errors import (
-    BrokerTimeoutError,
-    BrokerUnreachableError,
-    ConnectionLostError,
-    JobQueueError,
-)
+from jobqueue.errors import JobQueueError
 
 T = TypeVar("T")
 
@@ -47,10 +36,7 @@ class Connection:
         try:
             self._socket = BrokerSocket.connect_to(address)
         except (OSError, ValueError) as error:  # ValueError: no valid host name
-            raise BrokerUnreachableError(
-                f"beanstalkd at {address} can't be reached ({words_of(error)}): "
-                "is it running there?"
-            ) from None
+            raise unreachable(address, error) from None
         self._reader = self._socket.reader
         self._exchange = _Exchange(self)
         with self._exchange:
@@ -178,13 +164,11 @@ class _Exchange:
         if isinstance(error, JobQueueError):
             return
         self._connection.close()
-        broker = f"beanstalkd at {self._connection.address}"
+        address = self._connection.address
         if isinstance(error, TimeoutError | BlockingIOError):
-            raise BrokerTimeoutError(f"{broker} did not answer in time") from error
+            raise silent(address) from error
         if isinstance(error, Exception):
-            raise ConnectionLostError(
-                f"the connection to {broker} was lost: {reason_for(error)}"
-            ) from error
+            raise lost(address, error) from error
 
 
 def _batches(commands: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:

@@ -10,26 +10,13 @@ import greenstalk
 from jobqueue.broker.address import Address
 from jobqueue.broker.checks import check_tube
 from jobqueue.broker.connection import Connection
+from jobqueue.broker.failures import REFUSALS, refused
 from jobqueue.broker.put_options import PutOptions
-from jobqueue.broker.replies import NO_ROOM, id_of, values_of
-from jobqueue.errors import (
-    BrokerDrainingError,
-    BrokerError,
-    BrokerOutOfMemoryError,
-    JobQueueError,
-    JobTooBigError,
-    PutManyError,
-)
+from jobqueue.broker.replies import id_of, values_of
+from jobqueue.errors import BrokerError, JobQueueError, PutManyError
 
 E = TypeVar("E", bound=Exception)
 
-# The replies with which a healthy broker refuses a put.
-_REFUSALS = (
-    greenstalk.BuriedError,
-    greenstalk.DrainingError,
-    greenstalk.JobTooBigError,
-    greenstalk.OutOfMemoryError,
-)
 _NOT_PUT = 0  # beanstalkd's job ids start at 1
 
 
@@ -118,34 +105,16 @@ class ProducerConnection(Connection):
         try:
             (job_id,) = values_of(line, b"INSERTED")
             return id_of(job_id)
-        except _REFUSALS as error:
+        except REFUSALS as error:
             return error
 
     def _refusal(
         self, error: greenstalk.BeanstalkdError, tube: str, size: int
     ) -> JobQueueError:
         """Return the error to raise for a put that the broker refused."""
-        broker = f"beanstalkd at {self.address}"
-        match error:
-            case greenstalk.JobTooBigError():
-                limit = self._max_job_size()
-                return JobTooBigError(
-                    f"a job of {size} bytes for tube {tube!r} is too big: {broker} "
-                    f"takes {limit} at most. Put a reference to the data (a path, "
-                    "a key), or start beanstalkd with a larger -z."
-                )
-            case greenstalk.DrainingError():
-                return BrokerDrainingError(
-                    f"{broker} is draining (it got SIGUSR1) and takes no new jobs"
-                )
-            case greenstalk.BuriedError(id=job_id):
-                return BrokerOutOfMemoryError(
-                    f"{broker} is out of memory: it buried the job at once, as {job_id}"
-                )
-            case _:
-                return BrokerOutOfMemoryError(
-                    f"{broker} did not take the job: it {NO_ROOM}"
-                )
+        is_too_big = isinstance(error, greenstalk.JobTooBigError)
+        limit = self._max_job_size() if is_too_big else 0
+        return refused(error, self.address, tube, size, limit)
 
     def _max_job_size(self) -> int:
         """Ask the broker for its limit in bytes."""

@@ -1,0 +1,77 @@
+"""The errors of a broker that can't be reached, is silent, or refuses a job."""
+
+import greenstalk
+
+from jobqueue.broker.address import Address
+from jobqueue.broker.replies import NO_ROOM, reason_for, words_of
+from jobqueue.errors import (
+    BrokerDrainingError,
+    BrokerOutOfMemoryError,
+    BrokerTimeoutError,
+    BrokerUnreachableError,
+    ConnectionLostError,
+    JobQueueError,
+    JobTooBigError,
+)
+
+# The replies with which a healthy broker refuses a put.
+REFUSALS = (
+    greenstalk.BuriedError,
+    greenstalk.DrainingError,
+    greenstalk.JobTooBigError,
+    greenstalk.OutOfMemoryError,
+)
+
+
+def unreachable(address: Address, error: Exception) -> BrokerUnreachableError:
+    """Return the error for a connection that could not be made."""
+    return BrokerUnreachableError(
+        f"beanstalkd at {address} can't be reached ({words_of(error)}): "
+        "is it running there?"
+    )
+
+
+def silent(address: Address) -> BrokerTimeoutError:
+    """Return the error for a reply that did not come in time."""
+    return BrokerTimeoutError(f"beanstalkd at {address} did not answer in time")
+
+
+def lost(address: Address, error: Exception) -> ConnectionLostError:
+    """Return the error for a connection that an error has ended."""
+    return ConnectionLostError(
+        f"the connection to beanstalkd at {address} was lost: {reason_for(error)}"
+    )
+
+
+def refused(
+    error: greenstalk.BeanstalkdError,
+    address: Address,
+    tube: str,
+    size: int,
+    limit: int,
+) -> JobQueueError:
+    """Return the error for a job that the broker refused.
+
+    ``size`` is the job's, and ``limit`` the broker's for a job that is too big, in
+    bytes.
+    """
+    broker = f"beanstalkd at {address}"
+    match error:
+        case greenstalk.JobTooBigError():
+            return JobTooBigError(
+                f"a job of {size} bytes for tube {tube!r} is too big: {broker} "
+                f"takes {limit} at most. Put a reference to the data (a path, "
+                "a key), or start beanstalkd with a larger -z."
+            )
+        case greenstalk.DrainingError():
+            return BrokerDrainingError(
+                f"{broker} is draining (it got SIGUSR1) and takes no new jobs"
+            )
+        case greenstalk.BuriedError(id=job_id):
+            return BrokerOutOfMemoryError(
+                f"{broker} is out of memory: it buried the job at once, as {job_id}"
+            )
+        case _:
+            return BrokerOutOfMemoryError(
+                f"{broker} did not take the job: it {NO_ROOM}"
+            )
