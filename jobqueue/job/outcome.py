@@ -13,6 +13,7 @@ from jobqueue.job.backoff import (
     pause,
     random_fraction,
 )
+from jobqueue.job.groups import errors_in
 
 if TYPE_CHECKING:
     from jobqueue.broker.stats import JobStats
@@ -48,6 +49,7 @@ class Bury(Exception):  # noqa: N818 - a task says `raise Bury("why")`
 
     Neither this nor :class:`Retry` is a :class:`~jobqueue.errors.JobQueueError`. So a
     task that catches those, for example around a put, does not catch its own decision.
+    In an exception group they count as well: see :func:`decide`.
 
     >>> raise Bury("the account is closed")
     """
@@ -113,16 +115,23 @@ def decide(error: BaseException, stats: "JobStats", policy: RetryPolicy) -> Outc
     retries left, and the error is one of ``retry_on``, or :class:`Retry`. If not, the
     job is buried, or deleted if it has already been kicked ``max_kicks`` times.
 
+    An exception group counts as the errors in it, of which the sternest decides: one
+    :class:`Bury` buries the job; else one :class:`Retry` has it tried again, after the
+    longest delay of all; else each of the errors has to be one of ``retry_on``, or the
+    group itself.
+
     Each kick grants all limits anew. Raises whatever a ``backoff`` function raises.
     """
-    kind = type(error)  # isinstance() would run code of the error's own class
-    if issubclass(kind, BadJobError | Bury):
+    errors = list(errors_in(error))
+    # Of types, as isinstance() would run code of the errors' own classes.
+    if any(issubclass(type(found), BadJobError | Bury) for found in errors):
         return Buried(stats.priority)
-    if issubclass(kind, RunLater):
+    if issubclass(type(error), RunLater):
         return Released(stats.priority, _deferral(stats))
-    retried = issubclass(kind, (Retry, *policy.retry_on))
-    if retried and policy.retries_left(stats):
-        return Released(stats.priority, _delay(error, stats, policy))
+    retries = [found for found in errors if issubclass(type(found), Retry)]
+    is_retried = retries or _is_one_of(policy.retry_on, error, errors)
+    if is_retried and policy.retries_left(stats):
+        return Released(stats.priority, _delay(retries, stats, policy))
     if policy.max_kicks is not None and stats.kicks >= policy.max_kicks:
         return Deleted()
     return Buried(stats.priority)
@@ -134,9 +143,23 @@ def _deferral(stats: "JobStats") -> int:
     return round(longest / 2 * (1 + random_fraction()))
 
 
-def _delay(error: BaseException, stats: "JobStats", policy: RetryPolicy) -> int:
-    if isinstance(error, Retry) and error.delay is not None:
-        return error.delay
+def _is_one_of(
+    classes: tuple[type[BaseException], ...],
+    error: BaseException,
+    errors: Iterable[BaseException],
+) -> bool:
+    """Return whether a failure, or each error in the group that it is, has a class."""
+    is_whole = issubclass(type(error), classes)
+    return is_whole or all(issubclass(type(found), classes) for found in errors)
+
+
+def _delay(
+    errors: Iterable[BaseException], stats: "JobStats", policy: RetryPolicy
+) -> int:
+    given = [error.delay for error in errors if isinstance(error, Retry)]
+    delays = [delay for delay in given if delay is not None]
+    if delays:
+        return max(delays)
     used_before_kick = policy.retries * stats.kicks  # or fewer, if it was kicked early
     return pause(policy.backoff, max(0, stats.releases - used_before_kick) + 1)
 

@@ -166,6 +166,64 @@ def test_wrong_policy(options: dict[str, Any]) -> None:
         JobQueue(**options)
 
 
+NETS = ExceptionGroup("nets", [ConnectionError("1"), TimeoutError("2")])
+FAULT = ValueError("a fault")
+
+
+class OwnGroup(ExceptionGroup[Exception]):
+    """A group of the application's, named in retry_on as such."""
+
+    @property
+    def exceptions(self) -> Any:
+        raise RuntimeError("code of the group's own class ran")
+
+
+@pytest.mark.parametrize(
+    ("group", "outcome"),
+    [
+        (ExceptionGroup("1", [Bury("never")]), BURIED),
+        (ExceptionGroup("1", [NETS, ExceptionGroup("2", [Bury("never")])]), BURIED),
+        (ExceptionGroup("1", [Retry(delay=3), Bury("never")]), BURIED),
+        (ExceptionGroup("1", [OSError(), BadJobError("no")]), BURIED),
+        (ExceptionGroup("1", [FAULT, Retry(delay=3)]), Released(7, 3)),
+        (
+            ExceptionGroup("1", [Retry(delay=3), Retry(), Retry(delay=9)]),
+            Released(7, 9),
+        ),
+        (ExceptionGroup("1", [FAULT, ExceptionGroup("2", [Retry()])]), IN_10_S),
+        (NETS, IN_10_S),
+        (ExceptionGroup("1", [NETS, NETS]), IN_10_S),
+        (ExceptionGroup("1", [NETS, FAULT]), BURIED),
+        (OwnGroup("1", [FAULT]), IN_10_S),
+        (BaseExceptionGroup("1", [TimeLimitExceeded()]), IN_10_S),
+        (BaseExceptionGroup("1", [TimeLimitExceeded(), FAULT]), BURIED),
+        (BaseExceptionGroup("1", [SystemExit(1), OSError()]), BURIED),
+        (BaseExceptionGroup("1", [KeyboardInterrupt(), Retry()]), IN_10_S),
+    ],
+)
+def test_groups(group: BaseException, outcome: object) -> None:
+    """The sternest of the errors in a group decides."""
+    retry_on = (OSError, OwnGroup, TimeLimitExceeded)
+    policy = RetryPolicy(retries=1, retry_on=retry_on, backoff=10)
+
+    assert outcome == decide(group, stats(), policy)
+
+
+def test_groups_by_default() -> None:
+    """Any error is retried without retry_on, and so is any group without a verdict."""
+    group = BaseExceptionGroup("1", [KeyboardInterrupt(), FAULT])
+
+    assert decide(group, stats(), RetryPolicy(retries=1, backoff=10)) == IN_10_S
+
+
+def test_deep_groups() -> None:
+    group: Exception = Bury("never")
+    for _ in range(5000):
+        group = ExceptionGroup("another", [group])
+
+    assert decide(group, stats(), RetryPolicy(retries=1)) == BURIED
+
+
 @pytest.mark.parametrize("delay", [-1, math.inf, "5", True])
 def test_wrong_delay_of_retry(delay: Any) -> None:
     """A Retry with a wrong delay is refused where it is raised."""
