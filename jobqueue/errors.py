@@ -1,6 +1,7 @@
 """Every error that jobqueue raises.
 
-Most also derive from the builtin error that a caller would expect.
+Most also derive from the builtin error that a caller would expect. Each one can be
+pickled and copied, as a process pool does to hand it to the parent.
 """
 
 
@@ -72,6 +73,38 @@ class PutManyError(JobQueueError):
         self.index = index
         self.ids = ids
         self.unconfirmed = unconfirmed
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the error with its cause; without it, if pickle can't carry that."""
+        # Not the default, which would call the class with the message alone.
+        cause = self.__cause__ if _can_travel(self.__cause__) else None
+        return _made_again, (type(self), self.args, cause), self.__dict__
+
+    def __copy__(self) -> "PutManyError":
+        copy = _made_again(type(self), self.args, self.__cause__)
+        copy.__dict__.update(self.__dict__)
+        return copy
+
+
+def _made_again(
+    kind: type[PutManyError], args: tuple[object, ...], cause: BaseException | None
+) -> PutManyError:
+    """Return an error without a call of its class, which may take other arguments."""
+    error = kind.__new__(kind)
+    error.args = args
+    error.__cause__ = cause
+    return error
+
+
+def _can_travel(error: BaseException | None) -> bool:
+    """Return whether an error can be pickled, and unpickled in the other process."""
+    import pickle  # noqa: PLC0415 - slow to import, and whoever pickles has it
+
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - its own pickle
+    except Exception:  # noqa: BLE001 - the error's class may raise anything
+        return False
+    return True
 
 
 class BadJobError(JobQueueError, ValueError):

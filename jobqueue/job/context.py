@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from jobqueue.errors import NoCurrentJobError, ReservationLostError
 
@@ -29,6 +29,10 @@ class Job:
 
     ``id`` is beanstalkd's: it starts at 1 again when a server without a binlog
     restarts, so use it in no durable key. ``kwargs`` are the arguments.
+
+    A job can be pickled, but only the process that runs it can ask the broker about it:
+    in any other, ``attempt`` and :meth:`touch` raise
+    :class:`~jobqueue.errors.NoCurrentJobError`.
     """
 
     id: int
@@ -61,9 +65,36 @@ class Job:
         if not self.reservation.touch():
             raise self._lost()
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the job without its connection to the broker."""
+        values = self.id, self.func_name, self.tube, self.kwargs
+        return type(self), (*values, _Elsewhere(self.id))
+
+    def __copy__(self) -> "Job":
+        values = self.id, self.func_name, self.tube, self.kwargs
+        return type(self)(*values, self.reservation)
+
     def _lost(self) -> ReservationLostError:
         return ReservationLostError(
             f"job {self.id} is not reserved for this worker any more"
+        )
+
+
+class _Elsewhere(NamedTuple):
+    """The control of a job that another process runs: it refuses every request."""
+
+    job_id: int
+
+    def touch(self) -> bool:
+        raise self._error()
+
+    def stats(self) -> "JobStats | None":
+        raise self._error()
+
+    def _error(self) -> NoCurrentJobError:
+        return NoCurrentJobError(
+            f"job {self.job_id} is run by another process, and only that one can ask "
+            "the broker about it"
         )
 
 
