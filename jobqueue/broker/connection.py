@@ -102,14 +102,19 @@ class Connection:
         raise unexpected(line)
 
     def _pipelined(
-        self, commands: Iterable[bytes], read: Callable[[], T]
+        self,
+        commands: Iterable[bytes],
+        read: Callable[[], T],
+        join: Callable[[list[bytes]], bytes] = b"".join,
     ) -> Iterator[T]:
         """Send commands, many in a write; yield what ``read`` makes of each reply.
+
+        ``join`` makes a write of what was taken from ``commands``.
 
         Replies are read while commands are written. Otherwise both sides, with their
         buffers full, would wait for the other to read.
         """
-        batches = _batches(commands)
+        batches = _batches(commands, join)
         unsent = memoryview(b"")
         awaited = 0
         while True:
@@ -171,7 +176,9 @@ class _Exchange:
             raise lost(address, error) from error
 
 
-def _batches(commands: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
+def _batches(
+    commands: Iterable[bytes], join: Callable[[list[bytes]], bytes]
+) -> Iterator[tuple[bytes, int]]:
     """Yield commands joined for one write, and how many there are in it."""
     batch: list[bytes] = []
     size = 0
@@ -179,6 +186,6 @@ def _batches(commands: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
         batch.append(command)
         size += len(command)
         if len(batch) == _BATCH_JOBS or size >= _BATCH_BYTES:
-            yield b"".join(batch), len(batch)
+            yield join(batch), len(batch)
             batch, size = [], 0
-    yield b"".join(batch), len(batch)
+    yield join(batch), len(batch)

@@ -1,7 +1,7 @@
 """A connection that puts jobs into tubes."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import Generic, TypeVar
 
@@ -39,7 +39,7 @@ class ProducerConnection(Connection):
         Raises :class:`~jobqueue.errors.JobTooBigError`, and the errors of
         :class:`~jobqueue.errors.BrokerError` that say why the broker takes no jobs.
         """
-        command = _put(_numbers(options), body)
+        command = _put(body, _numbers(options))
         use = self.using != tube
         if use:
             command = _use(tube) + command
@@ -63,25 +63,34 @@ class ProducerConnection(Connection):
         broker refuses; and :class:`~jobqueue.errors.ConnectionLostError` for a
         connection that was lost before the first body was taken from the iterable.
         """
-        return self._put_all(tube, bodies, repeat(_numbers(options)))
+        # Anew for each write: a slow iterable brings an ``at`` nearer.
+        return self._put_all(tube, bodies, lambda: repeat(_numbers(options)))
 
     def put_each(
         self, tube: str, bodies: Sequence[bytes], options: Sequence[PutOptions]
     ) -> list[int]:
         """Put many jobs like :meth:`put_many`, each with options of its own."""
-        return self._put_all(tube, bodies, map(_numbers, options))
+        each = map(_numbers, options)
+        return self._put_all(tube, bodies, lambda: each)
 
     def _put_all(
-        self, tube: str, bodies: Iterable[bytes], all_numbers: Iterable[bytes]
+        self,
+        tube: str,
+        bodies: Iterable[bytes],
+        numbers_now: Callable[[], Iterable[bytes]],
     ) -> list[int]:
+        """Put many jobs, with the numbers that are returned for each write."""
+
+        def commands(batch: list[bytes]) -> bytes:
+            return b"".join(map(_put, batch, numbers_now()))
+
         # A round trip finds a dead connection before any job could be put twice.
         self.use(tube)
         bulk: BulkPut[greenstalk.BeanstalkdError] = BulkPut()
-        # The numbers come first: a body that is taken counts as sent.
-        commands = map(_put, all_numbers, bulk.sending(bodies))
         try:
             with self._exchange, self._socket.partial_sends():
-                for answer in self._pipelined(commands, self._read_put):
+                sending = bulk.sending(bodies)
+                for answer in self._pipelined(sending, self._read_put, commands):
                     bulk.answered(answer)
                 cause = bulk.source_error
                 if bulk.refusal is not None:
@@ -176,5 +185,5 @@ def _numbers(options: PutOptions) -> bytes:
     return b"%d %d %d" % (options.priority, options.delay_now(), options.ttr)
 
 
-def _put(numbers: bytes, body: bytes) -> bytes:
+def _put(body: bytes, numbers: bytes) -> bytes:
     return b"put %b %d\r\n%b\r\n" % (numbers, len(body), body)

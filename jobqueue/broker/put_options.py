@@ -35,21 +35,33 @@ class PutOptions(_Numbers):
         whole_number("priority", priority)
         whole_number("ttr", ttr, least=1)
         if at is not None:
-            _seconds_until(at)
+            _check_at(at)
         return super().__new__(cls, delay, at, priority, ttr)
 
     def delay_now(self) -> int:
         """Return the delay, in seconds, of a job that is put now."""
-        return self.delay if self.at is None else _seconds_until(self.at)
+        if self.at is None:
+            return self.delay
+        seconds = _seconds_until(self.at)  # more than allowed if a clock was set back
+        return min(max(0, seconds), MAX_NUMBER)
 
 
-def _seconds_until(at: object) -> int:
-    if not isinstance(at, datetime) or at.utcoffset() is None:
+def _check_at(at: object) -> None:
+    try:
+        if isinstance(at, datetime) and at.utcoffset() is not None:
+            seconds = _seconds_until(at)
+        else:
+            seconds = None
+    except Exception:  # noqa: BLE001 - pandas' NaT, or a timezone of the application's
+        seconds = None
+    if seconds is None:
         raise OptionError(
             f"at has to be a datetime with a timezone, as in datetime.now(UTC), "
             f"not {at!r}"
         )
-    seconds = math.ceil((at - datetime.now(UTC)).total_seconds())
     if seconds > MAX_NUMBER:
         raise OptionError(f"at has to be less than {MAX_NUMBER} seconds away: {at}")
-    return max(0, seconds)
+
+
+def _seconds_until(at: datetime) -> int:
+    return math.ceil((at - datetime.now(UTC)).total_seconds())
