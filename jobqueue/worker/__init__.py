@@ -90,9 +90,9 @@ class Worker:
 
         In the main thread, SIGTERM and SIGINT stop the worker, and so does SIGHUP,
         unless the application ignores or handles it. The running jobs are finished
-        first. After ``shutdown_timeout`` seconds, or at a second SIGTERM or SIGINT, the
-        process exits with status 0 without waiting for them, and the broker makes them
-        ready for another worker.
+        first. After ``shutdown_timeout`` seconds, or at a second SIGTERM or SIGINT that
+        comes a second later or more, the process exits with status 0 without waiting
+        for them, and the broker makes them ready for another worker.
 
         Raises :class:`~jobqueue.errors.JobStuckError`, when all other jobs have ended,
         if a job did not stop within 5 seconds of its time limit. The stuck job is

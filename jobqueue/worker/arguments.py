@@ -18,7 +18,7 @@ example:
   python -m jobqueue.worker --tube emails --tube reports --import app.tasks
 
 SIGTERM, SIGINT (Ctrl-C) and SIGHUP stop the worker when the running jobs are
-finished; a second SIGTERM or SIGINT, at once.
+finished; a second SIGTERM or SIGINT, a second later or more, at once.
 Exit status: 0 when it was stopped, 2 when it could not start.
 """
 

@@ -83,12 +83,12 @@ class Process:
         self._child.close_pipe()
 
     def abandon_jobs(self) -> None:
-        """Have the process end without waiting for its jobs, as two signals do."""
+        """Have the process end without waiting for its jobs."""
         if sys.platform == "win32":
             self.kill()
         else:
-            for signum in (signal.SIGTERM, signal.SIGINT):
-                self._child.send_signal(signum)
+            self.status_board.must_abandon_jobs = True
+            self._child.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """End the process, whatever it does."""

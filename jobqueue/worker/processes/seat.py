@@ -35,8 +35,8 @@ class Seat:
     def has_room(self, slots: int) -> bool:
         """Return whether another process may start beside those that leave.
 
-        They must run fewer jobs than there are slots. Else long jobs would pile up, in
-        one process after the other.
+        They must run fewer jobs than there are slots, those that are stuck not counted.
+        Else long jobs would pile up, in one process after the other.
         """
         jobs = sum(process.status_board.count() for process in self.leaving)
         return jobs < slots and len(self.leaving) < _MOST_LEAVING

@@ -13,6 +13,8 @@ OnSignal = Callable[[signal.Signals], object]
 
 _PythonHandler = Callable[[int, FrameType | None], object] | int
 
+SECOND_SIGNAL_AFTER = 1.0  # seconds after the first: a person has seen no effect
+
 if sys.platform == "win32":
     STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 else:
@@ -82,6 +84,25 @@ def handling_child_exits(on_exit: Callable[[], object]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGCHLD, replaced)
+
+
+class Impatience:
+    """Finds the signal by which a person says not to wait for the running jobs.
+
+    That is a second SIGTERM or SIGINT at least a second after the first. One that comes
+    sooner is the same stop, told twice: ``timeout`` and some stop commands signal a
+    process and then its group, and a terminal or a service manager signals the
+    supervisor and each process.
+    """
+
+    def __init__(self) -> None:
+        self._first_at: float | None = None
+
+    def is_shown_at(self, at: float) -> bool:
+        """Return whether a SIGTERM or SIGINT at this ``time.monotonic()`` shows it."""
+        if self._first_at is None:
+            self._first_at = at
+        return at >= self._first_at + SECOND_SIGNAL_AFTER
 
 
 def is_impatient(signum: signal.Signals) -> bool:

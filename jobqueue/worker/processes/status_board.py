@@ -68,6 +68,18 @@ class StatusBoard:
         ]
 
     @property
+    def must_abandon_jobs(self) -> bool:
+        """Whether the supervisor waits for the process's jobs no longer.
+
+        A signal that comes after this was set is the supervisor's.
+        """
+        return bool(self._memory[1])
+
+    @must_abandon_jobs.setter
+    def must_abandon_jobs(self, must: bool) -> None:
+        self._memory[1] = must
+
+    @property
     def state(self) -> ProcessState:
         """The stage of its life that the process is in."""
         return ProcessState(self._memory[0])

@@ -15,6 +15,7 @@ from jobqueue.worker.processes.seat import Seat
 from jobqueue.worker.processes.shared_memory import SharedMemory
 from jobqueue.worker.processes.signals import (
     STOP_SIGNALS,
+    Impatience,
     handling_child_exits,
     handling_signals,
     is_impatient,
@@ -52,13 +53,14 @@ class Supervisor:
         self._timings = timings or Timings()
         self._seats = [Seat(n, self._timings) for n in range(1, processes + 1)]
         self._has_several = processes > 1
-        self._events: EventQueue[signal.Signals] = EventQueue()
+        # Each signal, and when it came: the log may block for a while in between.
+        self._events: EventQueue[tuple[signal.Signals, float]] = EventQueue()
         self._has_worked = False  # any process
         self._looks_next_at = self._awake_since = time.monotonic()
         self._is_stopping = False
         self._deadline = math.inf  # time.monotonic(), for what was told to end
         self._is_abandoning = False
-        self._impatient_signals = 0
+        self._impatience = Impatience()
         self._exit_status = 0
 
     def run(self) -> int:
@@ -72,9 +74,9 @@ class Supervisor:
                 process_log.supervisor_started, len(self._seats), self._threads
             )
         with self._events as events, ExitStack() as handling:
-            handling.enter_context(handling_signals(events.put, events.wakeup_fd))
+            handling.enter_context(handling_signals(self._note, events.wakeup_fd))
             handling.enter_context(
-                handling_child_exits(lambda: events.put(signal.SIGCHLD))
+                handling_child_exits(lambda: self._note(signal.SIGCHLD))
             )
             while self._goes_on():
                 self._start_what_is_due()
@@ -88,6 +90,9 @@ class Supervisor:
         """Return how many jobs run now. Can be called from another thread."""
         alive = [p for p in self._processes() if p.exit_status is None]
         return sum(process.status_board.count() for process in alive)
+
+    def _note(self, signum: signal.Signals) -> None:
+        self._events.put((signum, time.monotonic()))
 
     def _goes_on(self) -> bool:
         if self._processes():
@@ -128,15 +133,14 @@ class Supervisor:
         """Wait until a process may have changed, or a signal comes."""
         seconds = self._poll_interval()
         self._looks_next_at = time.monotonic() + seconds
-        signum = self._events.get(seconds)
-        if signum is not None and signum in STOP_SIGNALS:
-            self._handle_signal(signum)
+        event = self._events.get(seconds)
+        if event is not None and event[0] in STOP_SIGNALS:
+            self._handle_signal(*event)
 
-    def _handle_signal(self, signum: signal.Signals) -> None:
+    def _handle_signal(self, signum: signal.Signals, at: float) -> None:
         """Have all processes finish their jobs; at a second signal, don't wait."""
-        self._impatient_signals += is_impatient(signum)
         self._stop(signum.name)
-        if self._impatient_signals > 1:
+        if is_impatient(signum) and self._impatience.is_shown_at(at):
             self._abandon()
 
     def _poll_interval(self) -> float:
@@ -252,6 +256,8 @@ class Supervisor:
 
     def _abandon(self) -> None:
         """Stop waiting for the jobs; the second time, for the processes."""
+        if self._is_abandoning and time.monotonic() < self._deadline:
+            return  # they are about to end
         for process in self._processes():
             if self._is_abandoning:
                 process.kill()

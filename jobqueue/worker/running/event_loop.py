@@ -146,6 +146,10 @@ class AwaitGuard:
             return True
         return asyncio.current_task(task.get_loop()) is not task
 
+    def is_loop_blocked(self) -> bool:
+        """Return whether the loop has run nothing since the interrupt."""
+        return not self._cancel_has_run
+
     def end(self) -> None:
         """Interrupt the awaitable no more."""
         self._ended = True

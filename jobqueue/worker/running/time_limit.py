@@ -34,6 +34,10 @@ class Guard(Protocol):
         """Return whether other code keeps the error from being raised."""
         ...
 
+    def is_loop_blocked(self) -> bool:
+        """Return whether this code or other code blocks the event loop of this code."""
+        ...
+
     def end(self) -> None:
         """Do not interrupt from now on. Called by the code's own thread at its end."""
         ...
@@ -66,6 +70,10 @@ class ThreadGuard:
 
     def is_held_up(self) -> bool:
         """Return False: only the code itself can keep the error from being raised."""
+        return False
+
+    def is_loop_blocked(self) -> bool:
+        """Return False: the code does not run on the event loop."""
         return False
 
     def end(self) -> None:

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 from jobqueue.broker.consuming import ConsumerConnection
-from jobqueue.errors import BrokerError, JobQueueError, JobStuckError
+from jobqueue.errors import JobQueueError, JobStuckError
 from jobqueue.task.registry import subscriber
 from jobqueue.worker.exits import exit_now
 from jobqueue.worker.processes.event_queue import EventQueue
@@ -28,18 +28,12 @@ from jobqueue.worker.slots.reservation import Reservation
 from jobqueue.worker.slots.shutdown import Phase, Shutdown, StopReason, StopRequest
 from jobqueue.worker.slots.slot import Slot
 from jobqueue.worker.slots.slot_thread import SlotThread
+from jobqueue.worker.slots.stuck_jobs import StuckJob, StuckJobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jobqueue.worker.reporting.counters import Memory
-
-
-class _Stuck(NamedTuple):
-    """A job did not stop at its time limit, or another job holds it up."""
-
-    job: ReservedJob
-    is_held_up: bool
 
 
 class _SlotEnded(NamedTuple):
@@ -48,7 +42,7 @@ class _SlotEnded(NamedTuple):
     error: BaseException | None
 
 
-_Event = StopRequest | _Stuck | _SlotEnded
+_Event = StopRequest | StuckJob | _SlotEnded
 
 
 class SlotManager:
@@ -71,7 +65,7 @@ class SlotManager:
         self._slots: list[Slot] = []
         self._threads: list[SlotThread] = []  # of the slots, in their order
         self._slots_at_work = 0  # as far as this thread has heard
-        self._stuck: list[Reservation] = []
+        self._stuck = StuckJobs(self._reservations, self._stack_of, self.reporter)
         self._reported: set[int] = set()  # ids of running jobs that the log has named
         self._failure: BaseException | None = None
 
@@ -95,11 +89,12 @@ class SlotManager:
 
         If there is a ``text``, the log says that instead of the reason.
         """
-        self._events.put(StopRequest(reason, text))
+        self._events.put(StopRequest(reason, text, time.monotonic()))
 
     def _request_stop_at(self, signum: signal.Signals) -> None:
-        is_hangup = not is_impatient(signum)
-        reason = StopReason.HANGUP if is_hangup else StopReason.SIGNAL
+        reason = StopReason.SIGNAL if is_impatient(signum) else StopReason.HANGUP
+        if self.status_board.must_abandon_jobs:
+            reason = StopReason.NO_PATIENCE
         self.request_stop(reason, signum.name)
 
     def run(self) -> None:
@@ -134,7 +129,9 @@ class SlotManager:
 
     def _time_limits(self) -> TimeLimits[ReservedJob]:
         limits: TimeLimits[ReservedJob] = TimeLimits(
-            lambda job, guard: self._events.put(_Stuck(job, guard.is_held_up())),
+            lambda job, guard: self._events.put(
+                StuckJob(job, guard.is_held_up(), guard.is_loop_blocked())
+            ),
             self._timings,
         )
         tasks = subscriber.tasks(self._settings.tubes)
@@ -214,12 +211,16 @@ class SlotManager:
 
     def _handle(self, event: _Event) -> None:
         match event:
-            case StopRequest(reason, text):
-                self._drain(reason, text)
-            case _Stuck(job, is_held_up):
-                for reservation in self._reservations():
-                    if reservation is job:  # an id may recur after the broker's restart
-                        self._give_up(reservation, is_held_up=is_held_up)
+            case StopRequest():
+                self._drain(*event)
+            case StuckJob():
+                if self._stuck.give_up(event):
+                    self._failure = JobStuckError(
+                        f"job {event.job.id} does not stop: only the end of its "
+                        "process ends it"
+                    )
+                    blocked, stuck = StopReason.BLOCKED_LOOP, StopReason.STUCK_JOB
+                    self._drain(blocked if event.is_loop_blocked else stuck)
             case _SlotEnded(error):
                 self._slots_at_work -= 1
                 if error is not None:
@@ -233,34 +234,11 @@ class SlotManager:
             # Here, not by an event, so that no slot reserves a job that it may not run.
             self.stop(StopReason.MAX_JOBS)
 
-    def _give_up(self, stuck: Reservation, *, is_held_up: bool) -> None:
-        """Bury a job that does not stop at its time limit, and leave its thread.
-
-        A job that another one holds up is not buried: the broker makes it ready again
-        when the process ends.
-        """
-        try:
-            is_buried = not is_held_up and stuck.bury()
-        except BrokerError:
-            is_buried = False
-        if not (is_buried or stuck in self._reservations()):
-            return  # the job has stopped at last
-        stack = self._stack_of(stuck)
-        if is_held_up:
-            self.reporter.job_held_up(stuck, stack)
-        else:
-            self.reporter.job_stuck(stuck, stack, is_buried=is_buried)
-        if stuck not in self._reservations():
-            return  # the job has stopped, just as it was buried
-        self._stuck.append(stuck)
-        self._failure = JobStuckError(
-            f"job {stuck.id} does not stop: only the end of its process ends it"
-        )
-        self._drain(StopReason.STUCK_JOB)
-
-    def _drain(self, reason: StopReason, text: str = "") -> None:
+    def _drain(
+        self, reason: StopReason, text: str = "", at: float | None = None
+    ) -> None:
         """Let no slot take another job."""
-        if self._shutdown.request(reason, text):
+        if self._shutdown.request(reason, text, at):
             if reason is not StopReason.NO_THREAD:  # else it has never worked
                 self.status_board.state = ProcessState.LEAVING
                 self.on_leaving()

@@ -5,6 +5,8 @@ import math
 import time
 from typing import NamedTuple
 
+from jobqueue.worker.processes.signals import Impatience
+
 
 class Phase(enum.IntEnum):
     """The phase of a stop."""
@@ -20,19 +22,23 @@ class StopReason(enum.StrEnum):
     SIGNAL = "a signal"
     HANGUP = "its terminal was closed"
     SUPERVISOR = "its supervisor stops, or has ended"
+    NO_PATIENCE = "its supervisor waits no longer"
     STOP = "stop() was called"
     MAX_JOBS = "it has run as many jobs as max_jobs allows"
     STUCK_JOB = "a job does not stop at its time limit"
+    BLOCKED_LOOP = "a job blocks the event loop, and a time limit is over"
     SLOT_FAILED = "a slot has failed"
     NO_THREAD = "the system starts no more threads"
 
 
-# For these reasons the wait for running jobs has a deadline; for the others, none.
+# For these reasons the wait for running jobs has a deadline; for the others, none. A
+# stuck job is buried, and the jobs beside it may take as long as they need; but a job
+# that blocks the event loop may block it for ever, and with it other jobs.
 _HAS_DEADLINE = {
     StopReason.SIGNAL,
     StopReason.HANGUP,
     StopReason.SUPERVISOR,
-    StopReason.STUCK_JOB,
+    StopReason.BLOCKED_LOOP,
 }
 
 
@@ -41,6 +47,7 @@ class StopRequest(NamedTuple):
 
     reason: StopReason
     text: str = ""
+    at: float | None = None  # time.monotonic(); None: now
 
 
 class Shutdown:
@@ -50,7 +57,9 @@ class Shutdown:
 
     RUNNING -> DRAINING at the first request. Its reason is the one that is logged.
     DRAINING -> DRAINING at a further request: the earlier deadline counts.
-    DRAINING -> ABANDONING at the deadline, or at a second SIGTERM or SIGINT.
+    DRAINING -> ABANDONING at the deadline, at a second SIGTERM or SIGINT (see
+    :class:`~jobqueue.worker.processes.signals.Impatience`), or when the supervisor says
+    so.
 
     Only the thread that runs the worker uses this.
     """
@@ -58,6 +67,7 @@ class Shutdown:
     def __init__(self, shutdown_timeout: float) -> None:
         self._shutdown_timeout = shutdown_timeout
         self._requests: list[StopRequest] = []
+        self._impatience = Impatience()
         self._since = math.inf
         self._deadline = math.inf
 
@@ -82,21 +92,25 @@ class Shutdown:
             return "a second signal"
         return f"the shutdown timeout of {self._shutdown_timeout:g} s is over"
 
-    def request(self, reason: StopReason, text: str = "") -> bool:
+    def request(
+        self, reason: StopReason, text: str = "", at: float | None = None
+    ) -> bool:
         """Request the stop; return whether this is the first request.
 
-        A second SIGTERM or SIGINT ends the wait for running jobs at once.
+        ``at`` is when the request was made; without it, now.
         """
-        reasons = [earlier.reason for earlier in self._requests]
-        is_first = not reasons
+        at = time.monotonic() if at is None else at
+        is_first = not self._requests
         if is_first:
-            self._since = time.monotonic()
-        if reason is StopReason.SIGNAL and reason in reasons:
+            self._since = at
+        is_signal = reason is StopReason.SIGNAL
+        if reason is StopReason.NO_PATIENCE or (
+            is_signal and self._impatience.is_shown_at(at)
+        ):
             self._deadline = -math.inf
         elif reason in _HAS_DEADLINE:
-            deadline = time.monotonic() + self._shutdown_timeout
-            self._deadline = min(self._deadline, deadline)
-        self._requests.append(StopRequest(reason, text))
+            self._deadline = min(self._deadline, at + self._shutdown_timeout)
+        self._requests.append(StopRequest(reason, text, at))
         return is_first
 
     def seconds_left(self) -> float:

@@ -12,7 +12,7 @@ import pytest
 
 from jobqueue.worker.processes.signals import STOP_SIGNALS
 from tests.helpers.processes import OPTIONS, SLOTS, await_slots, put, start
-from tests.helpers.servers import DEADLINE, Beanstalkd, eventually
+from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
 from tests.helpers.worker_process import (
     WorkerProcess,
     write_module,
@@ -154,11 +154,35 @@ def test_second_signal(app: Path, broker: Beanstalkd, shape: str) -> None:
         process.says("begins")
         process.signal(signal.SIGTERM)
         process.says("Stopping, as soon as job 1 is finished")
-        process.signal(signal.SIGINT)
+        eventually_true(lambda: is_ended_by(signal.SIGINT, process))
 
         assert process.exit_code() == 0
     eventually(lambda: broker.counts("t"), {"ready": 1})
     assert process.running_pids() == []
+
+
+def is_ended_by(signum: signal.Signals, process: WorkerProcess) -> bool:
+    """Send another signal to a worker, unless it has ended; return whether it has."""
+    process.signal(signum)
+    return process.process.poll() is not None
+
+
+@pytest.mark.parametrize("wrapped_in", [(), ("timeout", "--signal=INT", "1")], ids=len)
+def test_one_stop_told_twice(
+    app: Path, broker: Beanstalkd, shape: str, wrapped_in: tuple[str, ...]
+) -> None:
+    """Signals that come at once are those of one stop: GNU timeout sends two."""
+    put(app, "work.put(seconds=2)")
+    with start(app, shape, wrapped_in=wrapped_in) as process:
+        process.says("begins")
+        if not wrapped_in:
+            for signum in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+                process.signal(signum)
+
+        process.exit_code()
+        eventually(process.running_pids, [])
+    assert process.log.count("ends") == 1
+    assert broker.counts("t") == {}
 
 
 def test_shutdown_timeout(app: Path, broker: Beanstalkd, shape: str) -> None:

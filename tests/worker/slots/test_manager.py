@@ -320,7 +320,7 @@ def test_stuck_job(
     queue: JobQueue,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The worker stops when the other jobs are done."""
+    """The worker stops when the other jobs are done, however long they take."""
     release, slow_may_end = threading.Event(), threading.Event()
     ended: list[str] = []
 
@@ -344,13 +344,17 @@ def test_stuck_job(
 
     stuck_id = stuck.options(priority=9).put()
     slow.put()
-    worker = with_timings(Worker(threads=2), time_limit_grace=0.1)
+    worker = Worker(threads=2, shutdown_timeout=0.1)
+    worker = with_timings(worker, time_limit_grace=0.1)
     thread = threading.Thread(target=run)
     thread.start()
     eventually(lambda: broker.stats_job(stuck_id)["state"], "buried")
     assert broker.stats_job(stuck_id)["pri"] == 9
     eventually_true(lambda: worker.manager.status_board.state.name == "LEAVING")
     other.put()
+    thread.join(0.5)
+    assert thread.is_alive()
+    assert worker.manager.status_board.count() == 1  # another process may start
     slow_may_end.set()
     thread.join()
     release.set()

@@ -1,5 +1,7 @@
 """The stop of a worker: phases, reasons and the deadline."""
 
+import time
+
 import pytest
 
 from jobqueue.worker.slots.shutdown import Phase, Shutdown, StopReason
@@ -9,6 +11,7 @@ WITHOUT_DEADLINE = [
     StopReason.MAX_JOBS,
     StopReason.SLOT_FAILED,
     StopReason.NO_THREAD,
+    StopReason.STUCK_JOB,
 ]
 
 
@@ -24,7 +27,8 @@ def test_first_request(reason: StopReason) -> None:
     shutdown = Shutdown(1000)
 
     assert shutdown.request(reason)
-    assert shutdown.phase is Phase.DRAINING
+    is_at_once = reason is StopReason.NO_PATIENCE
+    assert shutdown.phase is (Phase.ABANDONING if is_at_once else Phase.DRAINING)
     assert shutdown.reason == reason
     assert shutdown.has_lasted(0)
     assert not shutdown.has_lasted(1000)
@@ -32,7 +36,7 @@ def test_first_request(reason: StopReason) -> None:
 
 @pytest.mark.parametrize("reason", StopReason)
 def test_deadline(reason: StopReason) -> None:
-    """Only a stop from outside, and a stuck job, leave running jobs at a deadline."""
+    """Running jobs have a deadline at a stop from outside, and on a blocked loop."""
     shutdown = Shutdown(0)
 
     shutdown.request(reason)
@@ -46,16 +50,41 @@ def test_earlier_deadline_counts() -> None:
     shutdown.request(StopReason.SIGNAL)
     left = shutdown.seconds_left()
 
-    assert not shutdown.request(StopReason.STUCK_JOB)
+    assert not shutdown.request(StopReason.HANGUP)
     assert shutdown.seconds_left() <= left
     assert shutdown.reason == StopReason.SIGNAL
 
 
-def test_second_signal() -> None:
+@pytest.mark.parametrize("seconds", [0, 0.005, 0.9])
+def test_one_stop_told_twice(seconds: float) -> None:
+    """Signals that come within a second are those of one stop."""
     shutdown = Shutdown(1000)
 
-    shutdown.request(StopReason.SIGNAL)
-    shutdown.request(StopReason.SIGNAL)
+    began = time.monotonic()
+    for at in (began, began + seconds):
+        shutdown.request(StopReason.SIGNAL, at=at)
+
+    assert shutdown.phase is Phase.DRAINING
+
+
+@pytest.mark.parametrize("between", [[], [100.1, 100.9]])
+def test_second_signal(between: list[float]) -> None:
+    """A second counts from the first one."""
+    shutdown = Shutdown(1000)
+
+    for at in [100, *between, 101]:
+        shutdown.request(StopReason.SIGNAL, at=at)
+
+    assert shutdown.phase is Phase.ABANDONING
+    assert shutdown.abandon_reason == "a second signal"
+
+
+def test_supervisor_without_patience() -> None:
+    """Its word counts at once."""
+    shutdown = Shutdown(1000)
+
+    shutdown.request(StopReason.SUPERVISOR)
+    shutdown.request(StopReason.NO_PATIENCE)
 
     assert shutdown.phase is Phase.ABANDONING
 
