@@ -6,18 +6,19 @@ import os
 from collections.abc import Callable
 from typing import NoReturn
 
+from jobqueue import standard_streams
 from jobqueue.broker.address import without_passwords
 
 DEFAULT_COLUMNS = 80
 MAX_DIGITS = 20  # of a whole number: as many as beanstalkd's longest job id has
 
 
-class CommandLineParser(argparse.ArgumentParser):
+class CommandLineParser(standard_streams.Parser):
     """A parser whose errors are one line, without the password of any URL."""
 
     def error(self, message: str) -> NoReturn:
-        """Print what is wrong to standard error, and exit with status 2."""
-        self.exit(2, f"{self.prog}: error: {without_passwords(message)}\n")
+        """Say what is wrong, and exit with status 2."""
+        super().error(without_passwords(message))
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):

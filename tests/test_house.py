@@ -15,7 +15,8 @@ PACKAGE = Path(jobqueue.__file__).parent
 
 # Each room with the rooms that it may import from, itself aside. A room is a package,
 # or a module that stands alone; a module belongs to the longest name that fits.
-BROKER = {"errors", "broker"}
+TEXT = {"safe_text", "standard_streams"}
+BROKER = {*TEXT, "errors", "broker"}
 JOB = {*BROKER, "job"}
 TASK = {*JOB, "task"}
 QUEUE = {*TASK, "job_queue"}
@@ -35,7 +36,9 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "job": JOB,
     "task": TASK,
     "job_queue": QUEUE,
-    "command_line": {"broker"},
+    "safe_text": set(),
+    "standard_streams": TEXT,
+    "command_line": {*TEXT, "broker"},
     "worker.exits": set(),
     "worker.forks": set(),
     "worker.settings": TASK,
@@ -45,7 +48,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "worker.slots": SLOTS,
     "worker": {*WORKER, "", "command_line"},
     "admin": ADMIN,
-    "devserver": {"devserver"},
+    "devserver": {*TEXT, "devserver"},
     "testing": EVERYTHING,
     "pytest_plugin": EVERYTHING,
 }

@@ -1,9 +1,11 @@
 """The commands of ``jobqueue`` and their options."""
 
+import argparse
 from collections.abc import Callable
 from typing import Any
 
 from jobqueue.admin import help as texts
+from jobqueue.admin.command_parser import CommandParser
 from jobqueue.admin.commands import change, inspect, transfer
 from jobqueue.admin.commands.put import put
 from jobqueue.admin.session import Session
@@ -33,7 +35,7 @@ class _Commands:
             dest="command",
             metavar="COMMAND",
             required=True,
-            parser_class=CommandLineParser,
+            parser_class=CommandParser,
         )
 
     def add(
@@ -42,8 +44,13 @@ class _Commands:
         run: Callable[[Session], int],
         description: str,
         epilog: str = "",
+        *,
+        is_about_output: bool = False,
     ) -> Callable[..., Any]:
-        """Add a command, and return the function that adds arguments to it."""
+        """Add a command, and return the function that adds arguments to it.
+
+        A command that is about its output makes no sense without it.
+        """
         parser = self._commands.add_parser(
             name,
             help=description[0].lower() + description[1:].rstrip("."),
@@ -52,16 +59,24 @@ class _Commands:
             formatter_class=HelpFormatter,
             allow_abbrev=False,
         )
-        parser.set_defaults(run=run)
-        parser.add_argument(
-            "--url",
-            help="the broker (default: $BEANSTALKD_URL, else "
-            "beanstalkd://127.0.0.1:11300)",
-        )
-        parser.add_argument(
-            "--json", action="store_true", help="print JSON (see jobqueue --help)"
-        )
+        parser.set_defaults(run=run, is_about_output=is_about_output)
+        _add_common(parser, argparse.SUPPRESS, as_json=argparse.SUPPRESS)
         return parser.add_argument
+
+
+def _add_common(parser: CommandLineParser, url: str | None, as_json: object) -> None:
+    """Add what may stand before or after the command, with the defaults."""
+    parser.add_argument(
+        "--url",
+        default=url,
+        help="the broker (default: $BEANSTALKD_URL, else beanstalkd://127.0.0.1:11300)",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        default=as_json,
+        help="print JSON (see jobqueue --help)",
+    )
 
 
 def make_parser(version: str) -> CommandLineParser:
@@ -74,6 +89,7 @@ def make_parser(version: str) -> CommandLineParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"jobqueue {version}")
+    _add_common(parser, None, as_json=False)
     commands = _Commands(parser)
     _add_inspect(commands)
     _add_change(commands)
@@ -83,9 +99,21 @@ def make_parser(version: str) -> CommandLineParser:
 
 
 def _add_inspect(commands: _Commands) -> None:
-    add = commands.add("stats", inspect.stats, "Show the counts of tubes.", texts.STATS)
+    add = commands.add(
+        "stats",
+        inspect.stats,
+        "Show the counts of tubes.",
+        texts.STATS,
+        is_about_output=True,
+    )
     add("tubes", nargs="*", metavar="TUBE", help="a tube (default: all tubes)")
-    add = commands.add("top", inspect.top, "Show the counts of tubes, live.", texts.TOP)
+    add = commands.add(
+        "top",
+        inspect.top,
+        "Show the counts of tubes, live.",
+        texts.TOP,
+        is_about_output=True,
+    )
     add(
         "--interval",
         type=_interval,
@@ -94,13 +122,21 @@ def _add_inspect(commands: _Commands) -> None:
         help="seconds between two samples (default: 2)",
     )
     add = commands.add(
-        "list", inspect.list_jobs, "Show the jobs of a tube.", texts.LIST
+        "list",
+        inspect.list_jobs,
+        "Show the jobs of a tube.",
+        texts.LIST,
+        is_about_output=True,
     )
     _add_tube(add)
     _add_states(add, required=False)
     add("--limit", type=_count, metavar="N", help="show N jobs at most")
     add = commands.add(
-        "show", inspect.show, "Show the counts and the body of a job.", texts.SHOW
+        "show",
+        inspect.show,
+        "Show the counts and the body of a job.",
+        texts.SHOW,
+        is_about_output=True,
     )
     add("id", type=_number, metavar="ID", help="the job's id")
 
@@ -174,6 +210,7 @@ def _add_transfer(commands: _Commands) -> None:
         transfer.export,
         "Write the jobs of a tube as lines of JSON.",
         texts.EXPORT,
+        is_about_output=True,
     )
     _add_tube(add)
     _add_states(add, required=False)

@@ -1,15 +1,15 @@
 """The function behind the command ``jobqueue``."""
 
+import argparse
 import gc
 import io
-import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
-from jobqueue import __version__
+from jobqueue import __version__, standard_streams
 from jobqueue.admin.arguments import PROGRAM, make_parser
-from jobqueue.admin.errors import UsageError
+from jobqueue.admin.errors import CommandError, UsageError
 from jobqueue.admin.screen.console import Console
 from jobqueue.admin.screen.interrupts import Interrupted, Interrupts
 from jobqueue.admin.session import Session
@@ -27,33 +27,42 @@ _WRONG_USE = (ArgumentError, BrokerURLError, OptionError, TubeNameError, UsageEr
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line, and return the exit status."""
-    options = make_parser(__version__).parse_args(arguments)
+    closed = standard_streams.open_closed()
     _escape_unencodable_characters()
+    options = make_parser(__version__).parse_args(arguments)
+    program = f"{PROGRAM} {options.command}"
     interrupts = Interrupts()
     try:
         with interrupts.handled():
+            _check_streams(options, closed)
             address = Address.find(options.url)
             console = Console(as_json=options.json)
-            return _run(Session(options, address, console, interrupts))
+            status = _run(Session(options, address, console, interrupts))
+    except _WRONG_USE as error:
+        status = _fail(program, f"{error} (see {program} --help)", 2)
     except JobQueueError as error:
-        return _fail(options.command, error, 2 if isinstance(error, _WRONG_USE) else 1)
+        status = _fail(program, str(error), 1)
     except Interrupted as interrupted:
         if options.command == "top" and interrupted.signum == signal.SIGINT:
             return 0  # Ctrl-C is the usual end of top
-        return _fail(options.command, interrupted, 128 + interrupted.signum)
-    except BrokenPipeError:  # as in `jobqueue list emails | head`
-        _drop_output()
-        return 1
+        status = _fail(program, str(interrupted), 128 + interrupted.signum)
     except OSError as error:  # for example, the disk is full
-        _drop_output()
-        return _fail(options.command, error, 1)
+        status = standard_streams.output_failed(program, error)
+    return status
 
 
 def _escape_unencodable_characters() -> None:
     """Print characters that the output's encoding lacks as escape sequences."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _check_streams(options: argparse.Namespace, closed: Container[str]) -> None:
+    """Raise CommandError if a command lacks the stream that it is about."""
+    if options.is_about_output and "stdout" in closed:
+        raise CommandError("standard output is closed: there is nowhere to print to")
+    if options.command == "import" and options.file is None and "stdin" in closed:
+        raise CommandError("standard input is closed: name the FILE to import")
 
 
 def _run(session: Session) -> int:
@@ -68,13 +77,8 @@ def _run(session: Session) -> int:
     return status
 
 
-def _drop_output() -> None:
-    """Discard the buffered output: Python would try to write it again at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _fail(command: str, error: BaseException, status: int) -> int:
-    sys.stdout.flush()
-    message = without_passwords(str(error))
-    sys.stderr.write(f"{PROGRAM} {command}: error: {message}\n")
+def _fail(program: str, message: str, status: int) -> int:
+    """Print what there is of the result, and the error; return the exit status."""
+    status = standard_streams.flush_output(program, status)
+    standard_streams.say_error(program, without_passwords(message))
     return status

@@ -17,8 +17,9 @@ worker runs it) or buried (it failed, and stays until it is kicked or deleted).
 Why a job failed is in the log of its worker: beanstalkd does not store errors.
 
 Exit status: 0 if the command did its work; 1 if there was nothing to do, a tube
-or job does not exist, or the broker can't be reached; 2 for a wrong command
-line; 128 and the signal's number if a signal ended the command.
+or job does not exist, the broker can't be reached, or the output can't be
+written; 2 for a wrong command line; 128 and the signal's number if a signal
+ended the command, also if `| head` stopped reading (141).
 
 With --json:
   stats   {"server": {...}, "tubes": [{"tube": ..., "ready": ..., ...}, ...]}

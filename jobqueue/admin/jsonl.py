@@ -14,8 +14,7 @@ from jobqueue.broker.checks import check_tube
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.stats import JobState, JobStats
 from jobqueue.errors import JobQueueError
-
-_JSON = json.JSONEncoder(ensure_ascii=False)
+from jobqueue.safe_text import to_json
 
 
 class BadLineError(JobQueueError, ValueError):
@@ -45,7 +44,7 @@ def as_values(job: JobStats, body: bytes) -> dict[str, object]:
 def encode(job: JobStats, body: bytes) -> bytes:
     """Return the line of a job, with the line break."""
     values = as_values(job, body)
-    return _JSON.encode(values).encode() + b"\n"
+    return to_json(values).encode() + b"\n"
 
 
 def decode(line: bytes) -> JobLine:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from jobqueue import standard_streams
 from jobqueue.devserver.endpoint import DEFAULT_HOST, DEFAULT_PORT, Endpoint
 from jobqueue.devserver.records import MAX_JOB_SIZE
 from jobqueue.devserver.statistics import VERSION
@@ -32,6 +33,7 @@ Exit status: 0 after a signal, 1 if it can't listen, 2 for wrong options.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve as the command line says, and return the exit status."""
+    standard_streams.open_closed()
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -92,11 +94,11 @@ def _greet(url: str) -> None:
 
 
 def _say(line: str) -> None:
-    print(f"{PROGRAM}: {line}", file=sys.stderr, flush=True)  # noqa: T201
+    standard_streams.say(f"{PROGRAM}: {line}")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = standard_streams.Parser(
         PROGRAM,
         description=DESCRIPTION,
         epilog=EPILOG,

@@ -4,11 +4,11 @@ A supervisor runs the worker processes, of which there is one by default.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 from jobqueue.command_line import CommandLineParser
+from jobqueue.standard_streams import open_closed
 from jobqueue.worker import one_process
 from jobqueue.worker.arguments import make_parser
 from jobqueue.worker.exits import call_with_timeout, exit_now
@@ -24,12 +24,13 @@ from jobqueue.worker.processes.supervisor import Supervisor
 from jobqueue.worker.reporting import log_format, process_log
 
 MODULE = "jobqueue.worker"
-STDERR = 2  # the file descriptor
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a worker as the command line says, and return the exit status."""
-    _open_standard_files()
+    # Else the connection to the broker may get number 1, and what is printed would be
+    # sent to the broker as commands.
+    open_closed()
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = make_parser()
     options = parser.parse_args(arguments)
@@ -106,17 +107,6 @@ def _python() -> list[str]:
     given = sys.orig_argv[1:]
     options = given[: given.index(MODULE)] if MODULE in given else ["-m"]
     return [sys.executable, *options]
-
-
-def _open_standard_files() -> None:
-    """Open the null device in place of each standard file that is closed.
-
-    Else the connection to the broker may get number 1, and what is printed would be
-    sent to the broker as commands.
-    """
-    while (fd := os.open(os.devnull, os.O_RDWR)) <= STDERR:
-        os.set_inheritable(fd, True)  # noqa: FBT003 - positional only
-    os.close(fd)
 
 
 if __name__ == "__main__":

@@ -177,6 +177,7 @@ def test_full_disk(broker: Beanstalkd) -> None:
         *_, line = done.stderr.splitlines()
         assert done.returncode == 1
         assert line == (
-            f"jobqueue {command}: error: [Errno 28] No space left on device"
+            f"jobqueue {command}: error: can't write the output: "
+            "No space left on device"
         )
         assert "Traceback" not in done.stderr

@@ -220,7 +220,7 @@ def test_wrong_options(
         main(arguments)
 
     assert error.value.code == 2
-    assert "usage: jobqueue-devserver" in capsys.readouterr().err
+    assert "(see jobqueue-devserver --help)\n" in capsys.readouterr().err
 
 
 def test_version(

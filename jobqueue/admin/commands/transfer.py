@@ -89,13 +89,21 @@ def _summary(importer: Importer, *, is_done: bool) -> str:
 
 
 @contextmanager
-def _opened(name: str | None) -> Iterator[BinaryIO]:
+def _opened(name: str | None) -> Iterator[Iterator[bytes]]:
+    """Open a file, or standard input, and yield its lines. Raises CommandError."""
     if name in {None, "-"}:
-        yield sys.stdin.buffer
+        yield _lines(sys.stdin.buffer, "standard input")
         return
     try:
         file = Path(str(name)).open("rb")  # noqa: SIM115 - closed below
     except OSError as error:
         raise CommandError(f"can't read {name}: {error.strerror}") from None
     with file:
-        yield file
+        yield _lines(file, str(name))
+
+
+def _lines(file: BinaryIO, name: str) -> Iterator[bytes]:
+    try:
+        yield from file
+    except OSError as error:
+        raise CommandError(f"can't read {name}: {error.strerror}") from None

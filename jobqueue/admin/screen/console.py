@@ -1,17 +1,18 @@
 """Output to a terminal, with colours if rich is installed, or to a pipe or file."""
 
-import json
+import codecs
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
+from jobqueue import standard_streams
 from jobqueue.admin.screen.table import Table
+from jobqueue.safe_text import lines, one_line, to_json
 
 _PIPE_WIDTH = 160  # characters per line where there is no terminal
 _MAX_COLOURED_ROWS = 1_000  # rich takes a millisecond for each
-_JSON = json.JSONEncoder(ensure_ascii=False)
 
 Advance = Callable[[int, int], None]  # takes how much is done, and of how much
 
@@ -26,11 +27,16 @@ def find_rich() -> ModuleType | None:
 
 
 class Console:
-    """Writes results to standard output, and notes and progress to standard error."""
+    """Writes results to standard output, and notes and progress to standard error.
+
+    All text is made safe here: it may come from anybody who can put a job.
+    """
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
         self.is_terminal = sys.stdout.isatty()
+        encoding = codecs.lookup(sys.stdout.encoding or "ascii").name
+        self._is_ascii_json = not encoding.startswith("utf")
 
     @property
     def width(self) -> int:
@@ -38,15 +44,15 @@ class Console:
         return shutil.get_terminal_size().columns if self.is_terminal else _PIPE_WIDTH
 
     def line(self, text: str) -> None:
-        """Write a line of the result."""
-        sys.stdout.write(f"{text}\n")
+        """Write a line of the result, or several."""
+        sys.stdout.write(f"{lines(text)}\n")
 
     def json(self, value: object) -> None:
         """Write a value as a line of JSON."""
-        self.line(_JSON.encode(value))
+        sys.stdout.write(f"{to_json(value, is_ascii=self._is_ascii_json)}\n")
 
     def bytes(self, data: bytes) -> None:
-        """Write bytes at once."""
+        """Write bytes that are safe, at once."""
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
 
@@ -65,8 +71,7 @@ class Console:
 
     def note(self, text: str) -> None:
         """Write a line that is not part of the result to standard error."""
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
+        standard_streams.say(text)
 
     def confirm(self, question: str) -> bool | None:
         """Ask on the terminal, and return whether the answer is yes.
@@ -75,7 +80,7 @@ class Console:
         """
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             return None
-        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.write(f"{one_line(question)} [y/N] ")
         sys.stderr.flush()
         return sys.stdin.readline().strip().lower() in {"y", "yes"}
 

@@ -3,13 +3,14 @@
 import functools
 import json
 from collections.abc import Sequence
+from typing import NoReturn
 
 from jobqueue.errors import BadJobError
 from jobqueue.job.body import Message, decode
+from jobqueue.safe_text import indented_json, one_line, to_json
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 _MIN_WHOLE_RATE = 100  # rates from here on are shown without decimals
-_JSON = json.JSONEncoder(ensure_ascii=False)
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -73,13 +74,6 @@ def sparkline(values: Sequence[float], width: int) -> str:
     return "".join(bars).rjust(width)
 
 
-def printable(text: str) -> str:
-    """Return text with control characters escaped: a terminal would obey them."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-
-
 def shortened(text: str, width: int) -> str:
     """Return a text cut to a width, with an ellipsis if it is longer."""
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"
@@ -100,17 +94,39 @@ def call(body: bytes) -> str:
     """
     message = message_of(body)
     if message is None:
-        return f"- {printable(body.decode(errors='backslashreplace'))}"
+        return f"- {one_line(body.decode(errors='backslashreplace'))}"
     arguments = (
-        f"{name}={_JSON.encode(value)}" for name, value in message.kwargs.items()
+        f"{_name(name)}={to_json(value)}" for name, value in message.kwargs.items()
     )
-    return printable(" ".join((message.func_name, *arguments)))
+    return " ".join((_name(message.func_name), *arguments))
+
+
+def _name(name: str) -> str:
+    """Return a name as it is in Python, or else as a string of JSON."""
+    return name if name.isidentifier() else to_json(name)
 
 
 def pretty(body: bytes) -> str:
-    """Return a body as indented JSON; escaped, if it is not JSON."""
+    """Return a body as indented JSON.
+
+    A body that is no JSON, or that has a key twice, is shown as it is, escaped.
+    """
     try:
-        text = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+        return indented_json(
+            json.loads(
+                body, object_pairs_hook=_different_keys, parse_constant=_refuse_constant
+            )
+        )
     except (ValueError, RecursionError):
-        return printable(body.decode(errors="backslashreplace"))
-    return "\n".join(map(printable, text.splitlines()))
+        return one_line(body.decode(errors="backslashreplace"))
+
+
+def _different_keys(items: list[tuple[str, object]]) -> dict[str, object]:
+    content = dict(items)
+    if len(content) < len(items):
+        raise ValueError("a key is there twice")
+    return content
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

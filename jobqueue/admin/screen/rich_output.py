@@ -16,6 +16,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from jobqueue.admin.screen.table import COLUMN_GAP, Cell, Table
+from jobqueue.safe_text import one_line
 
 
 def show(table: Table) -> None:
@@ -63,7 +64,8 @@ def screen() -> Iterator[Draw]:
 
 
 def _text(cell: Cell) -> Text:
-    return Text(cell.text, style=cell.style, no_wrap=True, overflow="ellipsis")
+    text = one_line(cell.text)
+    return Text(text, style=cell.style, no_wrap=True, overflow="ellipsis")
 
 
 def _table(table: Table, width: int) -> RichTable:

@@ -7,6 +7,7 @@ from jobqueue.admin.screen import formatting
 from jobqueue.admin.screen.table import Cell, Column, Table, count
 from jobqueue.broker.server_stats import ServerStats, TubeStats
 from jobqueue.broker.stats import JobState, JobStats
+from jobqueue.safe_text import one_line
 
 _CALL_WIDTH = 200  # characters
 TUBE_COLUMN = Column("TUBE", min_width=12)
@@ -66,7 +67,7 @@ def server(record: ServerStats) -> str:
     """Return the line about the server."""
     files = formatting.number_of(record.binlog_files, "file")
     parts = [
-        f"beanstalkd {formatting.printable(record.version)}",
+        f"beanstalkd {one_line(record.version)}",
         f"up {formatting.duration(record.uptime)}",
         f"binlog of {files}" if record.has_binlog else "no binlog",
         _DRAINING[record.is_draining],

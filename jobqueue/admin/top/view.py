@@ -7,6 +7,7 @@ from jobqueue.admin.screen.table import COLUMN_GAP, Cell, Column, Table, count
 from jobqueue.admin.top.rates import RateHistory, Sample
 from jobqueue.broker.server_stats import ServerStats, TubeStats
 from jobqueue.broker.stats import JobState
+from jobqueue.safe_text import one_line
 
 _MIN_TREND = 12  # characters
 _WIDE = 110  # characters: enough for a second trend
@@ -33,7 +34,7 @@ def screen(
 def server(record: ServerStats) -> str:
     """Return the line about the server."""
     parts = [
-        f"beanstalkd {formatting.printable(record.version)}",
+        f"beanstalkd {one_line(record.version)}",
         "draining"
         if record.is_draining
         else f"up {formatting.duration(record.uptime)}",
