@@ -1,5 +1,6 @@
 """The conversation of one connection: bytes come in, replies go out."""
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
@@ -7,7 +8,10 @@ from typing import Protocol
 from jobqueue.devserver import replies
 from jobqueue.devserver.broker import Broker
 from jobqueue.devserver.commands import BodyFollows, Commands
+from jobqueue.devserver.foreign import protocol_of, protocol_of_start
 from jobqueue.devserver.records import NoJob, StoredJob
+
+_log = logging.getLogger("jobqueue.devserver")
 
 _MAX_LINE = 224  # bytes, with the line's end: the size of beanstalkd's buffer
 _WRITE_SIZE = 2**16  # bytes of replies that are sent without waiting for more
@@ -131,7 +135,12 @@ class Conversation:
     def _read_command(self) -> bool:
         line = self._next_line()
         if line is None:
+            start = self._data[self._at : self._at + _MAX_LINE]
+            if len(start) == _MAX_LINE and (protocol := protocol_of_start(start)):
+                return self._refuse(protocol)
             return self._skip_buffer(then=self._read_long_line)
+        if protocol := protocol_of(line):
+            return self._refuse(protocol)
         self._broker.tick()  # as beanstalkd does between two commands
         reply = self._commands.execute(line)
         if isinstance(reply, BodyFollows):
@@ -142,6 +151,16 @@ class Conversation:
             self._is_closed = True
         else:
             self._reply(reply)
+        return True
+
+    def _refuse(self, protocol: str) -> bool:
+        """Close the connection of a client that speaks another protocol."""
+        _log.warning(
+            "A connection was closed: it speaks %s, and this is a port of beanstalkd's "
+            "protocol. Only a web page or a wrong address sends that here.",
+            protocol,
+        )
+        self._is_closed = True
         return True
 
     def _read_long_line(self) -> bool:
