@@ -21,10 +21,11 @@ from jobqueue.errors import TaskDefinitionError
 from jobqueue.job.backoff import Backoff
 from jobqueue.job.outcome import RetryOn
 from jobqueue.job.signing import Secret, Signing
-from jobqueue.task.definition import SourceLocation, Task
+from jobqueue.task.definition import Task
 from jobqueue.task.options import UNSET, TaskOptions, Unset
 from jobqueue.task.putter import Putter
 from jobqueue.task.registry import subscriber
+from jobqueue.task.source import SourceLocation
 
 if TYPE_CHECKING:
     from jobqueue.job.context import Around
@@ -204,7 +205,7 @@ class JobQueue:
         self, func: Callable[P, R], tube: str, options: TaskOptions, caller: FrameType
     ) -> Putter[P, R]:
         """Make a function a task that is decorated where the frame ``caller`` is."""
-        from jobqueue.task.signature import TaskSignature, code_of  # noqa: PLC0415 - see there
+        from jobqueue.task.signature import TaskSignature, innermost  # noqa: PLC0415 - see there
 
         signature = TaskSignature(func)
         task = Task(
@@ -215,9 +216,7 @@ class JobQueue:
             broker_url=self._url,
             around=self._around,
             signing=self._signing,
-            # Both the decorator's line and the function's origin: a wrapper without
-            # functools.wraps gives all functions one origin, a helper one line.
-            location=SourceLocation.of(caller, func, code_of(func)),
+            location=SourceLocation.of(caller, func, innermost(func)),
         )
         putter = Putter(func, task, signature, self._pool)
         subscriber.register(task)

@@ -11,6 +11,7 @@ from jobqueue.broker.redirection import Redirection
 from jobqueue.errors import ArgumentError
 from jobqueue.job.body import Encoder
 from jobqueue.task.definition import Task
+from jobqueue.task.registry import subscriber
 
 if TYPE_CHECKING:
     from jobqueue.task.signature import TaskSignature
@@ -66,13 +67,16 @@ class Putter(Generic[P, R_co]):
         Raises :class:`~jobqueue.errors.ArgumentError` (a ``TypeError``) if the function
         does not take the arguments, or JSON can't carry one;
         :class:`~jobqueue.errors.JobTooBigError` (a ``ValueError``) if the job is larger
-        than the broker allows; and :class:`~jobqueue.errors.BrokerError` (a
+        than the broker allows; :class:`~jobqueue.errors.DuplicateTaskError` if the
+        lines that made this task have made another one of its name since then, as a
+        factory does that runs again; and :class:`~jobqueue.errors.BrokerError` (a
         ``ConnectionError``) if the broker can't be reached, does not answer within 5
         seconds, or takes no jobs.
 
         >>> task_one.put(arg1="a", arg2="b", arg3="c")
         1
         """
+        subscriber.check_current(self._task)
         body = self._body(args, kwargs)
         destination = Redirection.destination or self._pool
         return destination.put(self._tube, body, self._options.put)
@@ -88,6 +92,7 @@ class Putter(Generic[P, R_co]):
         >>> await task_one.aput(arg1="a", arg2="b", arg3="c")
         1
         """
+        subscriber.check_current(self._task)
         body = self._body(args, kwargs)  # raises for wrong arguments before any thread
         destination = Redirection.destination or self._pool
         return await _in_thread(destination.put, self._tube, body, self._options.put)
@@ -108,6 +113,7 @@ class Putter(Generic[P, R_co]):
         >>> task_one.put_many({"arg1": n, "arg2": "b", "arg3": "c"} for n in range(3))
         [1, 2, 3]
         """
+        subscriber.check_current(self._task)
         bodies = self._bodies(items)
         destination = Redirection.destination or self._pool
         return destination.put_many(self._tube, bodies, self._options.put)

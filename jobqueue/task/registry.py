@@ -5,12 +5,11 @@ producer's process, where nothing reads the map, and in the worker's process, wh
 looks up there which function to call for a job. This is the whole trick of the library.
 """
 
-import sys
 from collections.abc import Callable, Collection, Iterable
-from typing import Any
 
 from jobqueue.errors import DuplicateTaskError
 from jobqueue.task.definition import Task
+from jobqueue.task.source import Relation
 
 
 class Subscriber:
@@ -27,17 +26,27 @@ class Subscriber:
         """
         tasks = self._tubes.setdefault(task.tube, {})
         known = tasks.get(task.func_name)
-        if known and not (
-            known.func is task.func
-            or known.location.is_same(task.location)
-            or _is_interactive(task.func)
-        ):
-            raise DuplicateTaskError(
-                f"two tasks are named {task.func_name!r} in tube {task.tube!r}: "
-                f"one from {known.location}, one from {task.location}. "
-                "Rename one, or give it another tube."
-            )
+        if known and _relation(task, known) is Relation.ANOTHER:
+            raise DuplicateTaskError(_duplicate(task, known))
         tasks[task.func_name] = task
+
+    def check_current(self, task: Task) -> None:
+        """Raise DuplicateTaskError if a worker would call another task's function.
+
+        That is so if the lines that made the task have made another one since then: a
+        factory may run again, but the jobs of its two tasks could not be told apart. A
+        task that an edit of its source has replaced is still that task.
+        """
+        tasks = self._tubes.get(task.tube)
+        current = tasks and tasks.get(task.func_name)
+        if current is task:  # as for nearly every put
+            return
+        if current and _relation(current, task) is not Relation.RUN_AGAIN:
+            raise DuplicateTaskError(
+                f"{task.func_name}() can't be put: {current.location} has made another "
+                f"task of its name in tube {task.tube!r}, which a worker would run. "
+                f"Put that one; or, to have both, {_REMEDY}."
+            )
 
     def find(self, tube: str, func_name: str) -> Task | None:
         """Return the task of that name in that tube, or None."""
@@ -60,10 +69,23 @@ class Subscriber:
         return [task for tube in tubes for task in self._tubes.get(tube, {}).values()]
 
 
-def _is_interactive(func: Callable[..., Any]) -> bool:
-    """Return whether a function was typed at a prompt, where redefining is usual."""
-    main = sys.modules["__main__"]
-    return func.__module__ == "__main__" and not hasattr(main, "__file__")
+def _relation(task: Task, earlier: Task) -> Relation:
+    if task.func is earlier.func:
+        return Relation.RUN_AGAIN
+    return task.location.relation_to(earlier.location)
+
+
+_REMEDY = "give each its own name (its __name__) or its own tube"
+
+
+def _duplicate(task: Task, known: Task) -> str:
+    two = f"two tasks are named {task.func_name!r} in tube {task.tube!r}"
+    if str(task.location) == str(known.location):
+        return f"{two}, both from {task.location}: {_REMEDY}."
+    return (
+        f"{two}: one from {known.location}, one from {task.location}. "
+        "Rename one, or give it another tube."
+    )
 
 
 subscriber = Subscriber()

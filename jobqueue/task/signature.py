@@ -3,9 +3,9 @@
 Imported lazily by the decorator, to keep ``inspect`` out of ``import jobqueue``.
 """
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
-from types import CodeType
 
 from jobqueue.errors import ArgumentError, TaskDefinitionError
 
@@ -98,9 +98,12 @@ class TaskSignature:
         return by_name
 
 
-def code_of(func: Callable[..., object]) -> CodeType | None:
-    """Return the code of a function without the decorators that wrap it."""
-    return getattr(inspect.unwrap(func), "__code__", None)
+def innermost(func: Callable[..., object]) -> Callable[..., object]:
+    """Return a function without the decorators that wrap it."""
+    inner: Callable[..., object] = inspect.unwrap(func)
+    while isinstance(inner, functools.partial):
+        inner = inspect.unwrap(inner.func)
+    return inner
 
 
 def check_hook(hook: object) -> None:
