@@ -123,6 +123,7 @@ class Broker:
     def forget(self, job: StoredJob) -> None:
         """Drop a job that is in no queue."""
         job.state = StoredJobState.INVALID
+        job.body = b""  # a queue may still refer to the job: see ordering.Queue
         del self._jobs[job.id]
         self._drop_reference(job.tube)
 

@@ -101,6 +101,8 @@ class Conversation:
                 self._flush()
         self._flush()
         self._is_running = False
+        if self._at == len(self._data):
+            self._data, self._at = b"", 0  # an idle connection keeps nothing
         if self._is_closed or (self._is_half_closed and self._can_proceed()):
             self.close()
             self._transport.close()

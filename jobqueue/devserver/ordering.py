@@ -31,13 +31,12 @@ class Queue(Generic[T]):
         """Add an item, or move it to another key."""
         self._keys[item] = key
         heapq.heappush(self._heap, (key, item))
-        if len(self._heap) > 2 * len(self._keys) + _SLACK:
-            self._heap = [(key, item) for item, key in self._keys.items()]
-            heapq.heapify(self._heap)
+        self._drop_stale_entries()
 
     def discard(self, item: T) -> None:
         """Take out an item, if the collection has it."""
         self._keys.pop(item, None)
+        self._drop_stale_entries()
 
     def first(self) -> T | None:
         """Return the item with the smallest key; None if there is no item."""
@@ -52,6 +51,11 @@ class Queue(Generic[T]):
     def first_key(self) -> int | None:
         """Return the first number of the smallest key; None if there is no item."""
         return None if self.first() is None else self._heap[0][0][0]
+
+    def _drop_stale_entries(self) -> None:
+        if len(self._heap) > 2 * len(self._keys) + _SLACK:
+            self._heap = [(key, item) for item, key in self._keys.items()]
+            heapq.heapify(self._heap)
 
 
 class Rotation(Generic[T]):

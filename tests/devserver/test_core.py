@@ -1,5 +1,7 @@
 """The development server without sockets, at a time that the tests set."""
 
+import tracemalloc
+
 import pytest
 
 from jobqueue.devserver.records import SECOND
@@ -175,3 +177,46 @@ def test_many_clients_answer_each_other(core: Core) -> None:
     starter.ask(b"use t0\r\n" + PUT)
 
     assert clients[-1].transport.take().endswith(b"INSERTED 3001\r\n")
+
+
+@pytest.mark.parametrize(
+    ("put", "end"),
+    [
+        (b"put 0 0 9 %d\r\n", b"delete %d\r\n"),
+        (b"put 0 99 9 %d\r\n", b"delete %d\r\n"),
+        (b"put 0 0 9 %d\r\n", b"reserve-job %d\r\ndelete %d\r\n"),
+        (b"put 0 0 9 %d\r\n", b"reserve-job %d\r\nbury %d 0\r\ndelete %d\r\n"),
+        (b"put 0 0 9 %d\r\n", b"reserve-job %d\r\nrelease %d 0 9\r\ndelete %d\r\n"),
+    ],
+    ids=["ready", "delayed", "reserved", "buried", "released"],
+)
+def test_body_of_a_deleted_job_is_not_kept(core: Core, put: bytes, end: bytes) -> None:
+    client = core.client()
+    size = 2**20 - 2
+    tracemalloc.start()
+    try:
+        for job_id in range(1, 61):
+            client.ask(put % size + bytes(size) + b"\r\n")
+            assert client.ask(end.replace(b"%d", b"%d" % job_id)).endswith(
+                b"DELETED\r\n"
+            )
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert held < 10 * size
+
+
+def test_idle_connections_keep_no_data(core: Core) -> None:
+    size = 2**20 - 2
+    tracemalloc.start()
+    try:
+        clients = [core.client() for _ in range(60)]
+        for client in clients:
+            client.ask(b"put 0 0 9 %d\r\n%b\r\ndelete 1\r\n" % (size, bytes(size)))
+            core.client().ask(b"".join(b"delete %d\r\n" % n for n in range(1, 61)))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert held < 10 * size

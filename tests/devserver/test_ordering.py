@@ -76,3 +76,13 @@ def test_rotation(
 def test_take_from_an_empty_rotation() -> None:
     with pytest.raises(IndexError):
         Rotation[int]().take()
+
+
+def test_queue_does_not_keep_what_was_taken_out() -> None:
+    queue: Queue[str] = Queue()
+    for number in range(1_000):
+        queue.add(f"item {number}", (number, number))
+    for number in range(1, 1_000):
+        queue.discard(f"item {number}")
+
+    assert len(queue._heap) < 100
