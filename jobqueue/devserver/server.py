@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import socket
 import time
 from collections.abc import Callable
@@ -17,6 +18,8 @@ _log = logging.getLogger("jobqueue.devserver")
 # Turns of the event loop from the accept() of a connection to connection_made().
 _TURNS_TO_CONNECT = 3
 
+_SPARE_FILES = 64  # file descriptors that connections leave to the rest of the process
+
 
 class Server:
     """Serves a listening socket, and closes it at the end."""
@@ -27,6 +30,8 @@ class Server:
         self._connections: set[ClientConnection] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0
+        self._most_connections = _most_connections()
+        self._is_full = False
 
     def drain(self) -> None:
         """Refuse new jobs from now on, as after a SIGUSR1."""
@@ -53,8 +58,19 @@ class Server:
             self._timer.cancel()
 
     def opened(self, connection: "ClientConnection") -> None:
-        """Note a new connection."""
+        """Note a new connection, and close it at once if there are too many."""
         self._connections.add(connection)
+        if len(self._connections) <= self._most_connections:
+            self._is_full = False
+            return
+        if not self._is_full:
+            _log.warning(
+                "New connections are closed: %d are open, all that the limit of open "
+                "files (ulimit -n) allows",
+                self._most_connections,
+            )
+        self._is_full = True
+        connection.abort()
 
     def closed(self, connection: "ClientConnection") -> None:
         """Note the end of a connection."""
@@ -129,3 +145,15 @@ class ClientConnection(asyncio.Protocol):
     def _proceed(self) -> None:
         self._conversations.proceed()
         self._server.set_timer()
+
+
+def _most_connections() -> float:
+    """Return how many connections may be open at a time."""
+    try:
+        import resource  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return math.inf
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return math.inf
+    return max(files - _SPARE_FILES, files // 2)

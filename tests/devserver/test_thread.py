@@ -2,12 +2,13 @@
 
 import errno
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,23 @@ def task_one(arg1):
         with RawClient(server.target) as client:
             assert client.stats()["current-jobs-buried"] == "1"
             assert client.ask(b"peek 1") == b"NOT_FOUND\r\n"
+
+
+def test_more_connections_than_files_allow(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those that are open go on; others are closed at once, until there is room."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (70, 70))
+    with DevServerInThread() as server, ExitStack() as stack:
+        clients = [stack.enter_context(RawClient(server.target)) for _ in range(35)]
+        assert [client.ask(ASK[:-2]) for client in clients] == [USING] * 35
+        for _ in range(50):
+            with RawClient(server.target) as refused, suppress(ConnectionError):
+                assert refused.ask(ASK[:-2]) == b""
+        assert [client.ask(ASK[:-2]) for client in clients] == [USING] * 35
+        clients.pop().close()
+        eventually(lambda: clients[0].stats()["current-connections"], "34")
+
+        assert converse(server.target, ASK) == USING
+    (message,) = caplog.messages
+    assert "35 are open, all that the limit of open files (ulimit -n) allows" in message
