@@ -2,8 +2,9 @@
 
 import functools
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import NamedTuple, TypeVar
 
 from jobqueue.broker.address import Address
 from jobqueue.broker.checks import check_tube, whole_number
@@ -12,7 +13,16 @@ from jobqueue.broker.replies import id_of, size_of, values_of
 from jobqueue.broker.settlement import Buried, Deleted, Outcome, Released
 from jobqueue.broker.stats import JobStats
 
+T = TypeVar("T")
+
 _NO_JOB = {b"TIMED_OUT\r\n", b"DEADLINE_SOON\r\n"}
+
+
+class Touched(NamedTuple):
+    """The reply to :meth:`ConsumerConnection.begin_touch`."""
+
+    is_reserved: bool  # False: the reservation was lost
+    stats: JobStats | None  # None: they were not asked for, or there is no such job
 
 
 class ConsumerConnection(Connection):
@@ -25,6 +35,8 @@ class ConsumerConnection(Connection):
     def __init__(self, address: Address) -> None:
         super().__init__(address)
         self._reserve_is_sent = False
+        self._unread = 0  # replies to begin_touch
+        self._touched: Touched | None = None  # what end_touch returns next
 
     @property
     def awaits_job(self) -> bool:
@@ -65,6 +77,8 @@ class ConsumerConnection(Connection):
             if not self._reserve_is_sent:
                 self._socket.sendall(_reserve(timeout))
             self._reserve_is_sent = False
+            if self._unread:
+                self._read_touched()
             line = self._reader.readline_waiting(timeout)
             if line in _NO_JOB:
                 return None
@@ -99,6 +113,8 @@ class ConsumerConnection(Connection):
         try:
             self._socket.sendall(command)
             self._reserve_is_sent = reserve is not None
+            if self._unread:
+                self._read_touched()
             return self.read_confirmation(expected)
         except BaseException as error:
             self._exchange.fail(error)
@@ -106,13 +122,53 @@ class ConsumerConnection(Connection):
 
     def touch(self, job_id: int) -> bool:
         """Restart the job's ttr. Returns False if the reservation was lost."""
+        return self.ask(b"touch %d\r\n" % job_id, self._read_touch)
+
+    def begin_touch(self, job_id: int, *, with_stats: bool) -> None:
+        """Send a touch, and maybe a question for the counts; wait for no reply.
+
+        :meth:`end_touch` has to return the reply before the next call of this. Other
+        methods may be called meanwhile.
+        """
+        self._touched = None
+        command = b"touch %d\r\n" % job_id
+        if with_stats:
+            command += b"stats-job %d\r\n" % job_id
         with self._exchange:
-            self._socket.sendall(b"touch %d\r\n" % job_id)
-            return self.read_confirmation(b"TOUCHED\r\n")
+            self._socket.sendall(command)
+            self._unread = 1 + with_stats
+
+    def end_touch(self) -> Touched | None:
+        """Return the reply to :meth:`begin_touch`; None if it is not there yet."""
+        with self._exchange:
+            if self._unread:
+                self._reader.receive_available()
+                if not self._reader.has_replies(self._unread):
+                    return None
+                self._read_touched()
+        return self._touched
 
     def stats_job(self, job_id: int) -> JobStats | None:
         """Return the broker's counts of a job; None if there is no such job."""
         return self.ask(b"stats-job %d\r\n" % job_id, self._read_stats)
+
+    def ask(self, command: bytes, read: Callable[[], T]) -> T:
+        """Send one command, and return what ``read`` makes of the reply."""
+        with self._exchange:
+            self._socket.sendall(command)
+            if self._unread:
+                self._read_touched()
+            return read()
+
+    def _read_touched(self) -> None:
+        """Read the replies to the touch that was sent before this command."""
+        has_stats = self._unread > 1
+        is_reserved = self._read_touch()
+        self._touched = Touched(is_reserved, self._read_stats() if has_stats else None)
+        self._unread = 0
+
+    def _read_touch(self) -> bool:
+        return self.read_confirmation(b"TOUCHED\r\n")
 
     def _read_stats(self) -> JobStats | None:
         chunk = self.read_chunk()

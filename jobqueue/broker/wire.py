@@ -64,6 +64,27 @@ class ReplyReader:
         """Return whether a line can be read without waiting."""
         return self._buffer.find(b"\r\n", self._position) >= 0
 
+    def receive_available(self) -> None:
+        """Receive what has arrived, without waiting. Raises ``ConnectionError``."""
+        if self._socket.has_received():
+            self._fill()
+
+    def has_replies(self, count: int) -> bool:
+        """Return whether so many whole replies can be read without waiting.
+
+        A reply is a line, and after a line of ``OK`` its data.
+        """
+        position = self._position
+        for _ in range(count):
+            end = self._buffer.find(b"\r\n", position)
+            if end < 0:
+                return False
+            word, _, size = self._buffer[position:end].rpartition(b" ")
+            position = end + 2
+            if word == b"OK" and size.isdigit():
+                position += int(size) + 2
+        return position <= len(self._buffer)
+
     def read(self, size: int) -> bytes:
         """Return this many bytes, which end a chunk, line end included.
 

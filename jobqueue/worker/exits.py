@@ -21,15 +21,27 @@ def call_with_timeout(
     A log line blocks while nobody reads the pipe that it goes to, or while a task holds
     the log's lock. Stopping must not depend on that.
     """
+    thread = start_call(call, *args, **kwargs)
+    if thread is not None:
+        thread.join(CALL_TIMEOUT)
+
+
+def start_call(
+    call: Callable[P, object], *args: P.args, **kwargs: P.kwargs
+) -> threading.Thread | None:
+    """Call something that may block, in a thread; return the thread.
+
+    If the system starts no more threads, the call is made, and None returned.
+    """
     thread = threading.Thread(
         target=call, args=args, kwargs=kwargs, name=THREAD_NAME, daemon=True
     )
     try:
         thread.start()
-    except RuntimeError:  # the system starts no more threads
+    except RuntimeError:
         call(*args, **kwargs)
-    else:
-        thread.join(CALL_TIMEOUT)
+        return None
+    return thread
 
 
 def is_blocked() -> bool:

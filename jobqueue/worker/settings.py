@@ -21,8 +21,11 @@ class Timings(NamedTuple):
     """
 
     # A connection to the broker.
-    reserve_timeout: int = 60
-    """How often the broker must answer an idle slot, so that a dead one is noticed."""
+    reserve_timeout: int = 40
+    """How often the broker must answer an idle slot, so that a dead one is noticed.
+
+    And so that proxies don't end the connection: HAProxy's examples do after 50 s.
+    """
     first_reconnect_pause: float = 0.1
     """Before the second attempt to connect to a lost broker; then it doubles."""
     longest_reconnect_pause: float = 5.0
@@ -31,6 +34,9 @@ class Timings(NamedTuple):
     # A job that runs.
     heartbeat_interval: float = 0.25
     """Between two looks at which reservations to extend: the shortest ttr is 1 s."""
+    longest_touch_pause: float = 4.0
+    """The most between two touches of a job: so that no proxy, firewall or NAT between
+    worker and broker takes its connection for idle."""
     time_limit_grace: float = 5.0
     """From a job's time limit, when TimeLimitExceeded is raised, to giving it up."""
     interrupt_retry: float = 0.001

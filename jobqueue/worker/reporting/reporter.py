@@ -7,7 +7,7 @@ from jobqueue.broker.address import Address
 from jobqueue.errors import BrokerError, CrashLoopError
 from jobqueue.job.decision import Decision
 from jobqueue.task.definition import Task
-from jobqueue.worker.exits import call_with_timeout
+from jobqueue.worker.exits import call_with_timeout, start_call
 from jobqueue.worker.reporting.unfailing import say_what_failed
 from jobqueue.worker.running.executor import ReservedJob, Result
 
@@ -110,6 +110,19 @@ def _tell_in_time(
     return tell_in_time
 
 
+def _tell_meanwhile(
+    event: Callable[Concatenate[Listener, P], None],
+) -> Callable[Concatenate["Reporter", P], None]:
+    """Return a method that returns at once, and never fails."""
+    tell = _tell(event)
+
+    def tell_meanwhile(self: "Reporter", /, *args: P.args, **kwargs: P.kwargs) -> None:
+        start_call(tell, self, *args, **kwargs)
+
+    tell_meanwhile.__doc__ = event.__doc__
+    return tell_meanwhile
+
+
 class Reporter:
     """Tells each event to all listeners.
 
@@ -117,8 +130,9 @@ class Reporter:
     it is shown, a log handler may be broken, and a task may have closed its stream.
 
     The events that slots report may block the slot, as a log line does while nobody
-    reads the pipe that it goes to. The thread that handles signals reports the others,
-    which block it for a second at most.
+    reads the pipe that it goes to. The thread that handles signals reports others,
+    which block it for a second at most. The heartbeat waits for none of its events, so
+    that it never touches a job too late.
     """
 
     def __init__(self, *listeners: Listener) -> None:
@@ -135,10 +149,10 @@ class Reporter:
     slot_failed = _tell_in_time(Listener.slot_failed)
     broker_lost = _tell(Listener.broker_lost)
     broker_found = _tell(Listener.broker_found)
-    job_not_touched = _tell(Listener.job_not_touched)
+    job_not_touched = _tell_meanwhile(Listener.job_not_touched)
     job_stuck = _tell_in_time(Listener.job_stuck)
     job_held_up = _tell_in_time(Listener.job_held_up)
-    job_buried_while_running = _tell(Listener.job_buried_while_running)
+    job_buried_while_running = _tell_meanwhile(Listener.job_buried_while_running)
     buried_job_ended = _tell(Listener.buried_job_ended)
 
     def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 
+from jobqueue.broker.address import Address
 from jobqueue.errors import BrokerError, CrashLoopError
 from jobqueue.worker.reporting.reporter import Reporter
 from jobqueue.worker.settings import Timings
@@ -14,12 +15,16 @@ TOUCHES_PER_TTR = 3
 
 
 class Heartbeat:
-    """A thread that touches each running job three times in its time to run.
+    """A thread that touches each running job three times in its time to run, or more.
 
-    The touches keep the broker from handing the job to another worker. ``running``
-    returns the reservations of this process. The broker is asked for a job's time to
-    run only when the job has run for a while: a quick job costs nothing. While no job
-    runs, the thread sleeps.
+    The touches keep the broker from handing the job to another worker, and whatever
+    lies between from ending an idle connection. ``running`` returns the reservations of
+    this process.
+
+    The broker is asked for a job's time to run only when the job has run for a while: a
+    quick job costs nothing. While no job runs, the thread sleeps. It waits for no
+    reply, so that one silent connection holds up no other: it sends all touches that
+    are due, and reads what has arrived at its next look.
     """
 
     def __init__(
@@ -27,11 +32,13 @@ class Heartbeat:
         running: Callable[[], Collection[Reservation]],
         reporter: Reporter,
         timings: Timings,
+        address: Address,
     ) -> None:
         self._running = running
         self._reporter = reporter
-        self._interval = timings.heartbeat_interval
-        self._due: dict[Reservation, float] = {}  # time.monotonic() of the next touch
+        self._timings = timings
+        self._address = address
+        self._pulses: dict[Reservation, _Pulse] = {}
         self._is_asleep = False
         self._wake = threading.Event()
         self._closed = threading.Event()
@@ -56,14 +63,18 @@ class Heartbeat:
 
     def _beat(self) -> None:
         while not self._closed.wait(self._pause()):
-            if not self._due:
+            if not self._pulses:
                 self._sleep()
-            known, self._due = self._due, {}
-            for reservation in self._running():
-                due = known.get(reservation, reservation.began + self._interval / 2)
-                if due <= time.monotonic():
-                    due = time.monotonic() + self._touch(reservation)
-                self._due[reservation] = due
+            known = self._pulses
+            self._pulses = {
+                reservation: known.get(reservation) or self._pulse_of(reservation)
+                for reservation in self._running()
+            }
+            for pulse in self._pulses.values():
+                pulse.look()
+
+    def _pulse_of(self, reservation: Reservation) -> "_Pulse":
+        return _Pulse(reservation, self._reporter, self._timings, self._address)
 
     def _sleep(self) -> None:
         """Wait until a job runs."""
@@ -75,37 +86,88 @@ class Heartbeat:
         self._wake.clear()  # _beat looks at _closed next
 
     def _pause(self) -> float:
-        next_due = min(self._due.values(), default=math.inf)
-        return max(0, min(self._interval, next_due - time.monotonic()))
+        next_due = min((p.due for p in self._pulses.values()), default=math.inf)
+        interval = self._timings.heartbeat_interval
+        return max(0, min(interval, next_due - time.monotonic()))
 
-    def _touch(self, reservation: Reservation) -> float:
-        """Touch a job, and return the seconds until it has to be touched again."""
+
+class _Pulse:
+    """The touches of one job. ``due`` is the ``time.monotonic()`` of the next look."""
+
+    def __init__(
+        self,
+        reservation: Reservation,
+        reporter: Reporter,
+        timings: Timings,
+        address: Address,
+    ) -> None:
+        self.due = reservation.began + timings.heartbeat_interval / 2
+        self._reservation = reservation
+        self._reporter = reporter
+        self._timings = timings
+        self._address = address
+        self._sent_at: float | None = None  # the touch that is not answered yet
+        self._is_reported = False  # that there is no answer
+        self._is_checked = False
+
+    def look(self) -> None:
+        """Touch the job if that is due, or see if the last touch is answered."""
+        now = time.monotonic()
+        if now < self.due:
+            return
+        self.due = now + self._timings.heartbeat_interval
         try:
-            if reservation.touch():
-                if reservation.ttr is None:
-                    self._check(reservation)
-                return (reservation.ttr or 1) / TOUCHES_PER_TTR
-            if not reservation.is_settled:
-                why = "it was not reserved for this worker"
-                self._reporter.job_not_touched(reservation, why)
+            if self._sent_at is None:
+                if self._reservation.begin_touch():
+                    self._sent_at = now
+            else:
+                self._read(self._sent_at, now)
         except BrokerError as error:
-            self._reporter.job_not_touched(reservation, str(error))
-        return math.inf
+            self._end(str(error))
 
-    def _check(self, reservation: Reservation) -> None:
-        """Ask for the job's time to run; bury the job if it was lost too often before.
+    def _read(self, sent_at: float, now: float) -> None:
+        is_touched = self._reservation.end_touch()
+        if is_touched is None:
+            if now >= sent_at + self._address.timeout and not self._is_reported:
+                self._is_reported = True
+                self._report(f"beanstalkd at {self._address} did not answer in time")
+        elif is_touched:
+            self._sent_at = None
+            self._is_reported = False
+            self.due = sent_at + self._touch_pause()
+            self._check()
+        elif self._reservation.is_settled or self._reservation.is_ended:
+            self.due = math.inf
+        else:
+            self._end("it was not reserved for this worker")
+
+    def _touch_pause(self) -> float:
+        stats = self._reservation.stats_at_touch
+        ttr = 1 if stats is None else stats.ttr
+        return min(ttr / TOUCHES_PER_TTR, self._timings.longest_touch_pause)
+
+    def _check(self) -> None:
+        """Bury the job, once its counts are known, if it was lost too often before.
 
         The slot does not check every job before it runs. A job that runs for a while is
         checked here, and buried before it kills this worker, too. If the job succeeds
         after all, the slot deletes it.
         """
-        stats = reservation.stats()
-        if stats is None or reservation.task is None:
+        reservation, stats = self._reservation, self._reservation.stats_at_touch
+        if self._is_checked or stats is None or reservation.task is None:
             return
-        reservation.ttr = stats.ttr
+        self._is_checked = True
         try:
             reservation.task.policy.check_lost(stats)
         except CrashLoopError as error:
             reservation.is_doubted = True
-            if reservation.bury():
+            if reservation.bury(stats):
                 self._reporter.job_buried_while_running(reservation, error)
+
+    def _end(self, why: str) -> None:
+        """Touch the job no more, as it is lost."""
+        self.due = math.inf
+        self._report(why)
+
+    def _report(self, why: str) -> None:
+        self._reporter.job_not_touched(self._reservation, why)

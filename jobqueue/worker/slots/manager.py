@@ -102,7 +102,9 @@ class SlotManager:
         if self._slots:
             raise JobQueueError("a worker runs once: make another")
         limits = self._time_limits()
-        heartbeat = Heartbeat(self._reservations, self.reporter, self._timings)
+        heartbeat = Heartbeat(
+            self._reservations, self.reporter, self._timings, self._settings.address
+        )
         executor = Executor(
             subscriber.find_in(self._settings.tubes),
             limits,

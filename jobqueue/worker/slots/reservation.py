@@ -18,8 +18,8 @@ class Reservation:
 
     The slot settles the job, the heartbeat touches it, and the task may touch it, too:
     a lock keeps their commands apart on the connection. Once the job is settled, or
-    buried while it runs, it is no longer this worker's, and ``touch``, ``stats`` and
-    ``settle`` send nothing.
+    its slot goes on, these send nothing more. Nobody else gets a job that was buried
+    while it runs, so to the task it is as if it were reserved.
 
     Methods that talk to the broker may raise :class:`~jobqueue.errors.BrokerError`.
     """
@@ -34,9 +34,10 @@ class Reservation:
         "id",
         "is_buried",
         "is_doubted",
+        "is_ended",
         "is_settled",
+        "stats_at_touch",
         "task",
-        "ttr",
     )
 
     def __init__(
@@ -50,7 +51,7 @@ class Reservation:
         self.body = body
         self.task: Task | None = None
         self.began = time.monotonic()
-        self.ttr: int | None = None  # seconds; the heartbeat asks for it
+        self.stats_at_touch: JobStats | None = None  # the heartbeat asks for them
         self._connection = connection
         self._slot_status = slot_status
         self._lock = threading.Lock()
@@ -58,6 +59,7 @@ class Reservation:
         self.is_settled = False  # or buried: nothing more is sent
         self.is_buried = False  # while it runs
         self.is_doubted = False  # it is buried as its workers were lost before
+        self.is_ended = False  # the slot goes on
         slot_status.begin(job_id)
 
     def publish_deadline(self, seconds: float | None) -> None:
@@ -69,12 +71,46 @@ class Reservation:
     def touch(self) -> bool:
         """Restart the job's time to run; False if the reservation was lost."""
         with self._lock:
-            return not self.is_settled and self._connection.touch(self.id)
+            if self._is_over():
+                return False
+            return self.is_buried or self._connection.touch(self.id)
+
+    def begin_touch(self) -> bool:
+        """Send a touch without waiting for the reply; ask for the counts, at first.
+
+        Returns False if another thread is talking to the broker about the job. A job
+        that was buried is touched, too: else what lies between this worker and the
+        broker may end the idle connection.
+        """
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            if not self._is_over():
+                with_stats = self.stats_at_touch is None and not self.is_buried
+                self._connection.begin_touch(self.id, with_stats=with_stats)
+            return True
+        finally:
+            self._lock.release()
+
+    def end_touch(self) -> bool | None:
+        """Return what :meth:`touch` would; None as long as there is no reply."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            if self._is_over():
+                return False
+            touched = self._connection.end_touch()
+            if touched is None:
+                return None
+            self.stats_at_touch = touched.stats or self.stats_at_touch
+            return self.is_buried or touched.is_reserved
+        finally:
+            self._lock.release()
 
     def stats(self) -> JobStats | None:
         """Return the broker's counts of the job; None if the reservation was lost."""
         with self._lock:
-            return None if self.is_settled else self._connection.stats_job(self.id)
+            return None if self._is_over() else self._connection.stats_job(self.id)
 
     def settle(self, outcome: Outcome, *, reserve: int | None) -> bool:
         """Tell the broker the outcome of the job, like ConsumerConnection.settle.
@@ -87,12 +123,15 @@ class Reservation:
             self.is_settled = True
             return self._connection.settle(self.id, outcome, reserve=reserve)
 
-    def bury(self) -> bool:
-        """Bury the job while it still runs; False if the reservation was lost."""
+    def bury(self, stats: JobStats | None = None) -> bool:
+        """Bury the job while it still runs; False if the reservation was lost.
+
+        Without ``stats``, the broker is asked for the job's priority.
+        """
         with self._lock:
             if self.is_settled:
                 return self.is_buried
-            stats = self._connection.stats_job(self.id)
+            stats = stats or self._connection.stats_job(self.id)
             self.is_settled = True
             self.is_buried = stats is not None and self._connection.settle(
                 self.id, Buried(stats.priority)
@@ -105,8 +144,18 @@ class Reservation:
             return self._connection.settle(self.id, DONE)
 
     def end(self) -> None:
-        """Tell the supervisor that the slot no longer holds the job."""
+        """Take note that the slot goes on to the next job."""
+        if self.is_buried or not self.is_settled:
+            with self._lock:  # the heartbeat may be about to touch the job
+                self.is_ended = True
         self._slot_status.end()
+
+    def unpublish(self) -> None:
+        """Tell the supervisor not to wait for this job."""
+        self._slot_status.end()
+
+    def _is_over(self) -> bool:
+        return self.is_ended or (self.is_settled and not self.is_buried)
 
     def forked(self) -> None:
         """Take note that this is a copy in a child, to which the job does not belong.
@@ -115,4 +164,4 @@ class Reservation:
         nobody would release it.
         """
         self._lock = threading.Lock()
-        self.is_settled = True
+        self.is_settled = self.is_ended = True

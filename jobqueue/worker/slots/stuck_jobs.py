@@ -69,5 +69,5 @@ class StuckJobs:
         self._given_up.append(reservation)
         if not is_held_up:
             # The supervisor waits for the other jobs of the process, and not for this.
-            reservation.end()
+            reservation.unpublish()
         return True

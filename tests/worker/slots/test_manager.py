@@ -175,10 +175,11 @@ def test_touch_not_found(socket_folder: Path, caplog: pytest.LogCaptureFixture) 
     assert "its time to run could not be extended" in touch.getMessage()
     assert "(work (tube t))" in touch.getMessage()
     assert "not reserved for this worker any more" in settled.getMessage()
-    assert [c.split()[0] for c in fake.received[3:7]] == [
+    assert [c.split()[0] for c in fake.received[3:8]] == [
         b"reserve-with-timeout",
         b"stats-job",
         b"touch",
+        b"stats-job",
         b"delete",
     ]
 

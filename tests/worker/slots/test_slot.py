@@ -143,7 +143,7 @@ def test_settle_asks_for_the_next_job_in_the_same_write(fake: FakeBroker) -> Non
     with working(work.worker):
         eventually_true(lambda: work.events.ended)
 
-    assert b"delete 9\r\nreserve-with-timeout 60\r\n" in fake.writes
+    assert b"delete 9\r\nreserve-with-timeout 40\r\n" in fake.writes
 
 
 class Broken(Listener):
