@@ -1,4 +1,4 @@
-"""Producers, workers and a broker with a binlog, and faults at random, by a seed."""
+"""Producers, workers, an operator and a broker with a binlog, and faults at random."""
 
 import json
 import random
@@ -6,25 +6,29 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from jobqueue import BrokerError, JobQueue, PutManyError
+import greenstalk
+
+from jobqueue import JobQueue
 from tests.helpers.paths import ROOT
-from tests.helpers.raw_client import RawClient
-from tests.helpers.servers import Beanstalkd
+from tests.helpers.servers import REAL, Beanstalkd
 from tests.helpers.worker_process import WorkerProcess
 
 from . import faults, tasks
 from .faults import Fault, Scene
-from .ledger import Ledger, Verdict
+from .ledger import Ledger
+from .operating import Operator
+from .producers import Producer
 from .proxy import Proxy, TroubleRecord
+from .verdict import Verdict, judge
 
 # So long that only a fault can end it, on a busy machine, too.
 TIMEOUT = 60  # seconds
-TTR = 600  # seconds
 PRODUCERS = 3
+BACKLOG = 200  # ready jobs: enough to keep all workers busy
+LONG_DELAY = 600  # seconds: longer than any delay of a put or a retry
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,73 +40,27 @@ class Size:
     workers: int = 2
     processes: int = 2
     threads: int = 3
-    within: float = 120  # seconds, for all jobs to have run after the last fault
-
-
-@dataclass(slots=True)
-class Producer:
-    """A thread that puts jobs, and notes the result of each put."""
-
-    ledger: Ledger
-    queue: JobQueue
-    rng: random.Random
-    numbers: Iterator[Sequence[int]]
-    confirmed: int = 0
-    failures: list[str] = field(default_factory=list)
-
-    def run(self) -> None:
-        try:
-            for numbers in self.numbers:
-                self._put(numbers)
-        except Exception as error:  # noqa: BLE001 - a put may raise no other error
-            self.failures.append(f"a put has raised {error!r}")
-
-    def _put(self, numbers: Sequence[int]) -> None:
-        name = self.rng.choices(list(tasks.ALL), [60, 5, 5, 2, 1])[0]
-        func: Any = tasks.ALL[name].__wrapped__
-        task = self.queue.task(tasks.TUBE, ttr=TTR, max_lost=5)(func)
-        self.ledger.sent(numbers)
-        if len(numbers) > 1:
-            self._put_many(task, numbers)
-            return
-        try:
-            self.ledger.confirmed({numbers[0]: task.put(number=numbers[0])})
-            self.confirmed += 1
-        except BrokerError:
-            self._wait()  # nobody knows whether it was put
-
-    def _put_many(self, task: Any, numbers: Sequence[int]) -> None:
-        ids: dict[int, int] = {}
-        sent = 0
-        try:
-            ids = dict(enumerate(task.put_many({"number": n} for n in numbers)))
-            sent = len(numbers)
-        except PutManyError as error:
-            ids = error.ids
-            sent = _maybe_put(error, len(numbers))
-            self._wait()
-        except BrokerError:
-            self._wait()  # before the first was sent
-        self.ledger.confirmed({numbers[n]: job_id for n, job_id in ids.items()})
-        self.confirmed += len(ids)
-        self.ledger.refused(
-            numbers[n] for n in range(sent, len(numbers)) if n not in ids
-        )
-
-    def _wait(self) -> None:
-        time.sleep(self.rng.uniform(0, 0.2))
+    within: float = 120  # seconds, for all jobs to have ended after the last fault
 
 
 class Campaign:
-    """One campaign. It raises an AssertionError if a put, a worker or a wait fails."""
+    """One campaign. It raises an AssertionError if a put, a worker or a wait fails.
 
-    def __init__(self, folder: Path, sockets: Path, seed: int, size: Size) -> None:
+    All choices come from the seed, but not the order in which processes get on.
+    ``program`` is the beanstalkd.
+    """
+
+    def __init__(
+        self, folder: Path, sockets: Path, seed: int, size: Size, program: str = REAL
+    ) -> None:
         self._folder = folder
         self._sockets = sockets
         self._rng = random.Random(seed)
         self._size = size
+        self._program = program
         self._lock = threading.Lock()
-        self._next = 0
+        self._next = 1
+        self._backlog = 0
         self._producers: list[Producer] = []
         self.ledger = Ledger(folder / "ledger")
         self._injected = 0
@@ -114,11 +72,17 @@ class Campaign:
         """The number of faults so far."""
         return self._injected + sum(len(proxy.troubles) for proxy in self._proxies)
 
+    @property
+    def job_count(self) -> int:
+        """The number of jobs so far whose puts were confirmed."""
+        return sum(producer.confirmed for producer in self._producers)
+
     def run(self) -> Verdict:
         """Run the campaign, and return what became of the jobs."""
         binlog = self._folder / "binlog"
         binlog.mkdir()
-        broker = Beanstalkd(self._sockets / "b.sock", "-b", str(binlog), "-f", "0")
+        options = "-b", str(binlog), "-f", "0"
+        broker = Beanstalkd(self._sockets / "b.sock", *options, program=self._program)
         with ExitStack() as stack:
             stack.callback(self.ledger.close)
             stack.callback(broker.kill)
@@ -131,13 +95,16 @@ class Campaign:
                 self._rng, broker, self._proxies, lambda: self._start_worker(below)
             )
             stack.enter_context(_running_workers(scene, self._size.workers))
+            stack.enter_context(faults.noting_stalls(self.ledger))
             self._producers = self._make_producers(above.url, stack)
-            failures = self._inject_faults(scene)
-            buried = self._wait_for_the_end(scene)
+            operator = self._make_operator(above.url)
+            failures = self._inject_faults(scene, operator)
+            self._wait_for_the_end(scene)
+            self._look_at_what_is_left(broker)
         failures += scene.failures
         if failures:
             raise AssertionError("\n".join(failures))
-        return self.ledger.read().verdict(*buried)
+        return judge(self.ledger.read())
 
     def _proxy(self, name: str, broker: Beanstalkd) -> Proxy:
         path = self._sockets / f"{name}.sock"
@@ -145,7 +112,8 @@ class Campaign:
 
     def _note_trouble(self, record: TroubleRecord) -> None:
         name = faults.trouble_name(record.trouble.kind)
-        self.ledger.fault(name, record.at, record.until, {record.pid})
+        pids = frozenset({record.pid})
+        self.ledger.fault(name, record.at, record.until, pids, pids)
 
     def _start_worker(self, proxy: Proxy) -> WorkerProcess:
         size = self._size
@@ -171,52 +139,72 @@ class Campaign:
             for _ in range(PRODUCERS)
         ]
 
+    def _make_operator(self, url: str) -> Operator:
+        rng = random.Random(self._rng.random())
+        return Operator(self.ledger, f"{url}?timeout={TIMEOUT}", self._folder, rng)
+
     def _numbers(self) -> Iterator[Sequence[int]]:
         """Yield the numbers of the next jobs, until there are enough.
 
         Jobs are put as long as faults are to come, so that each fault can hit some.
         """
         rng = random.Random(self._rng.random())
+        size = self._size
         while True:
-            count = rng.choice([1, 1, 1, 1, 2, 10, 50])
             with self._lock:
-                confirmed = sum(producer.confirmed for producer in self._producers)
-                if (
-                    confirmed >= self._size.jobs
-                    and self.fault_count >= self._size.faults
-                ):
+                if self.job_count >= size.jobs and self.fault_count >= size.faults:
                     return
-                numbers = range(self._next, self._next + count)
-                self._next = numbers.stop
-            yield numbers
-            # Slow down if the jobs are ahead, so that the last faults can hit some.
-            share = confirmed / self._size.jobs - self.fault_count / self._size.faults
-            time.sleep(0.2 if share > 0 else 0.002)
+                if is_due := self._backlog < BACKLOG:
+                    count = rng.choice([1, 1, 1, 1, 2, 10, 30])
+                    numbers = range(self._next, self._next + count)
+                    self._next = numbers.stop
+            if is_due:
+                yield numbers
+            time.sleep(0.002 if is_due else 0.05)
 
-    def _inject_faults(self, scene: Scene) -> list[str]:
+    def _inject_faults(self, scene: Scene, operator: Operator) -> list[str]:
         threads = [threading.Thread(target=p.run) for p in self._producers]
-        for thread in threads:
+        operating = threading.Thread(target=operator.run)
+        for thread in [*threads, operating]:
             thread.start()
         while any(thread.is_alive() for thread in threads):
             self._restart_if_crashed(scene.broker)
-            if self.fault_count < self._size.faults:
+            self._count_backlog(scene.broker)
+            if self._is_fault_due():
                 (fault,) = self._rng.choices(
                     list(faults.ALL), list(faults.ALL.values())
                 )
                 self._inject(fault, scene)
             time.sleep(self._rng.uniform(0, 0.2))
-        return [f for producer in self._producers for f in producer.failures]
+        operator.stopping.set()
+        operating.join()
+        failures = [f for producer in self._producers for f in producer.failures]
+        return [*failures, *operator.failures]
+
+    def _count_backlog(self, broker: Beanstalkd) -> None:
+        with suppress(OSError):  # it may have crashed just now
+            counts = [broker.counts(tube).get("ready", 0) for tube in tasks.TUBES]
+            self._backlog = sum(counts)
+
+    def _is_fault_due(self) -> bool:
+        """Return whether to inject a fault: if workers are busy, and jobs keep pace."""
+        size = self._size
+        share = self.job_count / size.jobs
+        is_in_pace = share >= 1 or self.fault_count / size.faults <= share
+        is_left = self.fault_count < size.faults
+        return is_left and is_in_pace and self._backlog > 0
 
     def _inject(self, fault: Fault, scene: Scene) -> None:
         began = time.monotonic()
-        with faults.injected(fault, scene) as hit:
+        with faults.injected(fault, scene) as hits:
             time.sleep(faults.duration(self._rng))
-        if hit and fault is not faults.connection_troubled:  # noted by the proxy
-            self.ledger.fault(faults.name_of(fault), began, time.monotonic(), hit[0])
+        if hits and fault is not faults.connection_troubled:  # noted by the proxy
+            name = faults.name_of(fault)
+            self.ledger.fault(name, began, time.monotonic(), *hits[0])
             self._injected += 1
 
-    def _wait_for_the_end(self, scene: Scene) -> tuple[set[int], set[int]]:
-        """Wait until all jobs have run or are buried; see :func:`_buried`."""
+    def _wait_for_the_end(self, scene: Scene) -> None:
+        """Wait until all jobs have ended or are buried."""
         deadline = time.monotonic() + self._size.within
         counts = {"ready": 1}
         while counts.keys() - {"buried"}:
@@ -224,8 +212,21 @@ class Campaign:
             time.sleep(0.1)
             self._restart_if_crashed(scene.broker)
             with suppress(OSError):  # it may have ended just now
-                counts = scene.broker.counts(tasks.TUBE)
-        return _buried(scene.broker)
+                self._take_out_stranded(scene.broker)
+                counts = {}
+                for tube in tasks.TUBES:
+                    counts |= scene.broker.counts(tube)
+
+    def _take_out_stranded(self, broker: Beanstalkd) -> None:
+        """Delete and note the jobs that a broken import has left with a long delay."""
+        with broker.client() as client:
+            for tube in tasks.TUBES:
+                client.use(tube)
+                with suppress(greenstalk.NotFoundError):
+                    job = client.peek_delayed()
+                    if client.stats_job(job)["time-left"] > LONG_DELAY:
+                        self.ledger.note("stranded", _number(job.body))
+                        client.delete(job)
 
     def _restart_if_crashed(self, broker: Beanstalkd) -> None:
         """Start the broker again if it has crashed, as an init system would.
@@ -236,17 +237,34 @@ class Campaign:
         if status is not None:
             faults.start(broker)
             name = f"broker-crashed-with-{status}"
-            self.ledger.fault(name, self._broker_seen_at, time.monotonic(), None)
+            now = time.monotonic()
+            self.ledger.fault(name, self._broker_seen_at, now, None, None)
         self._broker_seen_at = time.monotonic()
 
+    def _look_at_what_is_left(self, broker: Beanstalkd) -> None:
+        """Note each buried job, with the broker's counts of it, and delete it."""
+        with broker.client() as client:
+            for tube in tasks.TUBES:
+                client.use(tube)
+                with suppress(greenstalk.NotFoundError):
+                    while True:
+                        job = client.peek_buried()
+                        counts = client.stats_job(job)
+                        self.ledger.found_buried(_number(job.body), counts)
+                        client.delete(job)
 
-def _maybe_put(error: PutManyError, count: int) -> int:
-    """Return how many items, from the first, may have been put."""
-    if not error.unconfirmed:
-        return 0
-    if len(error.ids) == error.index:  # and none was refused
-        return error.index + error.unconfirmed
-    return count
+
+def _number(body: bytes) -> int | None:
+    """Return the number of a job.
+
+    None if beanstalkd has destroyed its body: it was killed while it moved the job in
+    the binlog.
+    """
+    try:
+        number: int = json.loads(body)["kwargs"]["number"]
+    except ValueError:
+        return None
+    return number
 
 
 @contextmanager
@@ -264,23 +282,3 @@ def _running_workers(scene: Scene, count: int) -> Iterator[None]:
             worker.process.kill()
         for thread in scene.exits:
             thread.join()
-
-
-def _buried(broker: Beanstalkd) -> tuple[set[int], set[int]]:
-    """Delete the buried jobs; return the numbers of those whose bodies are whole.
-
-    Return the ids of the others: beanstalkd was killed while it moved them in the
-    binlog.
-    """
-    numbers, destroyed = set(), set()
-    with RawClient(broker.target) as client:
-        client.ask(b"use " + tasks.TUBE.encode())
-        while (found := client.ask(b"peek-buried")).startswith(b"FOUND"):
-            line, _, body = found.partition(b"\r\n")
-            job_id = int(line.split()[1])
-            try:
-                numbers.add(json.loads(body)["kwargs"]["number"])
-            except ValueError:
-                destroyed.add(job_id)
-            client.ask(b"delete %d" % job_id)
-    return numbers, destroyed

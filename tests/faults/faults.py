@@ -4,21 +4,38 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Callable, Collection, Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tests.helpers.servers import DEADLINE, Beanstalkd, eventually_true
 from tests.helpers.worker_process import WorkerProcess
 
+from .books import NOBODY, Processes
+from .ledger import Ledger
 from .proxy import Kind, Proxy, random_trouble
+from .tasks import TTR
+from .verdict import STALL
 
 LONG = 3 * DEADLINE  # seconds, for a process to end
 
-Pids = Collection[int] | None  # processes that a fault may have cost a job; None: any
-Fault = Callable[["Scene"], Iterator[Pids]]
+LONGER_THAN_TTR = 1.5 * TTR  # seconds
+LONG_STALL = 1.0  # seconds: the machine had no time for this process
+LOOK = 0.1  # seconds
+
+
+class Hit(NamedTuple):
+    """The processes that a fault may have cost a job, and those that it has hit."""
+
+    costs: Processes
+    targets: Processes
+
+
+EVERYBODY = Hit(None, None)
+Fault = Callable[["Scene"], Iterator[Hit]]
 
 
 class StartWorker(Protocol):
@@ -86,49 +103,59 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def worker_killed(scene: Scene) -> Iterator[Pids]:
+def worker_killed(scene: Scene) -> Iterator[Hit]:
     pid = scene.random_child()
     if pid is not None:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        yield {pid}
+        _signal(pid, signal.SIGKILL)
+        yield Hit(frozenset({pid}), frozenset({pid}))
 
 
-def worker_frozen(scene: Scene) -> Iterator[Pids]:
-    """Freeze a process for less than the time to run of its jobs.
-
-    Longer freezes are in test_workers.py and test_time_to_run.py.
-    """
+def worker_frozen(scene: Scene) -> Iterator[Hit]:
+    """Freeze a process for less than the time to run of its jobs."""
     pid = scene.random_child()
     if pid is not None:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGSTOP)
-        yield ()
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+        _signal(pid, signal.SIGSTOP)
+        yield Hit(NOBODY, frozenset({pid}))
+        _signal(pid, signal.SIGCONT)
 
 
-def deploy(scene: Scene) -> Iterator[Pids]:
+def worker_frozen_for_long(scene: Scene) -> Iterator[Hit]:
+    """Freeze a process for longer than the time to run of some of its jobs."""
+    pid = scene.random_child()
+    if pid is not None:
+        _signal(pid, signal.SIGSTOP)
+        yield Hit(frozenset({pid}), frozenset({pid}))
+        time.sleep(LONGER_THAN_TTR)
+        _signal(pid, signal.SIGCONT)
+
+
+def _signal(pid: int, signum: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signum)
+
+
+def deploy(scene: Scene) -> Iterator[Hit]:
     """Start a new worker, and stop the old one. No job may run twice for this."""
     worker = scene.random_worker()
     scene.replace(worker)
-    yield ()
+    yield Hit(NOBODY, frozenset(children(worker.process.pid)))
     worker.signal(signal.SIGTERM)
     scene.await_exit(worker, expected=0)
 
 
-def supervisor_killed(scene: Scene) -> Iterator[Pids]:
+def supervisor_killed(scene: Scene) -> Iterator[Hit]:
     """Its processes finish their jobs, so no job may run twice for this either."""
     worker = scene.random_worker()
     scene.replace(worker)
     scene.await_exit(worker, expected=-signal.SIGKILL)
+    pids = frozenset(children(worker.process.pid))
     worker.signal(signal.SIGKILL)
-    yield ()
+    yield Hit(NOBODY, pids)
 
 
-def broker_killed(scene: Scene) -> Iterator[Pids]:
+def broker_killed(scene: Scene) -> Iterator[Hit]:
     scene.broker.kill()
-    yield None
+    yield EVERYBODY
     start(scene.broker)
 
 
@@ -142,41 +169,45 @@ def start(broker: Beanstalkd) -> None:
     broker.connections()
 
 
-def broker_frozen(scene: Scene) -> Iterator[Pids]:
+def broker_frozen(scene: Scene) -> Iterator[Hit]:
     """Freeze the broker for a moment, shorter than any time-out."""
     scene.broker.signal(signal.SIGSTOP)
-    yield ()
+    yield Hit(NOBODY, None)
     scene.broker.signal(signal.SIGCONT)
 
 
-def broker_drained(scene: Scene) -> Iterator[Pids]:
+def broker_drained(scene: Scene) -> Iterator[Hit]:
     """Have the broker take no jobs. Only a restart ends that."""
     scene.broker.drain()
-    yield None
+    yield EVERYBODY
     scene.broker.kill()
     start(scene.broker)
 
 
-def connection_troubled(scene: Scene) -> Iterator[Pids]:
+def connection_troubled(scene: Scene) -> Iterator[Hit]:
     """Cut, half-close or garble some connections; the proxy notes which."""
     for proxy in scene.proxies:
         for link in proxy.links():
             if scene.rng.random() < 1 / 4:
                 link.arm(random_trouble(scene.rng))
-    yield ()
+    yield Hit(NOBODY, NOBODY)
 
 
-def connections_stalled(scene: Scene) -> Iterator[Pids]:
+def pids_of(proxy: Proxy) -> frozenset[int]:
+    return frozenset(link.pid for link in proxy.links())
+
+
+def connections_stalled(scene: Scene) -> Iterator[Hit]:
     proxy = scene.rng.choice(scene.proxies)
     proxy.stall()
-    yield ()
+    yield Hit(NOBODY, pids_of(proxy))
     proxy.flow()
 
 
-def connections_throttled(scene: Scene) -> Iterator[Pids]:
+def connections_throttled(scene: Scene) -> Iterator[Hit]:
     proxy = scene.rng.choice(scene.proxies)
     proxy.chunk = 1
-    yield ()
+    yield Hit(NOBODY, pids_of(proxy))
     proxy.chunk = 0
 
 
@@ -187,6 +218,7 @@ ALL: dict[Fault, int] = {
     connections_throttled: 2,
     worker_killed: 5,
     worker_frozen: 3,
+    worker_frozen_for_long: 1,
     deploy: 2,
     supervisor_killed: 1,
     broker_killed: 2,
@@ -200,20 +232,44 @@ def name_of(fault: Fault) -> str:
 
 
 @contextmanager
-def injected(fault: Fault, scene: Scene) -> Iterator[list[Pids]]:
-    """Inject a fault for the time of the block; yield the processes that it may hit."""
+def injected(fault: Fault, scene: Scene) -> Iterator[list[Hit]]:
+    """Inject a fault for the time of the block; yield the processes that it hits."""
     yielded = fault(scene)
-    hit = list(_first(yielded))
-    yield hit
+    yield list(_first(yielded))
     for _ in yielded:
         raise AssertionError(f"{name_of(fault)} yields once")
 
 
-def _first(pids: Iterator[Pids]) -> Iterator[Pids]:
+def _first(hits: Iterator[Hit]) -> Iterator[Hit]:
     try:
-        yield next(pids)
+        yield next(hits)
     except StopIteration:
         return
+
+
+@contextmanager
+def noting_stalls(ledger: Ledger) -> Iterator[None]:
+    """Note each time that the machine had no time for its processes.
+
+    A heartbeat may then come too late, so that a job runs twice.
+    """
+    closed = threading.Event()
+
+    def look() -> None:
+        looked_at = time.monotonic()
+        while not closed.wait(LOOK):
+            now = time.monotonic()
+            if now - looked_at > LOOK + LONG_STALL:
+                ledger.fault(STALL, looked_at, now, None, None)
+            looked_at = now
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield
+    finally:
+        closed.set()
+        thread.join()
 
 
 def duration(rng: random.Random) -> float:

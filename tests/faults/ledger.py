@@ -2,16 +2,18 @@
 
 import os
 import time
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-# A fault may hit a worker between the arrival of a job and the note that it began.
-SLACK = 2.0  # seconds
+from .books import Books, Fate, Processes
+
+if TYPE_CHECKING:
+    from greenstalk import StatsJob
 
 EVERYBODY = "everybody"
+NO_PROCESS = "nobody"
+UNKNOWN = "unknown"  # for the number of a job whose body the broker has destroyed
 
 
 class Ledger:
@@ -27,13 +29,13 @@ class Ledger:
     def note(self, kind: str, *words: object) -> None:
         self._write([_line(kind, *words)])
 
-    def sent(self, numbers: Iterable[int]) -> None:
-        """Note the jobs of a put before it is made."""
+    def sent(self, numbers: Iterable[int], fate: Fate) -> None:
+        """Note the jobs of a put before it is made, and how each has to end."""
         now = time.monotonic()
         pid = os.getpid()
-        self._write(_line("sent", number, pid, now) for number in numbers)
+        self._write(_line("sent", number, pid, now, fate) for number in numbers)
 
-    def confirmed(self, ids: dict[int, int]) -> None:
+    def confirmed(self, ids: Mapping[int, int]) -> None:
         """Note the ids that a put has returned, by the numbers of the jobs."""
         now = time.monotonic()
         self._write(_line("confirmed", n, job_id, now) for n, job_id in ids.items())
@@ -42,12 +44,38 @@ class Ledger:
         """Note jobs that were certainly not put: none of them may run."""
         self._write(_line("refused", number) for number in numbers)
 
+    def kicked(self, ids: Mapping[int, int]) -> None:
+        """Note that jobs, whose numbers are given by their ids, are about to be kicked.
+
+        The kick itself may fail.
+        """
+        now = time.monotonic()
+        self._write(_line("kicked", n, job_id, now) for job_id, n in ids.items())
+
+    def copied(self, numbers: Iterable[int], state: str) -> None:
+        """Note that an import is about to put jobs again, in this state."""
+        self._write(_line("copied", number, state) for number in numbers)
+
     def fault(
-        self, name: str, began: float, ended: float, pids: Collection[int] | None
+        self, name: str, began: float, ended: float, costs: Processes, hits: Processes
     ) -> None:
-        """Note a fault, and which processes it may have cost a job; None: any."""
-        hit = EVERYBODY if pids is None else ",".join(map(str, pids)) or "nobody"
-        self.note("fault", name, began, ended, hit)
+        """Note a fault: which processes it may have cost a job, and which it has hit.
+
+        For both, None stands for any process.
+        """
+        self.note("fault", name, began, ended, _words(costs), _words(hits))
+
+    def found_buried(self, number: int | None, counts: "StatsJob") -> None:
+        """Note a job that is buried at the end, with the broker's counts of it."""
+        self.note(
+            "buried",
+            UNKNOWN if number is None else number,
+            counts["id"],
+            counts["reserves"],
+            counts["releases"],
+            counts["buries"],
+            counts["kicks"],
+        )
 
     def about(self, numbers: Iterable[int]) -> str:
         """Return the lines about some jobs, and those about all faults."""
@@ -58,11 +86,11 @@ class Ledger:
             if line.split()[1] in of_interest or line.startswith("fault ")
         )
 
-    def read(self) -> "Books":
+    def read(self) -> Books:
         """Return all that was noted."""
         books = Books()
         for line in self._lines():
-            books.enter(*line.split())
+            _enter(books, *line.split())
         return books
 
     def _lines(self) -> Iterator[str]:
@@ -78,151 +106,49 @@ def _line(*words: object) -> str:
     return " ".join(map(str, words)) + "\n"
 
 
-@dataclass(slots=True)
-class Put:
-    """A put of one job: the process, and when it was sent and confirmed."""
-
-    pid: int
-    sent: float
-    confirmed: float | None = None
+def _words(pids: Processes) -> str:
+    return EVERYBODY if pids is None else ",".join(map(str, pids)) or NO_PROCESS
 
 
-@dataclass(slots=True)
-class Run:
-    """A run of a job, which began when its reservation did."""
-
-    job_id: int
-    pid: int
-    began: float
-    has_failed: bool = False
+def _pids(words: str) -> Processes:
+    if words == EVERYBODY:
+        return None
+    return frozenset() if words == NO_PROCESS else frozenset(map(int, words.split(",")))
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A fault that hit some processes, or all."""
-
-    name: str
-    began: float
-    ended: float
-    pids: frozenset[int] | None  # None: all
-
-    def hit(self, pids: Iterable[int], since: float, until: float) -> bool:
-        """Return whether the fault hit one of these processes in this time."""
-        is_in_time = self.began <= until and self.ended >= since
-        return is_in_time and (self.pids is None or not self.pids.isdisjoint(pids))
-
-
-@dataclass(slots=True)
-class Books:
-    """The content of a ledger, by the numbers of the jobs."""
-
-    puts: dict[int, Put] = field(default_factory=dict)
-    numbers: dict[int, int] = field(default_factory=dict)  # by the jobs' ids
-    refused: set[int] = field(default_factory=set)
-    runs: dict[int, list[Run]] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
-
-    def enter(self, kind: str, *words: str) -> None:
-        """Add the event of one line."""
-        match kind, words:
-            case "sent", (number, pid, now):
-                self.puts[int(number)] = Put(int(pid), float(now))
-            case "confirmed", (number, job_id, now):
-                self.puts[int(number)].confirmed = float(now)
-                self.numbers[int(job_id)] = int(number)
-            case "refused", (number,):
-                self.refused.add(int(number))
-            case "began", (number, job_id, pid, began):
-                run = Run(int(job_id), int(pid), float(began))
-                self.runs.setdefault(int(number), []).append(run)
-            case "failed", (number, job_id, pid, began):
-                failed = (int(job_id), int(pid), float(began))
-                for run in self.runs[int(number)]:
-                    if (run.job_id, run.pid, run.began) == failed:
-                        run.has_failed = True
-            case "fault", (name, began, ended, hit):
-                self.faults.append(_fault(name, float(began), float(ended), hit))
-            case _:
-                raise AssertionError(f"not a line of a ledger: {kind} {words}")
-
-    def verdict(
-        self, buried: Collection[int], destroyed: Collection[int] = ()
-    ) -> "Verdict":
-        """Compare what was put with what ran, and with what was found buried.
-
-        ``destroyed`` are the ids of buried jobs whose bodies are not whole.
-        """
-        known_by_id = {self.numbers[n] for n in destroyed if n in self.numbers}
-        buried = {*buried, *known_by_id}
-        confirmed = {n for n, put in self.puts.items() if put.confirmed is not None}
-        duplicated = {n for n, runs in self.runs.items() if _again(runs)}
-        known = self.puts.keys() - self.refused
-        return Verdict(
-            faults=Counter(fault.name for fault in self.faults),
-            put=len(confirmed),
-            unconfirmed=len(known - confirmed),
-            ran=len(confirmed & self.runs.keys()),
-            buried=len(confirmed & buried),
-            destroyed=len(known_by_id),
-            duplicated=len(duplicated),
-            lost=sorted(confirmed - self.runs.keys() - buried),
-            strangers=sorted((self.runs.keys() | buried) - known),
-            unexplained=sorted(n for n in duplicated if not self._explains(n)),
-        )
-
-    def _explains(self, number: int) -> bool:
-        runs = self.runs[number]
-        put = self.puts[number]
-        by_id: dict[int, list[Run]] = {}
-        for run in sorted(runs, key=lambda run: run.began):
-            by_id.setdefault(run.job_id, []).append(run)
-        if len(by_id) > 1:  # it was put twice
-            until = put.confirmed or max(run.began for run in runs)
-            if not self._was_hit({put.pid}, put.sent, until):
-                return False
-        return all(
-            before.has_failed or self._was_hit({before.pid, after.pid}, *_span(*pair))
-            for same in by_id.values()
-            for pair in pairwise(same)
-            for before, after in [pair]
-        )
-
-    def _was_hit(self, pids: Collection[int], since: float, until: float) -> bool:
-        return any(fault.hit(pids, since, until) for fault in self.faults)
+def _enter(books: Books, kind: str, *words: str) -> None:
+    """Add the event of one line to the books."""
+    match kind, words:
+        case "sent", (number, pid, now, fate):
+            books.sent(int(number), int(pid), float(now), Fate(fate))
+        case "confirmed", (number, job_id, now):
+            books.confirmed(int(number), int(job_id), float(now))
+        case "began", (number, job_id, pid, began):
+            books.began(int(number), int(job_id), int(pid), float(began))
+        case "ended" | "again" | "for-good" | "cut-off", (number, job_id, *run, now):
+            pid, began = run
+            key = int(job_id), int(pid), float(began)
+            books.run_ended(int(number), key, kind, float(now))
+        case "refused" | "stranded" | "admitted", (number,):
+            numbers: set[int] = getattr(books, kind)
+            numbers.add(int(number))
+        case "fault", (name, began, ended, costs, hits):
+            books.fault(name, float(began), float(ended), _pids(costs), _pids(hits))
+        case "buried", (number, job_id, *counts):
+            known = None if number == UNKNOWN else int(number)
+            books.buried(known, int(job_id), *map(int, counts))
+        case _:
+            _enter_command(books, kind, *words)
 
 
-def _again(runs: list[Run]) -> bool:
-    """Return whether a job ran more often than its retries account for."""
-    return len(runs) - sum(run.has_failed for run in runs) > 1
-
-
-def _span(before: Run, after: Run) -> tuple[float, float]:
-    return before.began - SLACK, after.began
-
-
-def _fault(name: str, began: float, ended: float, hit: str) -> Fault:
-    if hit == EVERYBODY:
-        return Fault(name, began, ended, None)
-    pids = () if hit == "nobody" else hit.split(",")
-    return Fault(name, began, ended, frozenset(map(int, pids)))
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The fates of all jobs. The lists have to be empty."""
-
-    faults: Counter[str]
-    put: int  # confirmed
-    unconfirmed: int  # the put failed, and may have put the job or not
-    ran: int
-    buried: int
-    destroyed: int  # buried jobs whose bodies the broker itself has destroyed
-    duplicated: int
-    lost: list[int]
-    strangers: list[int]
-    unexplained: list[int]
-
-    @property
-    def is_good(self) -> bool:
-        """Whether every promise was kept."""
-        return not (self.lost or self.strangers or self.unexplained)
+def _enter_command(books: Books, kind: str, *words: str) -> None:
+    """Add the event of one line about the operator to the books."""
+    match kind, words:
+        case "kicked", (_, job_id, now):
+            books.kicks.setdefault(int(job_id), []).append(float(now))
+        case "copied", (number, state):
+            books.copied(int(number), state)
+        case "command", (name, status):
+            books.commands[name, int(status)] += 1
+        case _:
+            raise AssertionError(f"not a line of a ledger: {kind} {words}")

@@ -1,35 +1,67 @@
 """The table of a long campaign in the README."""
 
+from collections.abc import Callable, Mapping
+
 from tests.helpers.paths import README
 
-from .ledger import Verdict
+from .verdict import Reason, Verdict
 
 BEGIN = "<!-- Made by python -m tests.faults: -->"
 END = "<!-- End of what it has made. -->"
 
 
-def table(verdict: Verdict) -> str:
-    """Return the results of a campaign as a Markdown table."""
-    kinds = ", ".join(
+def _kinds(verdict: Verdict) -> str:
+    return ", ".join(
         f"{name.replace('-', ' ')} {count:,}"
         for name, count in verdict.faults.most_common()
     )
-    rows = [
-        ("faults injected", f"{verdict.faults.total():,}: {kinds}"),
-        ("jobs whose put was confirmed", f"{verdict.put:,}"),
-        ("of these ran", f"{verdict.ran:,}"),
-        ("were found buried", f"{verdict.buried:,}"),
-        ("of these destroyed, by beanstalkd itself", f"{verdict.destroyed:,}"),
-        ("ran more than once", f"{verdict.duplicated:,}, each by a fault"),
-        ("**lost**", f"**{len(verdict.lost)}**"),
-        ("puts that failed, so that nobody knows", f"{verdict.unconfirmed:,}"),
-        ("ran, but never put", f"{len(verdict.strangers)}"),
-    ]
+
+
+def _commands(verdict: Verdict) -> str:
+    names = sorted({name for name, _ in verdict.commands})
+    totals = {
+        name: sum(n for (other, _), n in verdict.commands.items() if other == name)
+        for name in names
+    }
+    return ", ".join(f"{name} {count:,}" for name, count in totals.items())
+
+
+def _buried_for(reason: Reason) -> Callable[[Verdict], str]:
+    return lambda verdict: f"{verdict.reasons[reason]:,}"
+
+
+ROWS: Mapping[str, Callable[[Verdict], str]] = {
+    "faults injected": lambda v: f"{v.faults.total():,}: {_kinds(v)}",
+    "of these hit a process that was running jobs": lambda v: f"{v.busy:,}",
+    "the operator's commands meanwhile": _commands,
+    "jobs whose put was confirmed": lambda v: f"{v.put:,}",
+    "of these ended well": lambda v: f"{v.ended:,}",
+    "or failed for good, and were found buried": lambda v: f"{v.buried:,}",
+    "or failed for good after their last kick, and were deleted": lambda v: (
+        f"{v.deleted:,}"
+    ),
+    "**or were lost**": lambda v: f"**{len(v.lost)}**",
+    "found buried, as their task failed for good": _buried_for(Reason.FAILED),
+    "found buried, as their workers were lost 3 times": _buried_for(Reason.LOST),
+    "found buried, as beanstalkd itself destroyed the body": _buried_for(
+        Reason.DESTROYED
+    ),
+    "found buried for no reason": lambda v: f"{len(v.unexplained_burials)}",
+    "ran more than once, each by a fault or an import": lambda v: f"{v.duplicated:,}",
+    "puts that failed, so that nobody knows": lambda v: f"{v.unconfirmed:,}",
+    "ran, but were never put": lambda v: f"{len(v.strangers)}",
+}
+
+
+def table(verdicts: Mapping[str, Verdict]) -> str:
+    """Return the results of a campaign on each beanstalkd as a Markdown table."""
     lines = [
-        "| | |",
-        "| --- | --- |",
-        *(f"| {name} | {value} |" for name, value in rows),
+        "| | " + " | ".join(f"beanstalkd {version}" for version in verdicts) + " |",
+        "| --- |" + " --- |" * len(verdicts),
     ]
+    for name, value in ROWS.items():
+        values = " | ".join(value(verdict) for verdict in verdicts.values())
+        lines.append(f"| {name} | {values} |")
     return "\n".join(lines)
 
 

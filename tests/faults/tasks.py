@@ -1,19 +1,34 @@
-"""The tasks of a campaign. Each first notes its run in the ledger."""
+"""The tasks of a campaign. Each run is noted in the ledger: its begin and its end."""
 
 import asyncio
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from jobqueue import Bury, JobQueue, current_job
+from jobqueue import BrokerError, Bury, Job, JobQueue, Retry, current_job
 
+from .books import Fate
 from .ledger import Ledger
+from .verdict import MAX_KICKS, MAX_LOST
 
-TUBE = "faults"
+PLAIN, HOOKED, FAILING = TUBES = "faults", "faults-hooked", "faults-failing"
 LEDGER = "FAULTS_LEDGER"  # in the environment: the path
+TTR = 3  # seconds
+LONGER_THAN_TTR = 4  # seconds
+TIME_LIMIT = 1  # seconds
+MUCH_LONGER = 30  # seconds
 
-queue = JobQueue()
+queue = JobQueue(max_kicks=MAX_KICKS, max_lost=MAX_LOST)
+hooked_queue = JobQueue(max_kicks=MAX_KICKS, max_lost=MAX_LOST)
+
+
+class FailedOnceError(Exception):
+    """Raised at the first attempt of a job that has a retry left."""
 
 
 @cache
@@ -21,42 +36,134 @@ def _ledger() -> Ledger:
     return Ledger(Path(os.environ[LEDGER]))
 
 
-def _note(kind: str, number: int) -> None:
-    job = current_job()
+@contextmanager
+def recorded(job: Job) -> Iterator[None]:
+    """Note that a job begins, and how it has ended."""
     # The arrival of the job, not of this line: a fault may come in between.
     began = getattr(job.reservation, "began", 0)
-    _ledger().note(kind, number, job.id, os.getpid(), began)
+    run = job.kwargs["number"], job.id, os.getpid(), began
+    _ledger().note("began", *run)
+    try:
+        yield
+    except (FailedOnceError, Retry):
+        _ledger().note("again", *run, time.monotonic())
+        raise
+    except BrokerError:  # the task itself has asked the broker
+        _ledger().note("cut-off", *run, time.monotonic())
+        raise
+    except BaseException:
+        _ledger().note("for-good", *run, time.monotonic())
+        raise
+    _ledger().note("ended", *run, time.monotonic())
 
 
-@queue.task(TUBE)
+@hooked_queue.around
+def record(job: Job) -> Iterator[None]:
+    with recorded(job):
+        yield
+
+
+@queue.task(PLAIN)
 def quick(number: int) -> None:
-    _note("began", number)
+    with recorded(current_job()):
+        pass
 
 
-@queue.task(TUBE)
+@queue.task(PLAIN)
 def slow(number: int) -> None:
-    _note("began", number)
-    time.sleep(0.1)
+    with recorded(current_job()):
+        time.sleep(0.1)
 
 
-@queue.task(TUBE)
+@queue.task(PLAIN)
 async def waits(number: int) -> None:
-    _note("began", number)
-    await asyncio.sleep(0.1)
+    with recorded(current_job()):
+        await asyncio.sleep(0.1)
 
 
-@queue.task(TUBE, retries=1, backoff=1)
+@hooked_queue.task(HOOKED)
+def hooked(number: int) -> None:
+    time.sleep(0.02)
+
+
+@hooked_queue.task(HOOKED, time_limit=MUCH_LONGER)
+async def hooked_and_waits(number: int) -> None:
+    await asyncio.sleep(0.05)
+
+
+@hooked_queue.task(HOOKED, retries=1, backoff=1)
 def fails_once(number: int) -> None:
-    _note("began", number)
     if current_job().attempt == 1:
-        _note("failed", number)
-        raise RuntimeError("as it should, once")
+        raise FailedOnceError
 
 
-@queue.task(TUBE)
-def fails(number: int) -> None:
-    _note("began", number)
-    raise Bury("as it should")
+@hooked_queue.task(HOOKED, retries=1)
+async def asks_for_a_retry(number: int) -> None:
+    if current_job().attempt == 1:
+        raise Retry(delay=1)
 
 
-ALL = {task.__name__: task for task in (quick, slow, waits, fails_once, fails)}
+@queue.task(PLAIN)
+def outlasts_its_ttr(number: int) -> None:
+    with recorded(current_job()):
+        time.sleep(LONGER_THAN_TTR)
+
+
+@queue.task(PLAIN)
+async def awaits_beyond_its_ttr(number: int) -> None:
+    with recorded(current_job()):
+        await asyncio.sleep(LONGER_THAN_TTR)
+
+
+@queue.task(FAILING)
+def buries(number: int) -> None:
+    with recorded(current_job()):
+        raise Bury("as it should")
+
+
+@queue.task(FAILING)
+def fails_until_kicked(number: int) -> None:
+    with recorded(current_job()):
+        stats = current_job().reservation.stats()
+        if stats is None or not stats.kicks:
+            raise RuntimeError("as it should, until it is kicked")
+
+
+@hooked_queue.task(FAILING, time_limit=TIME_LIMIT)
+def overruns(number: int) -> None:
+    ends_at = time.monotonic() + MUCH_LONGER
+    while time.monotonic() < ends_at:
+        time.sleep(0.01)
+
+
+@hooked_queue.task(FAILING, time_limit=TIME_LIMIT)
+async def awaits_too_long(number: int) -> None:
+    await asyncio.sleep(MUCH_LONGER)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of job: its task, how often it is put, and how it has to end."""
+
+    task: Any
+    tube: str
+    weight: int
+    fate: Fate = Fate.ENDS_WELL
+    ttr: int = 600  # seconds
+
+
+KINDS = [
+    Kind(quick, PLAIN, 450),
+    Kind(slow, PLAIN, 250),
+    Kind(waits, PLAIN, 100),
+    Kind(hooked, HOOKED, 60),
+    Kind(hooked_and_waits, HOOKED, 40, ttr=TTR),
+    Kind(fails_once, HOOKED, 40, ttr=TTR),
+    Kind(asks_for_a_retry, HOOKED, 20),
+    Kind(outlasts_its_ttr, PLAIN, 3, ttr=TTR),
+    Kind(awaits_beyond_its_ttr, PLAIN, 3, ttr=TTR),
+    Kind(buries, FAILING, 10, Fate.FAILS),
+    Kind(fails_until_kicked, FAILING, 15, Fate.FAILS_UNTIL_KICKED),
+    Kind(overruns, FAILING, 3, Fate.FAILS, ttr=TTR),
+    Kind(awaits_too_long, FAILING, 3, Fate.FAILS, ttr=TTR),
+]

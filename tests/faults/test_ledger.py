@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from .ledger import Ledger, Verdict
+from .ledger import Ledger
+from .verdict import Reason, Verdict, judge
 
 WORKER, OTHER, PRODUCER = 100, 101, 200
 
@@ -14,33 +15,147 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "ledger"
 
 
-def verdict(path: Path, *lines: str, buried: tuple[int, ...] = ()) -> Verdict:
+def verdict(path: Path, *lines: str) -> Verdict:
     path.write_text("".join(f"{line}\n" for line in lines))
     ledger = Ledger(path)
     ledger.close()
-    return ledger.read().verdict(buried)
+    return judge(ledger.read())
 
 
-SENT = f"sent 1 {PRODUCER} 10.0"
+SENT = f"sent 1 {PRODUCER} 10.0 ends-well"
 CONFIRMED = "confirmed 1 7 11.0"
 FIRST = f"began 1 7 {WORKER} 20.0"
+FIRST_ENDED = f"ended 1 7 {WORKER} 20.0 21.0"
 AGAIN = f"began 1 7 {OTHER} 30.0"
+AGAIN_ENDED = f"ended 1 7 {OTHER} 30.0 31.0"
+KILLED = f"fault killed 25.0 25.0 {WORKER} {WORKER}"
+
+# A job that fails for good.
+SENT_TO_FAIL = f"sent 1 {PRODUCER} 10.0 fails"
+FIRST_FAILED = f"for-good 1 7 {WORKER} 20.0 21.0"
+AGAIN_FAILED = f"for-good 1 7 {OTHER} 30.0 31.0"
+KICKED = "kicked 1 7 29.0"
+
+# Found at the end: number, id, reserves, releases, buries and kicks.
+BURIED = "buried 1 7 1 0 1 0"
+
+
+def lost(times: int, kicks: int = 0) -> str:
+    """Return the line of a job that was buried as its workers were lost."""
+    return f"buried 1 7 {times + 1} 0 1 {kicks}"
+
+
+def faults(count: int, since: int = 20) -> list[str]:
+    times = range(since, since + count)
+    return [f"fault killed {at}.0 {at}.0 {WORKER} {WORKER}" for at in times]
 
 
 def test_one_run(path: Path) -> None:
-    found = verdict(path, SENT, CONFIRMED, FIRST)
+    found = verdict(path, SENT, CONFIRMED, FIRST, FIRST_ENDED)
 
     assert found.is_good
-    assert (found.put, found.ran, found.duplicated) == (1, 1, 0)
+    assert (found.put, found.began, found.ended, found.duplicated) == (1, 1, 1, 0)
 
 
 def test_lost(path: Path) -> None:
     assert verdict(path, SENT, CONFIRMED).lost == [1]
-    assert verdict(path, SENT, CONFIRMED, buried=(1,)).lost == []
     assert verdict(path, SENT).lost == []
 
 
-@pytest.mark.parametrize("lines", [(FIRST,), (SENT, "refused 1", FIRST)])
+def test_begun_is_not_ended(path: Path) -> None:
+    """A job that was killed half-way, and never came back, is lost."""
+    found = verdict(path, SENT, CONFIRMED, FIRST, KILLED)
+
+    assert (found.began, found.ended, found.lost) == (1, 0, [1])
+
+
+@pytest.mark.parametrize("how", ["again", "cut-off", "for-good"])
+def test_failed_is_not_ended(path: Path, how: str) -> None:
+    """Nor has a job ended well that failed, and was found nowhere afterwards."""
+    failed = f"{how} 1 7 {WORKER} 20.0 21.0"
+
+    assert verdict(path, SENT, CONFIRMED, FIRST, failed).lost == [1]
+
+
+def test_too_late_a_limit(path: Path) -> None:
+    """A job that had to fail must not end well."""
+    lines = SENT_TO_FAIL, CONFIRMED, FIRST, FIRST_ENDED
+
+    assert verdict(path, *lines).lost == [1]
+
+
+def test_failed_for_good(path: Path) -> None:
+    found = verdict(path, SENT_TO_FAIL, CONFIRMED, FIRST, FIRST_FAILED, BURIED)
+
+    assert found.is_good
+    assert (found.ended, found.buried) == (0, 1)
+    assert found.reasons == {Reason.FAILED: 1}
+
+
+def test_deleted_after_the_last_kick(path: Path) -> None:
+    """A job that is gone must have failed after a kick as well."""
+    once = SENT_TO_FAIL, CONFIRMED, FIRST, FIRST_FAILED
+
+    found = verdict(path, *once, KICKED, AGAIN, AGAIN_FAILED)
+
+    assert found.is_good
+    assert (found.deleted, found.duplicated) == (1, 0)
+    assert verdict(path, *once).lost == [1]
+
+
+def test_buried_for_nothing(path: Path) -> None:
+    """A job that ended well, or was never put, has no reason to be buried."""
+    for ran in [(), (FIRST,), (FIRST, FIRST_ENDED)]:
+        found = verdict(path, SENT, CONFIRMED, *ran, BURIED)
+        assert (found.unexplained_burials, found.lost) == ([1], [])
+    assert verdict(path, BURIED).strangers == [1]
+
+
+@pytest.mark.parametrize(
+    ("line", "hits", "explains"),
+    [
+        (lost(3), 3, True),
+        (lost(2), 3, False),
+        (lost(3), 2, False),
+        (lost(3, kicks=1), 6, False),
+        (lost(6, kicks=1), 6, True),
+    ],
+)
+def test_buried_for_losses(path: Path, line: str, hits: int, explains: bool) -> None:
+    """It needs as many losses as the limit says, and a fault for each."""
+    found = verdict(path, SENT, CONFIRMED, line, *faults(hits))
+
+    assert found.unexplained_burials == ([] if explains else [1])
+    assert found.reasons == ({Reason.LOST: 1} if explains else {})
+
+
+def test_innocent(path: Path) -> None:
+    """A job that was buried for losses had begun as often, or was innocent."""
+    runs = [f"began 1 7 {WORKER} {at}.0" for at in (19, 20, 21)]
+    lines = SENT, CONFIRMED, lost(3), *faults(3)
+
+    assert verdict(path, *lines, *runs).innocent == 0
+    assert verdict(path, *lines, *runs[1:]).innocent == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "explains"),
+    [
+        ("fault broker-killed 25.0 25.0 everybody everybody", True),
+        ("fault frozen 25.0 25.0 nobody everybody", False),
+    ],
+)
+def test_destroyed_body(path: Path, fault: str, explains: bool) -> None:
+    """Only a kill of the broker destroys a body."""
+    found = verdict(path, SENT, CONFIRMED, "buried unknown 7 1 0 1 0", fault)
+
+    assert found.lost == []
+    assert found.unexplained_burials == ([] if explains else [1])
+
+
+@pytest.mark.parametrize(
+    "lines", [(FIRST,), (SENT, "refused 1", FIRST), (SENT, "refused 1", BURIED)]
+)
 def test_stranger(path: Path, lines: tuple[str, ...]) -> None:
     assert verdict(path, *lines).strangers == [1]
 
@@ -48,53 +163,113 @@ def test_stranger(path: Path, lines: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("fault", "explains"),
     [
-        ("fault killed 25.0 25.0 100", True),
-        ("fault killed 25.0 25.0 101", True),
-        ("fault killed 25.0 25.0 everybody", True),
-        ("fault stopped 1.0 60.0 100,200", True),
-        ("fault killed 25.0 25.0 102", False),
-        ("fault killed 25.0 25.0 nobody", False),
-        ("fault killed 17.0 17.0 100", False),
-        ("fault killed 31.0 31.0 100", False),
+        ("fault killed 25.0 25.0 100 100", True),
+        ("fault killed 25.0 25.0 101 101", True),
+        ("fault killed 25.0 25.0 everybody everybody", True),
+        ("fault stopped 1.0 60.0 100,200 nobody", True),
+        ("fault killed 25.0 25.0 102 102", False),
+        ("fault deploy 25.0 25.0 nobody 100", False),
+        ("fault killed 17.0 17.0 100 100", False),
+        ("fault killed 31.0 31.0 100 100", False),
     ],
 )
 def test_second_run(path: Path, fault: str, explains: bool) -> None:
     """It needs a fault at its time and in its process."""
-    found = verdict(path, SENT, CONFIRMED, FIRST, AGAIN, fault)
+    runs = FIRST, FIRST_ENDED, AGAIN, AGAIN_ENDED
+
+    found = verdict(path, SENT, CONFIRMED, *runs, fault)
 
     assert found.duplicated == 1
-    assert found.unexplained == ([] if explains else [1])
+    assert found.unexplained_runs == ([] if explains else [1])
 
 
 def test_several_runs(path: Path) -> None:
     """Each needs a fault of its own."""
     third = f"began 1 7 {WORKER} 50.0"
-    faults = "fault killed 25.0 25.0 100", "fault killed 45.0 45.0 101"
+    first, second = KILLED, "fault killed 45.0 45.0 101 101"
 
-    assert verdict(path, SENT, FIRST, AGAIN, third, faults[0]).unexplained == [1]
-    assert verdict(path, SENT, FIRST, AGAIN, third, *faults).unexplained == []
+    one_each = verdict(path, SENT, FIRST, AGAIN, third, first, second)
+
+    assert verdict(path, SENT, FIRST, AGAIN, third, first).unexplained_runs == [1]
+    assert one_each.unexplained_runs == []
 
 
 @pytest.mark.parametrize(
-    ("fault", "explains"),
+    ("line", "explains"),
     [
-        ("fault cut 10.5 10.5 200", True),
-        ("fault cut 12.0 12.0 200", False),
-        ("fault cut 10.5 10.5 100", False),
+        ("fault cut 10.5 10.5 200 200", True),
+        ("fault cut 12.0 12.0 200 200", False),
+        ("fault cut 10.5 10.5 100 100", False),
+        ("copied 1 ready", True),
     ],
 )
-def test_put_twice(path: Path, fault: str, explains: bool) -> None:
-    """It needs a fault during the put."""
+def test_put_twice(path: Path, line: str, explains: bool) -> None:
+    """It needs a fault during the put, or an operator's import."""
     second = f"began 1 8 {OTHER} 21.0"
 
-    found = verdict(path, SENT, CONFIRMED, FIRST, second, fault)
+    found = verdict(path, SENT, CONFIRMED, FIRST, second, line)
 
-    assert found.unexplained == ([] if explains else [1])
+    assert found.unexplained_runs == ([] if explains else [1])
 
 
 def test_retry_is_no_duplicate(path: Path) -> None:
-    failed = f"failed 1 7 {WORKER} 20.0"
+    failed = f"again 1 7 {WORKER} 20.0 21.0"
 
-    found = verdict(path, SENT, CONFIRMED, FIRST, failed, AGAIN)
+    found = verdict(path, SENT, CONFIRMED, FIRST, failed, AGAIN, AGAIN_ENDED)
 
     assert (found.duplicated, found.is_good) == (0, True)
+
+
+def test_run_after_a_burial(path: Path) -> None:
+    """Only a kick lets a job run again that was buried."""
+    runs = FIRST, FIRST_FAILED, AGAIN, AGAIN_FAILED
+    early = "kicked 1 7 19.0"
+
+    assert verdict(path, SENT_TO_FAIL, CONFIRMED, *runs, KICKED).is_good
+    assert verdict(path, SENT_TO_FAIL, CONFIRMED, *runs, early).unexplained_runs == [1]
+
+
+@pytest.mark.parametrize(("kick", "escaped"), [((), [1]), (("kicked 1 8 40.0",), [])])
+def test_imported_as_buried(
+    path: Path, kick: tuple[str, ...], escaped: list[int]
+) -> None:
+    """A job that an import was to bury must not run, whatever became of the import."""
+    lines = SENT_TO_FAIL, CONFIRMED, FIRST, FIRST_FAILED, "copied 1 buried"
+    copy = f"began 1 8 {OTHER} 50.0", f"for-good 1 8 {OTHER} 50.0 51.0"
+    end = "buried 1 8 2 0 2 0", KILLED
+
+    assert verdict(path, *lines, *kick, *copy, *end).escaped == escaped
+
+
+def test_left_by_an_import(path: Path) -> None:
+    """An import may leave jobs delayed only if it says so."""
+    lines = SENT, CONFIRMED, "copied 1 buried", "stranded 1"
+
+    assert verdict(path, *lines).stranded == [1]
+    assert verdict(path, *lines, "admitted 1").stranded == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_busy"),
+    [
+        ("fault killed 20.5 20.5 100 100", True),
+        ("fault deploy 20.5 20.5 nobody 100", True),
+        ("fault frozen 19.0 20.5 nobody everybody", True),
+        ("fault killed 20.5 20.5 101 101", False),
+        ("fault killed 19.0 19.5 100 100", False),
+        ("fault killed 21.5 22.0 100 100", False),
+        ("fault cut 20.5 20.5 200 200", False),
+    ],
+)
+def test_busy_worker(path: Path, fault: str, is_busy: bool) -> None:
+    """A fault counts as such if it hits a process while that runs a job."""
+    found = verdict(path, SENT, CONFIRMED, FIRST, FIRST_ENDED, fault)
+
+    assert found.busy == is_busy
+
+
+def test_busy_until_killed(path: Path) -> None:
+    """A run without an end has ended when its process did."""
+    later = "fault broker-frozen 40.0 41.0 nobody everybody"
+
+    assert verdict(path, SENT, FIRST, KILLED, later).busy == 1

@@ -1,0 +1,171 @@
+"""The content of a ledger: puts, runs, faults, and what was found at the end."""
+
+import enum
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+Processes = frozenset[int] | None  # their pids; None: any process
+NOBODY: Processes = frozenset()
+
+
+class Fate(enum.StrEnum):
+    """How a job has to end if nothing happens to it."""
+
+    ENDS_WELL = "ends-well"
+    FAILS = "fails"  # for good, as often as it runs
+    FAILS_UNTIL_KICKED = "fails-until-kicked"
+
+
+@dataclass(slots=True)
+class Put:
+    """A put of one job: the process, and when it was sent and confirmed."""
+
+    pid: int
+    sent: float
+    fate: Fate
+    confirmed: float | None = None
+
+
+@dataclass(slots=True)
+class Run:
+    """A run of a job, which began when its reservation did."""
+
+    job_id: int
+    pid: int
+    began: float
+    verdict: str = ""  # ended, again, for-good or cut-off; "": it was killed half-way
+    ended: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault: which processes it may have cost a job, and which it has hit."""
+
+    name: str
+    began: float
+    ended: float
+    costs: Processes
+    hits: Processes
+
+    def may_have_cost(self, pids: set[int], since: float, until: float) -> bool:
+        """Return whether it may have cost one of these processes a job in this time."""
+        is_in_time = self.began <= until and self.ended >= since
+        return is_in_time and (self.costs is None or not self.costs.isdisjoint(pids))
+
+
+@dataclass(frozen=True, slots=True)
+class Buried:
+    """A job that was found buried at the end, with the broker's counts of it."""
+
+    number: int | None  # None: the broker has destroyed the body
+    job_id: int
+    reserves: int
+    releases: int
+    buries: int
+    kicks: int
+
+    @property
+    def lost(self) -> int:
+        """How many of its reservations ended without an outcome."""
+        return self.reserves - self.releases - self.buries
+
+
+@dataclass(slots=True)
+class Books:
+    """The content of a ledger, by the numbers of the jobs."""
+
+    puts: dict[int, Put] = field(default_factory=dict)
+    numbers: dict[int, int] = field(default_factory=dict)  # by the jobs' ids
+    refused: set[int] = field(default_factory=set)
+    runs: dict[int, list[Run]] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    kicks: dict[int, list[float]] = field(default_factory=dict)  # times, by ids
+    copies: set[int] = field(default_factory=set)
+    set_aside: dict[int, int] = field(default_factory=dict)  # ids above are copies
+    stranded: set[int] = field(default_factory=set)  # delayed by an import that broke
+    admitted: set[int] = field(default_factory=set)  # which that import has said
+    commands: Counter[tuple[str, int]] = field(default_factory=Counter)
+    found: list[Buried] = field(default_factory=list)
+    destroyed: set[int] = field(default_factory=set)  # ids
+    newest_id: int = 0
+
+    def sent(self, number: int, pid: int, now: float, fate: Fate) -> None:
+        self.puts[number] = Put(pid, now, fate)
+
+    def confirmed(self, number: int, job_id: int, now: float) -> None:
+        self.puts[number].confirmed = now
+        self.numbers[job_id] = number
+        self.newest_id = max(self.newest_id, job_id)
+
+    def began(self, number: int, job_id: int, pid: int, began: float) -> None:
+        self.runs.setdefault(number, []).append(Run(job_id, pid, began))
+        self.newest_id = max(self.newest_id, job_id)
+
+    def run_ended(
+        self, number: int, key: tuple[int, int, float], verdict: str, now: float
+    ) -> None:
+        for run in self.runs.get(number, []):
+            if (run.job_id, run.pid, run.began) == key:
+                run.verdict, run.ended = verdict, now
+
+    def copied(self, number: int, state: str) -> None:
+        self.copies.add(number)
+        if state == "buried":
+            self.set_aside.setdefault(number, self.newest_id)
+
+    def fault(
+        self, name: str, began: float, ended: float, costs: Processes, hits: Processes
+    ) -> None:
+        self.faults.append(Fault(name, began, ended, costs, hits))
+
+    def buried(self, number: int | None, job_id: int, *counts: int) -> None:
+        known = self.numbers.get(job_id) if number is None else number
+        self.found.append(Buried(known, job_id, *counts))
+        if number is None:
+            self.destroyed.add(job_id)
+
+    def of_id(self, number: int, job_id: int) -> list[Run]:
+        """Return the runs of a job under one id, the first one first."""
+        runs = (run for run in self.runs.get(number, []) if run.job_id == job_id)
+        return sorted(runs, key=lambda run: run.began)
+
+    def was_kicked(self, job_id: int, since: float, until: float) -> bool:
+        return any(since <= at <= until for at in self.kicks.get(job_id, []))
+
+    def explain(self, pids: set[int], since: float, until: float) -> bool:
+        """Return whether a fault may have cost one of these processes a job."""
+        return any(fault.may_have_cost(pids, since, until) for fault in self.faults)
+
+    def busy_faults(self) -> Iterator[Fault]:
+        """Yield each fault that hit a worker's process while that was running a job.
+
+        A run that has no end has ended with the first fault that hit its process.
+        """
+        by_pid: dict[int, list[Run]] = {}
+        for runs in self.runs.values():
+            for run in runs:
+                by_pid.setdefault(run.pid, []).append(run)
+        running: dict[int, list[tuple[float, float]]] = {
+            pid: [(run.began, self._end_of(run)) for run in runs]
+            for pid, runs in by_pid.items()
+        }
+        for fault in self.faults:
+            pids = running.keys() if fault.hits is None else fault.hits
+            if any(
+                began <= fault.ended and end >= fault.began
+                for pid in pids
+                for began, end in running.get(pid, ())
+            ):
+                yield fault
+
+    def _end_of(self, run: Run) -> float:
+        if run.verdict:
+            return run.ended
+        ends = (
+            fault.ended
+            for fault in self.faults
+            if fault.may_have_cost({run.pid}, run.began, math.inf)
+        )
+        return min(ends, default=math.inf)
