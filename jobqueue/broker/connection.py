@@ -5,12 +5,11 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeVar
 
-import greenstalk
-
 from jobqueue.broker.address import Address
+from jobqueue.broker.connecting import connect
 from jobqueue.broker.failures import lost, silent, unreachable
 from jobqueue.broker.replies import NOT_FOUND, size_of, unexpected, values_of
-from jobqueue.broker.wire import BrokerSocket
+from jobqueue.broker.wire import ReplyReader
 from jobqueue.errors import JobQueueError
 
 T = TypeVar("T")
@@ -34,15 +33,11 @@ class Connection:
     def __init__(self, address: Address) -> None:
         self.address = address
         try:
-            self._socket = BrokerSocket.connect_to(address)
+            self._socket = connect(address)
         except (OSError, ValueError) as error:  # ValueError: no valid host name
             raise unreachable(address, error) from None
         self._reader = self._socket.reader
-        self._exchange = _Exchange(self)
-        with self._exchange:
-            # encoding=None: greenstalk would decode inside reserve, and lose the id of
-            # a reserved job whose body is not UTF-8.
-            self._client = greenstalk.Client(self._socket, encoding=None)
+        self._exchange = _Exchange(self, self._reader)
 
     def __enter__(self) -> Self:
         return self
@@ -65,7 +60,7 @@ class Connection:
     def ask(self, command: bytes, read: Callable[[], T]) -> T:
         """Send one command, and return what ``read`` makes of the reply."""
         with self._exchange:
-            self._socket.sendall(command)
+            self._socket.send_all(command)
             return read()
 
     def ask_many(self, commands: Iterable[bytes], read: Callable[[], T]) -> Iterator[T]:
@@ -74,8 +69,10 @@ class Connection:
         Stopping the iteration before its end closes the connection: the replies still
         to come would be taken for those of later commands.
         """
-        with self._exchange, self._socket.partial_sends():
-            yield from self._pipelined(commands, read)
+        with self._exchange:
+            for reply in self._pipelined(commands, read):
+                yield reply
+                self._socket.restart_deadline()  # the caller may have taken its time
 
     def read_values(self, expected: bytes) -> list[bytes] | None:
         """Read one reply line and return its values; None for NOT_FOUND."""
@@ -122,18 +119,22 @@ class Connection:
                 batch, count = next(batches, (b"", 0))
                 unsent = memoryview(batch)
                 awaited += count
+                self._socket.restart_deadline()  # the iterable may have taken its time
             if unsent:
                 readable, writable = self._socket.wait_until_ready()
                 if writable:
-                    unsent = unsent[self._socket.send(unsent) :]
+                    unsent = unsent[self._socket.send_some(unsent) :]
             elif awaited:
                 readable = True
             else:
                 return
-            while readable and awaited:
-                yield read()
-                awaited -= 1
-                readable = self._reader.has_line()
+            if readable:
+                while awaited:
+                    yield read()
+                    awaited -= 1
+                    if not self._reader.has_line():
+                        break
+                self._socket.restart_deadline()  # each reply has the whole time-out
 
 
 class _Exchange:
@@ -144,8 +145,9 @@ class _Exchange:
     a malformed command, and reads the rest of that command as the next one.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, reader: ReplyReader) -> None:
         self._connection = connection
+        self._reader = reader
 
     def __enter__(self) -> None:
         pass
@@ -170,10 +172,11 @@ class _Exchange:
             return
         self._connection.close()
         address = self._connection.address
-        if isinstance(error, TimeoutError | BlockingIOError):
-            raise silent(address) from error
+        # With a number, it is the system's: it has given the connection up.
+        if isinstance(error, TimeoutError) and error.errno is None:
+            raise silent(address, is_new=self._reader.is_new) from error
         if isinstance(error, Exception):
-            raise lost(address, error) from error
+            raise lost(address, error, self._reader) from error
 
 
 def _batches(

@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
+from greenstalk import DEFAULT_TUBE
+
 from jobqueue.broker.address import Address
 from jobqueue.broker.checks import check_tube, whole_number
 from jobqueue.broker.connection import Connection
 from jobqueue.broker.replies import id_of, size_of, values_of
 from jobqueue.broker.settlement import Buried, Deleted, Outcome, Released
 from jobqueue.broker.stats import JobStats
+from jobqueue.broker.waiting import wait_readable
 
 T = TypeVar("T")
 
@@ -34,6 +37,7 @@ class ConsumerConnection(Connection):
 
     def __init__(self, address: Address) -> None:
         super().__init__(address)
+        self._watched = {DEFAULT_TUBE}
         self._reserve_is_sent = False
         self._unread = 0  # replies to begin_touch
         self._touched: Touched | None = None  # what end_touch returns next
@@ -46,7 +50,7 @@ class ConsumerConnection(Connection):
     def has_received(self) -> bool:
         """Return whether a waiting read is about to end. For any thread."""
         try:
-            return self._socket.has_received()
+            return wait_readable(self._socket, 0)
         except (OSError, ValueError):  # the connection is closed: no read waits
             return False
 
@@ -56,14 +60,24 @@ class ConsumerConnection(Connection):
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def watch_only(self, tubes: Iterable[str]) -> None:
-        """Choose the tubes that later calls of :meth:`reserve` take jobs from."""
+        """Choose the tubes that later calls of :meth:`reserve` take jobs from.
+
+        One write for all of them: a broker may be far away.
+        """
         wanted = {check_tube(tube) for tube in tubes}
-        with self._exchange:
-            watched = set(self._client.watching())
-            for tube in sorted(wanted - watched):
-                self._client.watch(tube)
-            for tube in sorted(watched - wanted):
-                self._client.ignore(tube)
+        commands = [
+            *(
+                b"watch %b\r\n" % tube.encode()
+                for tube in sorted(wanted - self._watched)
+            ),
+            *(
+                b"ignore %b\r\n" % tube.encode()
+                for tube in sorted(self._watched - wanted)
+            ),
+        ]
+        for _ in self.ask_many(commands, self._read_watching):
+            pass
+        self._watched = wanted
 
     # Every job of a worker goes through reserve() and settle(). They catch errors
     # themselves, as entering `with self._exchange` takes time.
@@ -75,7 +89,7 @@ class ConsumerConnection(Connection):
         """
         try:
             if not self._reserve_is_sent:
-                self._socket.sendall(_reserve(timeout))
+                self._socket.send_all(_reserve(timeout))
             self._reserve_is_sent = False
             if self._unread:
                 self._read_touched()
@@ -111,7 +125,7 @@ class ConsumerConnection(Connection):
         if reserve is not None:
             command += _reserve(reserve)
         try:
-            self._socket.sendall(command)
+            self._socket.send_all(command)
             self._reserve_is_sent = reserve is not None
             if self._unread:
                 self._read_touched()
@@ -135,7 +149,7 @@ class ConsumerConnection(Connection):
         if with_stats:
             command += b"stats-job %d\r\n" % job_id
         with self._exchange:
-            self._socket.sendall(command)
+            self._socket.send_all(command)
             self._unread = 1 + with_stats
 
     def end_touch(self) -> Touched | None:
@@ -155,7 +169,7 @@ class ConsumerConnection(Connection):
     def ask(self, command: bytes, read: Callable[[], T]) -> T:
         """Send one command, and return what ``read`` makes of the reply."""
         with self._exchange:
-            self._socket.sendall(command)
+            self._socket.send_all(command)
             if self._unread:
                 self._read_touched()
             return read()
@@ -169,6 +183,9 @@ class ConsumerConnection(Connection):
 
     def _read_touch(self) -> bool:
         return self.read_confirmation(b"TOUCHED\r\n")
+
+    def _read_watching(self) -> None:
+        values_of(self._reader.readline(), b"WATCHING")
 
     def _read_stats(self) -> JobStats | None:
         chunk = self.read_chunk()

@@ -3,7 +3,14 @@
 import greenstalk
 
 from jobqueue.broker.address import Address
-from jobqueue.broker.replies import NO_ROOM, reason_for, words_of
+from jobqueue.broker.reasons import (
+    advice_for,
+    meaning_of_silence,
+    reason_for,
+    words_of,
+)
+from jobqueue.broker.replies import NO_ROOM
+from jobqueue.broker.wire import ReplyReader
 from jobqueue.errors import (
     BrokerDrainingError,
     BrokerOutOfMemoryError,
@@ -27,19 +34,28 @@ def unreachable(address: Address, error: Exception) -> BrokerUnreachableError:
     """Return the error for a connection that could not be made."""
     return BrokerUnreachableError(
         f"beanstalkd at {address} can't be reached ({words_of(error)}): "
-        "is it running there?"
+        f"{advice_for(address, error)}"
     )
 
 
-def silent(address: Address) -> BrokerTimeoutError:
-    """Return the error for a reply that did not come in time."""
-    return BrokerTimeoutError(f"beanstalkd at {address} did not answer in time")
+def silent(address: Address, *, is_new: bool) -> BrokerTimeoutError:
+    """Return the error for a reply that did not come in time.
+
+    ``is_new`` says whether no reply has come yet over that connection.
+    """
+    return BrokerTimeoutError(
+        f"beanstalkd at {address} did not answer in time, within "
+        f"{address.timeout:g} s: {meaning_of_silence(is_new=is_new)}"
+    )
 
 
-def lost(address: Address, error: Exception) -> ConnectionLostError:
+def lost(
+    address: Address, error: Exception, reader: ReplyReader
+) -> ConnectionLostError:
     """Return the error for a connection that an error has ended."""
+    reason = reason_for(error, reader)
     return ConnectionLostError(
-        f"the connection to beanstalkd at {address} was lost: {reason_for(error)}"
+        f"the connection to beanstalkd at {address} was lost: {reason}"
     )
 
 

@@ -30,7 +30,7 @@ class ProducerConnection(Connection):
     def use(self, tube: str) -> None:
         """Choose the tube of the next put, peek, and kick."""
         with self._exchange:
-            self._socket.sendall(_use(tube))
+            self._socket.send_all(_use(tube))
             self._read_using(tube)
 
     def put(self, tube: str, body: bytes, options: PutOptions) -> int:
@@ -44,7 +44,7 @@ class ProducerConnection(Connection):
         if use:
             command = _use(tube) + command
         with self._exchange:
-            self._socket.sendall(command)
+            self._socket.send_all(command)
             if use:
                 self._read_using(tube)
             answer = self._read_put()
@@ -88,7 +88,7 @@ class ProducerConnection(Connection):
         self.use(tube)
         bulk: BulkPut[greenstalk.BeanstalkdError] = BulkPut()
         try:
-            with self._exchange, self._socket.partial_sends():
+            with self._exchange:
                 sending = bulk.sending(bodies)
                 for answer in self._pipelined(sending, self._read_put, commands):
                     bulk.answered(answer)
@@ -129,7 +129,7 @@ class ProducerConnection(Connection):
         """Ask the broker for its limit in bytes."""
         from jobqueue.broker.server_stats import ServerStats  # noqa: PLC0415 - rarely needed
 
-        self._socket.sendall(b"stats\r\n")
+        self._socket.send_all(b"stats\r\n")
         return ServerStats.parse(self.read_chunk() or b"").max_job_size
 
 

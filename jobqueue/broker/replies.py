@@ -54,23 +54,3 @@ def id_of(word: bytes) -> int:
     if 0 < job_id <= MAX_JOB_ID:
         return job_id
     raise ValueError(f"a job of id {job_id}")
-
-
-def reason_for(error: Exception) -> str:
-    """Return what a user should read of an error that ended a connection."""
-    if isinstance(error, greenstalk.OutOfMemoryError | greenstalk.InternalError):
-        return (
-            f"it {NO_ROOM}. A job that it could not settle is ready after its restart"
-        )
-    if isinstance(error, greenstalk.Error):
-        return f"an answer that makes no sense here, {type(error).__name__} {error}"
-    if isinstance(error, ValueError | IndexError):
-        return f"an answer that makes no sense here: {error}"
-    return words_of(error)
-
-
-def words_of(error: Exception) -> str:
-    """Return an error's own words, or else its name."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__

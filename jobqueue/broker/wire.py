@@ -1,42 +1,140 @@
 """The socket to beanstalkd, and the reader of whole replies from it."""
 
-import math
+import _socket
 import select
-import socket
 import sys
+import time
 from array import array
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Self
+from types import BuiltinFunctionType
 
-from jobqueue.broker.address import Address
+from jobqueue.broker.waiting import wait_for, wait_readable
 
 _MAX_LINE = 1024  # bytes: beanstalkd's own lines have 224 at most
 _READ_SIZE = 2**14  # bytes
 _MAX_READ_SIZE = 2**20  # bytes
 _ZEROS = b"\0\0"
-_KEEP_ALIVE = {
-    "TCP_KEEPIDLE": 15,  # seconds of silence before the first probe
-    "TCP_KEEPINTVL": 5,  # seconds between probes
-    "TCP_KEEPCNT": 3,  # probes without an answer
-}
+_AT_ONCE = getattr(_socket, "MSG_DONTWAIT", 0)  # Windows has neither of these flags
+_SENDING = _AT_ONCE | getattr(_socket, "MSG_NOSIGNAL", 0)
+_SO_NOSIGPIPE = 0x1022  # macOS has this option in place of MSG_NOSIGNAL
+_FIRST_WAIT = 1000  # microseconds; Linux makes 4 to 8 ms of it
+
+
+class BrokerSocket(_socket.socket):
+    """A socket whose waits end at a deadline, ``usual_timeout`` seconds after a send.
+
+    It is the system's own socket: ``socket.socket`` may be another class by now. gevent
+    and eventlet, PySocks, pytest-socket and tracers replace it, some of them long after
+    jobqueue was imported. Waits go through ``select``, so that gevent and eventlet,
+    which replace that as well, run other greenlets in the meantime.
+
+    A send to a broker that is gone raises an error, and no SIGPIPE, which would end a
+    process that has given that signal its default action.
+    """
+
+    def __init__(
+        self, family: int, usual_timeout: float, fileno: int | None = None
+    ) -> None:
+        super().__init__(family, _socket.SOCK_STREAM, 0, fileno)
+        self.reader = ReplyReader(self)
+        self._usual_timeout = usual_timeout
+        self._timeout = usual_timeout
+        self._deadline: float | None = None  # time.monotonic(); None: no wait so far
+        self.settimeout(0)
+        if sys.platform == "darwin":
+            self.setsockopt(_socket.SOL_SOCKET, _SO_NOSIGPIPE, 1)
+
+    def connected(self) -> None:
+        """Take note that the socket is connected.
+
+        From now on ``recv`` itself waits for a few milliseconds: most replies come in
+        that time, so that most need no system call but that one. It waits no longer,
+        as each signal makes the wait in ``recv`` begin anew.
+        """
+        self.restart_deadline()
+        if isinstance(getattr(select, "poll", None), BuiltinFunctionType):
+            self.settimeout(None)
+            value = array("l", [0, _FIRST_WAIT])
+            self.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVTIMEO, value)
+
+    def restart_deadline(self, extra: float = 0) -> None:
+        """Let the next wait last for the usual time-out, and some extra seconds."""
+        self._deadline = None
+        self._timeout = self._usual_timeout + extra
+
+    def seconds_left(self) -> float:
+        """Return how many seconds are left to wait; 0 when the deadline is over."""
+        now = time.monotonic()
+        if self._deadline is None:
+            self._deadline = now + self._timeout
+        return max(0.0, self._deadline - now)
+
+    def send_all(self, data: bytes) -> None:
+        """Begin an exchange: send data whole. Raises ``OSError``."""
+        self._deadline = None
+        try:
+            sent = self.send(data, _SENDING)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            self._send_rest(memoryview(data)[sent:])
+
+    def send_some(self, data: memoryview) -> int:
+        """Send what can be sent without waiting, and return how many bytes it is."""
+        try:
+            return self.send(data, _SENDING)
+        except BlockingIOError:
+            return 0
+
+    def receive(self, size: int) -> bytes:
+        """Return up to ``size`` bytes that arrive before the deadline.
+
+        After the deadline, only what has arrived already. Raises ``TimeoutError``.
+        """
+        while True:
+            seconds = self.seconds_left()
+            try:
+                return self.recv(size, 0 if seconds else _AT_ONCE)
+            except BlockingIOError:
+                if not seconds:
+                    raise TimeoutError from None
+                wait_for(self, seconds, read=True)
+
+    def wait_until_ready(self) -> tuple[bool, bool]:
+        """Wait until data can be read or written; return whether each of them can.
+
+        The end of the stream, and an error, count as data to read. Raises
+        ``TimeoutError``.
+        """
+        ready = wait_for(self, self.seconds_left(), read=True, write=True)
+        if True not in ready:
+            raise TimeoutError
+        return ready
+
+    def _send_rest(self, data: memoryview) -> None:
+        while data:
+            if not wait_for(self, self.seconds_left(), write=True)[1]:
+                raise TimeoutError
+            data = data[self.send_some(data) :]
 
 
 class ReplyReader:
     """Reads replies from a socket: whole lines and chunks only.
 
-    greenstalk checks replies with ``assert`` alone: under ``python -O`` it would accept
-    a reply that was cut short. This reader raises an error for such a reply instead.
+    A reply that was cut short raises an error, also under ``python -O``, where
+    greenstalk's own reader would accept it.
     """
 
-    def __init__(self, sock: "BrokerSocket") -> None:
+    def __init__(self, sock: BrokerSocket) -> None:
         self._socket = sock
         self._recv = sock.recv
         self._buffer = b""
         self._position = 0  # in the buffer: everything before it has been read
 
     def readline(self) -> bytes:
-        """Return the next line with its line end. Raises ``ConnectionError``."""
+        """Return the next line with its line end.
+
+        Raises ``TimeoutError`` or ``ConnectionError``.
+        """
         start = self._position
         end = self._buffer.find(b"\r\n", start) + 2
         while end < 2:  # noqa: PLR2004
@@ -49,16 +147,12 @@ class ReplyReader:
     def readline_waiting(self, seconds: float) -> bytes:
         """Return the next line, waiting these seconds longer than the usual time-out.
 
-        Raises ``TimeoutError``, ``BlockingIOError`` (see :meth:`set_kernel_timeout`) or
-        ``ConnectionError``.
+        Raises ``TimeoutError`` or ``ConnectionError``.
         """
-        try:
-            return self.readline()
-        except (BlockingIOError, TimeoutError):  # after the usual time-out
-            if not seconds:
-                raise
-        with self._socket.timeout_of(seconds):  # one long wait: no wake-ups in between
-            return self.readline()
+        self._socket.restart_deadline(seconds)
+        line = self.readline()
+        self._socket.restart_deadline()
+        return line
 
     def has_line(self) -> bool:
         """Return whether a line can be read without waiting."""
@@ -66,7 +160,7 @@ class ReplyReader:
 
     def receive_available(self) -> None:
         """Receive what has arrived, without waiting. Raises ``ConnectionError``."""
-        if self._socket.has_received():
+        if wait_readable(self._socket, 0):
             self._fill()
 
     def has_replies(self, count: int) -> bool:
@@ -85,17 +179,19 @@ class ReplyReader:
                 position += int(size) + 2
         return position <= len(self._buffer)
 
-    def read(self, size: int) -> bytes:
-        """Return this many bytes, which end a chunk, line end included.
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing has been received so far."""
+        return not self._buffer
 
-        For greenstalk. Raises ``ConnectionError``.
-        """
-        return self.chunk(size - 2) + b"\r\n"
+    def unread(self) -> bytes:
+        """Return what has been received, but not read yet."""
+        return self._buffer[self._position :]
 
     def chunk(self, size: int) -> bytes:
         """Return a chunk of this many bytes, and skip the line end after it.
 
-        Raises ``ConnectionError``.
+        Raises ``TimeoutError`` or ``ConnectionError``.
         """
         return _without_line_end(self._read_exactly(size + 2))
 
@@ -109,17 +205,20 @@ class ReplyReader:
         data = self._read_exactly(size + 2)
         return data if data.endswith(_ZEROS) else _without_line_end(data)
 
-    def close(self) -> None:
-        """Do nothing, as closing is up to the socket. For greenstalk."""
-
     def _fill(self) -> None:
         """Receive more into the buffer."""
-        if len(self._buffer) - self._position > _MAX_LINE:
+        rest = self.unread()
+        if len(rest) > _MAX_LINE:
             raise ConnectionError("the reply does not end")
-        received = self._recv(_READ_SIZE)
+        if rest:  # a broker may send byte after byte: the deadline is for them all
+            received = self._socket.receive(_READ_SIZE)
+        else:
+            try:
+                received = self._recv(_READ_SIZE)
+            except BlockingIOError:
+                received = self._socket.receive(_READ_SIZE)
         if not received:
             raise ConnectionError("it was closed")
-        rest = self._buffer[self._position :]
         self._buffer = rest + received if rest else received
         self._position = 0
 
@@ -135,138 +234,11 @@ class ReplyReader:
     def _receive_exactly(self, size: int) -> bytes:
         parts = []
         while size:
-            parts.append(self._recv(min(size, _MAX_READ_SIZE)))
+            parts.append(self._socket.receive(min(size, _MAX_READ_SIZE)))
             if not parts[-1]:
                 raise ConnectionError("the reply was cut short")
             size -= len(parts[-1])
         return b"".join(parts)
-
-
-class BrokerSocket(socket.socket):
-    """A connected socket that shares its one reader with a greenstalk client."""
-
-    reader: ReplyReader
-    usual_timeout: float  # seconds
-
-    @classmethod
-    def connect_to(cls, address: Address) -> Self:
-        """Connect within the time-out of the address. Raises ``OSError``."""
-        if isinstance(address.target, str):
-            plain = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            plain.settimeout(address.timeout)
-            with _closed_on_error(plain):
-                plain.connect(address.target)
-        else:
-            host, port = address.target
-            # As bytes, which work as well: for a str, Python imports all of IDNA.
-            name: Any = host.encode() if host.isascii() else host
-            plain = socket.create_connection((name, port), timeout=address.timeout)
-            with _closed_on_error(plain):
-                # No packet of a command waits for the ACK of the packet before it.
-                plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                _keep_alive(plain)
-        sock = cls(fileno=plain.detach())
-        with _closed_on_error(sock):
-            sock.usual_timeout = address.timeout
-            sock.set_kernel_timeout(address.timeout)
-        sock.reader = ReplyReader(sock)
-        return sock
-
-    def set_kernel_timeout(self, timeout: float) -> None:
-        """Let the system time out reads and writes, after this many seconds.
-
-        Python would poll before each call: this saves every second system call. A
-        time-out raises ``BlockingIOError``, or on Windows ``TimeoutError``.
-        """
-        if sys.platform == "win32":
-            value = array("L", [math.ceil(timeout * 1000)])
-        else:
-            micros = max(1, round(timeout * 1_000_000))  # 0 would mean no time-out
-            value = array("l", divmod(micros, 1_000_000))
-        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            self.setsockopt(socket.SOL_SOCKET, option, value)
-        self.settimeout(None)
-
-    @contextmanager
-    def timeout_of(self, seconds: float) -> Iterator[None]:
-        """Use another time-out than the usual one inside a ``with`` block."""
-        self.set_kernel_timeout(seconds)
-        yield
-        self.set_kernel_timeout(self.usual_timeout)
-
-    @contextmanager
-    def partial_sends(self) -> Iterator[None]:
-        """Let ``send`` return when the buffer is full, inside a ``with`` block."""
-        self.settimeout(self.usual_timeout)
-        yield
-        self.settimeout(None)
-
-    def wait_until_ready(self) -> tuple[bool, bool]:
-        """Wait until data can be read or written; return whether each of them can.
-
-        The end of the stream, and an error, count as data to read. Raises
-        ``TimeoutError``.
-        """
-        timeout = self.usual_timeout
-        if hasattr(select, "poll"):
-            poll = select.poll()  # select() takes no file descriptor from 1024 on
-            poll.register(self, select.POLLIN | select.POLLOUT)
-            events = poll.poll(timeout * 1000)
-            event = events[0][1] if events else 0
-            readable = bool(event & ~select.POLLOUT)
-            writable = bool(event & select.POLLOUT)
-        else:  # Windows
-            reads, writes, _ = select.select([self], [self], [], timeout)
-            readable, writable = bool(reads), bool(writes)
-        if not (readable or writable):
-            raise TimeoutError
-        return readable, writable
-
-    def has_received(self) -> bool:
-        """Return whether data, the end of the stream, or an error can be read now.
-
-        Raises ``ValueError`` or ``OSError`` if the socket is closed.
-        """
-        return wait_readable(self, 0)
-
-    def makefile(self, *_args: Any, **_kwargs: Any) -> Any:  # noqa: ANN401
-        """Return the one reader, to greenstalk as well."""
-        return self.reader
-
-
-def wait_readable(sock: socket.socket, seconds: float) -> bool:
-    """Wait until a socket can be read, for at most some seconds; return whether it can.
-
-    The end of the stream, and an error, count as data to read. Raises ``ValueError`` or
-    ``OSError`` if the socket is closed.
-    """
-    if not hasattr(select, "poll"):  # Windows
-        timeout = None if math.isinf(seconds) else seconds
-        return bool(select.select([sock], [], [], timeout)[0])
-    poll = select.poll()  # select() takes no file descriptor from 1024 on
-    poll.register(sock, select.POLLIN)
-    return bool(poll.poll(None if math.isinf(seconds) else seconds * 1000))
-
-
-def _keep_alive(sock: socket.socket) -> None:
-    """Let the system probe an idle connection.
-
-    The probes find out that the other machine is gone, and keep routers and firewalls
-    in between from forgetting the connection.
-    """
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEP_ALIVE.items():
-        if hasattr(socket, name):  # else the system's default stays, often two hours
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-
-
-@contextmanager
-def _closed_on_error(sock: socket.socket) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        sock.close()
-        raise
 
 
 def _without_line_end(data: bytes) -> bytes:

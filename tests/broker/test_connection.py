@@ -22,6 +22,7 @@ from jobqueue import (
 from jobqueue.broker.address import Address
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.settlement import DONE, Buried
+from jobqueue.broker.stats_reply import parse_names
 from tests.helpers.connections import FullConnection
 from tests.helpers.cut_replies import COMMANDS, REPLIES, call, cut_replies_taken
 from tests.helpers.fake_broker import SILENCE, FakeBroker, cut
@@ -33,6 +34,11 @@ from tests.helpers.servers import Beanstalkd, eventually, free_port
 def connection(broker: Beanstalkd) -> Iterator[FullConnection]:
     with FullConnection(Address.parse(broker.url)) as connection:
         yield connection
+
+
+def watched(connection: FullConnection) -> list[str]:
+    names = connection.ask(b"list-tubes-watched\r\n", connection.read_chunk)
+    return sorted(parse_names(names or b""))
 
 
 def reserve(connection: FullConnection, tube: str = "t") -> tuple[int, bytes]:
@@ -90,9 +96,21 @@ def test_any_body(connection: FullConnection, body: bytes) -> None:
 
 def test_watch_only(connection: FullConnection) -> None:
     connection.watch_only(["a", "b"])
-    assert sorted(connection._client.watching()) == ["a", "b"]
+    assert watched(connection) == ["a", "b"]
     connection.watch_only(["b", "default"])
-    assert sorted(connection._client.watching()) == ["b", "default"]
+    assert watched(connection) == ["b", "default"]
+
+
+def test_many_tubes_in_one_write(socket_folder: Path) -> None:
+    """A broker may be far away: no tube has a round trip of its own."""
+    tubes = [f"t{n}" for n in range(400)]
+    fake = FakeBroker(socket_folder / "s")
+    with fake, FullConnection(Address.parse(fake.url)) as connection:
+        connection.watch_only(tubes)
+        connection.watch_only(tubes)  # there is nothing left to say
+
+    watching = [b"watch %b\r\n" % tube.encode() for tube in sorted(tubes)]
+    assert fake.writes == [b"".join([*watching, b"ignore default\r\n"])]
 
 
 def test_settle_and_reserve_in_one_write(

@@ -24,7 +24,7 @@ with atheris.instrument_imports(include=["jobqueue", "greenstalk"]):
     from jobqueue.broker.address import Address
     from jobqueue.broker.put_options import PutOptions
     from jobqueue.broker.settlement import DONE, Buried
-    from jobqueue.broker.wire import BrokerSocket, ReplyReader
+    from jobqueue.broker.wire import BrokerSocket
     from jobqueue.errors import (
         BadJobError,
         BrokerError,
@@ -51,25 +51,18 @@ def fuzz_url(data: bytes) -> None:
 class _Answers(BrokerSocket):
     """A socket at which all replies have come already, and the other side is gone."""
 
+    data = b""
+
     @classmethod
     def connect_to(cls, address: Address) -> "_Answers":
         broker, client = socket.socketpair()
         with broker:
             broker.sendall(cls.data)
             broker.shutdown(socket.SHUT_WR)
-        sock = cls(fileno=client.detach())
-        sock.usual_timeout = address.timeout
-        sock.set_kernel_timeout(address.timeout)
-        sock.reader = ReplyReader(sock)
-        return sock
-
-    data = b""
-
-    def sendall(self, *_: Any) -> None:
-        """Send nothing: nobody is there."""
+        return cls(client.family, address.timeout, client.detach())
 
     def send(self, data: Any, *_: Any) -> int:
-        """Send nothing either."""
+        """Send nothing: nobody is there."""
         return len(data)
 
 
@@ -126,7 +119,7 @@ def main() -> None:
     name, *arguments = sys.argv[1:] or ["decode"]
     if name not in TARGETS:
         sys.exit(f"what to fuzz is one of {', '.join(TARGETS)}, not {name}")
-    vars(shared)["BrokerSocket"] = _Answers
+    vars(shared)["connect"] = _Answers.connect_to
     with TemporaryDirectory(prefix="jq-") as corpus:
         for number, seed in enumerate(SEEDS[name]):
             (Path(corpus) / str(number)).write_bytes(seed)

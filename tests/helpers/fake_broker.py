@@ -42,7 +42,6 @@ def cut(data: bytes) -> Answer:
 # Answers to the commands with which a connection chooses its tubes.
 USUAL: dict[bytes, Answer] = {
     b"use": Answer(b"USING t\r\n"),
-    b"list-tubes-watched": Answer(b"OK 14\r\n---\n- default\n\r\n"),
     b"watch": Answer(b"WATCHING 2\r\n"),
     b"ignore": Answer(b"WATCHING 1\r\n"),
 }

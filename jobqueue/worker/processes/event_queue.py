@@ -7,7 +7,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Generic, Self, TypeVar
 
-from jobqueue.broker.wire import wait_readable
+from jobqueue.broker.waiting import wait_readable
 
 E = TypeVar("E")
 

@@ -175,7 +175,7 @@ def test_touch_not_found(socket_folder: Path, caplog: pytest.LogCaptureFixture) 
     assert "its time to run could not be extended" in touch.getMessage()
     assert "(work (tube t))" in touch.getMessage()
     assert "not reserved for this worker any more" in settled.getMessage()
-    assert [c.split()[0] for c in fake.received[3:8]] == [
+    assert [c.split()[0] for c in fake.received[2:7]] == [
         b"reserve-with-timeout",
         b"stats-job",
         b"touch",
