@@ -162,13 +162,16 @@ def connections_reached_by_running(house: House) -> list[str]:
     ]
 
 
+NEW_IN_PYTHON = {"annotationlib"}  # 3.14: modules that an older Python does not list
+
+
 def foreign_imports(house: House) -> list[str]:
     """Return each import of another distribution by a module that may not have it."""
     return [
         f"{module} imports {imported}"
         for module, source in sorted(house.items())
         for imported in sorted({name.partition(".")[0] for name in imported_by(source)})
-        if imported not in {*sys.stdlib_module_names, "jobqueue"}
+        if imported not in {*sys.stdlib_module_names, *NEW_IN_PYTHON, "jobqueue"}
         and imported not in OUTSIDE.get(room_of(module, ["", *OUTSIDE]), set())
     ]
 

@@ -58,6 +58,9 @@ class Putter(Generic[P, R_co]):
     def put(self, /, *args: P.args, **kwargs: P.kwargs) -> int:
         """Put a job that calls the function with these arguments, and return its id.
 
+        A put takes what a call takes, also of a function that decorators wrap. What
+        these take as ``*args, **kwargs`` is checked against the function they wrap.
+
         Arguments travel by name, as JSON: a tuple arrives as a list, and the keys of a
         dict as strings. Default values are not sent; the worker's code has its own.
 

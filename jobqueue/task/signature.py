@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping
 
 from jobqueue.errors import ArgumentError, TaskDefinitionError
+from jobqueue.task.parameters import signature_of_call
 
 _BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 
@@ -22,7 +23,7 @@ class TaskSignature:
     def __init__(self, func: Callable[..., object]) -> None:
         self.func_name = _name_of(func)
         try:
-            self._signature = inspect.signature(func)
+            self._signature = signature_of_call(func)
         except ValueError as error:
             raise TaskDefinitionError(f"{func!r} can't be a task: {error}") from None
         self._refuse_method(func)

@@ -260,7 +260,9 @@ def by_a_partial(queue: JobQueue, n: int) -> Putter[[], int]:
     return queue.task("t")(functools.update_wrapper(part, work))
 
 
-@pytest.mark.parametrize("make", [by_decorating, by_a_method, by_generated_code])
+@pytest.mark.parametrize(
+    "make", [by_decorating, by_a_method, by_generated_code, by_a_partial]
+)
 def test_factory_that_runs_again(
     make: Callable[[JobQueue, int], Putter[[], int]],
 ) -> None:
