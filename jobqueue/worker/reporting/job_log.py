@@ -17,6 +17,7 @@ from jobqueue.job.outcome import KICKS_REACH_MAX
 from jobqueue.task.definition import Task
 from jobqueue.worker.reporting.reporter import Listener
 from jobqueue.worker.reporting.unfailing import list_jobs, logger, one_line
+from jobqueue.worker.reporting.written_log import log_if_written
 from jobqueue.worker.running.executor import ReservedJob, Result
 
 
@@ -100,20 +101,19 @@ class JobLog(Listener):
                 pass  # logged before it was deleted: see keep_body
 
     def keep_body(self, job: ReservedJob, result: Result, decision: Decision) -> bool:
-        """Log the body of a job to be deleted; return whether the log shows it."""
+        """Log the body of a job to be deleted; return whether it was written."""
         if decision.error is None or decision.stats is None:
             return False
-        logger.error(
+        return log_if_written(
             "%s (%d): job %d is deleted: %s. Its body was: %s",
             KICKS_REACH_MAX,
             decision.stats.kicks,
             job.id,
             _why(job, result, decision.error),
             _body(job),
-            exc_info=decision.error,
+            error=decision.error,
             extra=_extra_of_failure(job, result, decision.stats),
         )
-        return logger.isEnabledFor(logging.ERROR)
 
     def job_not_touched(self, job: ReservedJob, why: str) -> None:
         """Log that the heartbeat could not extend a job's time to run."""
