@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,9 +16,10 @@ import pytest
 from jobqueue import Job, JobQueue, TimeLimitExceeded
 from jobqueue.worker.running import time_limit
 from jobqueue.worker.running.executor import Executor
+from jobqueue.worker.running.time_limit import TimeLimits
 from jobqueue.worker.settings import Timings
 from tests.helpers.reserved import Reserved, Run, Running, execute
-from tests.helpers.servers import DEADLINE, eventually
+from tests.helpers.servers import DEADLINE, eventually, eventually_true
 
 
 def spin() -> None:
@@ -316,3 +318,36 @@ def test_limit_is_for_the_call(
     body = json.dumps({"func_name": "work", "tube": "t", "kwargs": {}})
     assert execute(executor, Noting(body.encode())).error is None
     assert seen == ["before", 9, "work", None, "after"]
+
+
+class Interruptible:
+    """A guard of nothing, which notes that it was interrupted."""
+
+    def __init__(self) -> None:
+        self.interrupted = threading.Event()
+
+    def interrupt(self, *, at_once: bool) -> bool:
+        self.interrupted.set()
+        return True
+
+    def is_held_up(self) -> bool:
+        return False
+
+    def is_loop_blocked(self) -> bool:
+        return False
+
+    def end(self) -> None: ...
+
+
+def test_limits_of_several_jobs() -> None:
+    """Each holds by itself: a short one does not wait for a long one to be over."""
+    limits: TimeLimits[str] = TimeLimits()
+    long, short = Interruptible(), Interruptible()
+    with limits.watching(3600, "long", long):
+        eventually_true(lambda: limits._looks_at < math.inf)
+        assert limits._watched[long].due <= time.monotonic() + 3600
+        with limits.watching(0.01, "short", short):
+            assert short.interrupted.wait(20)
+    limits.close()
+
+    assert not long.interrupted.is_set()

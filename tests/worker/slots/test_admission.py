@@ -357,3 +357,17 @@ def test_buried_job_succeeds(
     with working(Worker()):
         eventually_true(has_ended.is_set)
         eventually(lambda: broker.counts("t"), {})
+
+
+def test_ids_begin_again() -> None:
+    """After a reconnect, low ids are as good as high ones: soon none is checked."""
+    state = GuardState(Timings())
+    guard = CrashLoopGuard(state)
+    guard.learn(1000, stats(reserves=1))
+
+    guard.restart()
+    guard.learn(1, stats(reserves=2))
+    state._first_job_at = time.monotonic() - 61
+    guard.learn(2, stats(reserves=2))
+
+    assert not guard.must_check(3)

@@ -1,0 +1,1 @@
+"""Realistic faults, put into the package one at a time: do the tests find each?"""

@@ -1,0 +1,8 @@
+"""All mutants, of every room."""
+
+from .of_broker import OF_BROKER
+from .of_job import OF_JOB
+from .of_proof import OF_PROOF
+from .of_slots import OF_SLOTS
+
+MUTANTS = [*OF_BROKER, *OF_JOB, *OF_SLOTS, *OF_PROOF]

@@ -1,0 +1,45 @@
+"""The list of mutants keeps pace with the code. Which survive is for the command."""
+
+import ast
+import re
+from collections import Counter
+
+import pytest
+
+from tests.helpers.paths import ROOT
+
+from .mutant import Mutant
+from .mutants import MUTANTS
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_mutant_fits(mutant: Mutant) -> None:
+    """Its old text occurs once, and the new one is another program."""
+    source = (ROOT / mutant.file).read_text()
+
+    broken = ast.parse(mutant.applied_to(source))
+
+    assert ast.dump(broken) != ast.dump(ast.parse(source))
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_its_tests_are_there(mutant: Mutant) -> None:
+    assert mutant.tests
+    for test in mutant.tests:
+        path, _, name = test.partition("::")
+        assert (ROOT / path).exists()
+        assert not name or re.search(rf"def {name}\b", (ROOT / path).read_text())
+
+
+def test_each_has_a_name_of_its_own() -> None:
+    counts = Counter(mutant.name for mutant in MUTANTS)
+
+    assert [name for name, count in counts.items() if count > 1] == []
+
+
+def test_a_mutant_that_does_not_fit() -> None:
+    mutant = Mutant("m", "p", "f", "a", "b", ("tests",))
+
+    for source in ("aa", "c"):
+        with pytest.raises(ValueError, match=r"occurs \d times"):
+            mutant.applied_to(source)

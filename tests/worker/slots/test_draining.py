@@ -1,0 +1,190 @@
+"""A slot that is stopped, or has no broker, loses no job and begins none too many."""
+
+import threading
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from jobqueue import BrokerError, JobQueue, Worker
+from jobqueue.broker.address import Address
+from jobqueue.job.decision import Decision
+from jobqueue.worker.processes.status_board import StatusBoard
+from jobqueue.worker.reporting.reporter import Listener, Reporter
+from jobqueue.worker.running.executor import ReservedJob, Result
+from jobqueue.worker.settings import Timings
+from jobqueue.worker.slots.admission import Admission, GuardState
+from jobqueue.worker.slots.outage import Outage
+from jobqueue.worker.slots.slot import Slot
+from tests.helpers.fake_broker import (
+    BODY,
+    RESERVED,
+    SILENCE,
+    FakeBroker,
+    stats_reply,
+)
+from tests.helpers.worker_thread import with_timings
+
+HOUR = 3600  # seconds
+
+
+@pytest.fixture
+def fake(socket_folder: Path) -> FakeBroker:
+    return FakeBroker(socket_folder / "s")
+
+
+@pytest.mark.parametrize(
+    ("retries", "verdict"),
+    [(1, b"release 9 7 1\r\n"), (0, b"bury 9 7\r\n")],
+    ids=["retry", "no retry"],
+)
+def test_failure_during_a_drain(fake: FakeBroker, retries: int, verdict: bytes) -> None:
+    """The job is tried again, or buried, as at any other time."""
+    fake.on(b"reserve-with-timeout", RESERVED).on(b"stats-job", stats_reply())
+    fake.on(b"release", b"RELEASED\r\n").on(b"bury", b"BURIED\r\n")
+    fake.on(b"delete", b"DELETED\r\n")
+
+    @JobQueue(fake.url).task("t", retries=retries, backoff=1)
+    def work() -> None:
+        worker.stop()
+        raise ValueError
+
+    worker = Worker()
+    with fake:
+        worker.run()
+
+    assert fake.received[-1] == verdict
+
+
+class StopsAfterTheFirst(Listener):
+    """Stops a worker between the verdict on its first job and the next job."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:
+        self._worker.stop()
+
+
+def test_job_that_was_requested_before_the_stop(fake: FakeBroker) -> None:
+    """It runs: the broker has handed it out, and nobody else gets it for a while."""
+    fake.on(b"reserve-with-timeout", RESERVED, RESERVED, SILENCE)
+    fake.on(b"stats-job", stats_reply()).on(b"delete", b"DELETED\r\n")
+    ran: list[int] = []
+
+    @JobQueue(fake.url).task("t")
+    def work() -> None:
+        ran.append(9)
+
+    worker = with_timings(Worker(), arrival_patience=20)
+    worker.manager.reporter.add(StopsAfterTheFirst(worker))
+    with fake:
+        worker.run()
+
+    assert ran == [9, 9]
+
+
+class StubConnection:
+    """A connection on which a job arrives; ``at_reserve`` is called before that."""
+
+    awaits_job = False
+
+    def __init__(self, *, has_received: bool) -> None:
+        self._has_received = has_received
+        self.is_interrupted = False
+        self.at_reserve: Any = lambda: None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def watch_only(self, tubes: object) -> None: ...
+
+    def has_received(self) -> bool:
+        return self._has_received
+
+    def interrupt(self) -> None:
+        self.is_interrupted = True
+
+    def reserve(self, timeout: int) -> tuple[int, bytes]:
+        self.at_reserve()
+        return 9, BODY
+
+
+def slot_of(connect: Any, on_job_begin: Any = lambda: None) -> Slot:
+    """Return a slot that runs no job."""
+    nothing: Any = None
+    (slot_status,) = StatusBoard(1).slot_statuses
+    reporter = Reporter()
+    return Slot(
+        connect,
+        ["t"],
+        executor=nothing,
+        admission=Admission(GuardState(Timings()), has_many_tubes=False),
+        outage=Outage(Address.parse("beanstalkd://nowhere"), reporter),
+        reporter=reporter,
+        slot_status=slot_status,
+        on_job_begin=on_job_begin,
+        on_job_ran=lambda: None,
+    )
+
+
+def test_look_before_the_cut() -> None:
+    """A slot to which a job has just come is not cut off from the broker."""
+    arrived, waits = (StubConnection(has_received=has) for has in (True, False))
+    slots = [slot_of(lambda: None), slot_of(lambda: None)]
+    for slot, connection in zip(slots, (arrived, waits), strict=True):
+        slot._connection = connection  # type: ignore[assignment]
+        slot._is_waiting = True
+        slot.stop()
+
+    assert [slot.interrupt_wait() for slot in slots] == [False, True]
+    assert (arrived.is_interrupted, waits.is_interrupted) == (False, True)
+
+
+def test_job_that_comes_at_the_cut() -> None:
+    """It does not run, as the broker makes it ready again."""
+    begun: list[int] = []
+    connection = StubConnection(has_received=False)
+    slot = slot_of(lambda: connection, lambda: begun.append(9))
+
+    def stop() -> None:
+        slot.stop()
+        assert slot.interrupt_wait()
+
+    connection.at_reserve = stop
+
+    slot.run()
+
+    assert (begun, slot.reservation) == ([], None)
+    assert connection.is_interrupted
+
+
+class VirtualClock(threading.Event):
+    """An event for which nobody waits: time passes by itself, until an hour is over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.now += timeout or 0
+        if self.now > HOUR:
+            self.set()
+        return self.is_set()
+
+
+def test_outage_of_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slot does not give up, however long it has waited for its broker."""
+
+    def connect() -> None:
+        raise BrokerError("there is none")
+
+    slot = slot_of(connect)
+    clock = VirtualClock()
+    monkeypatch.setattr(slot, "_stopping", clock)
+
+    slot.run()
+
+    assert clock.now > HOUR
