@@ -1,16 +1,17 @@
 """The port where Prometheus fetches a worker's metrics."""
 
+import io
 import socket
-import socketserver
-import sys
 import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from prometheus_client.exposition import MetricsHandler
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from jobqueue.worker.reporting import process_log
-
-CLIENT_TIMEOUT = 10.0  # seconds, for a client to send its request
+from jobqueue.worker.reporting.request_server import RequestServer
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -23,35 +24,68 @@ def listen(host: str, port: int) -> socket.socket:
 
 def serve(listening: socket.socket, metrics: Collector) -> None:
     """Serve the metrics in a thread of their own, until the process ends."""
-    registry = CollectorRegistry()  # the default one is the application's
-    registry.register(metrics)
-    server = _Server(listening, MetricsHandler.factory(registry))
+    server = RequestServer(
+        listening, _Answers(metrics).answer, process_log.metrics_not_served
+    )
     threading.Thread(
-        target=server.serve_forever,
-        kwargs={
-            "poll_interval": 3600
-        },  # between two looks whether to stop: it never has to
-        name="jobqueue-metrics",
-        daemon=True,
+        target=server.run_forever, name="jobqueue-metrics", daemon=True
     ).start()
 
 
-class _Server(socketserver.ThreadingTCPServer):
-    """An HTTP server on a socket that listens already."""
+class _Answers:
+    """The responses to scrapes."""
 
-    daemon_threads = True
+    def __init__(self, metrics: Collector) -> None:
+        self._snapshot = _Snapshot(metrics)
+        registry = CollectorRegistry()  # the default one is the application's
+        registry.register(self._snapshot)
+        self._handler: Any = MetricsHandler.factory(registry)
 
-    def __init__(self, listening: socket.socket, handler: type[MetricsHandler]) -> None:
-        super().__init__(listening.getsockname(), handler, bind_and_activate=False)
-        self.socket.close()
-        self.socket = listening
+    def answer(self, requests: Sequence[bytes]) -> list[bytes]:
+        """Return the response to each request, all with the metrics of this moment.
 
-    def get_request(self) -> tuple[socket.socket, object]:
-        """Accept a client, which has ``CLIENT_TIMEOUT`` to send its request."""
-        client, address = super().get_request()
-        client.settimeout(CLIENT_TIMEOUT)
-        return client, address
+        A broker that is silent costs two seconds: once for all that ask meanwhile.
+        """
+        self._snapshot.take()
+        return [self._respond(request) for request in requests]
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Log an error, instead of printing it."""
-        process_log.metrics_not_served(sys.exception())
+    def _respond(self, request: bytes) -> bytes:
+        exchange = _Exchange(request)
+        self._handler(exchange, ("", 0), None)
+        return b"".join(exchange.response)
+
+
+class _Snapshot(Collector):
+    """Metrics as they were at one moment."""
+
+    def __init__(self, metrics: Collector) -> None:
+        self._metrics = metrics
+        self._taken: list[Metric] = []
+
+    def take(self) -> None:
+        """Collect the metrics."""
+        self._taken = list(self._metrics.collect())
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics that were collected."""
+        yield from self._taken
+
+    def describe(self) -> Iterator[Metric]:
+        """Yield the metrics' names, without asking for any number."""
+        yield from self._metrics.describe()  # type: ignore[attr-defined]
+
+
+class _Exchange:
+    """Stands for the socket of a request handler, as the request is here already."""
+
+    def __init__(self, request: bytes) -> None:
+        self.response: list[bytes] = []
+        self._request = request
+
+    def makefile(self, *_: object) -> io.BytesIO:
+        """Return the request."""
+        return io.BytesIO(self._request)
+
+    def sendall(self, data: bytes) -> None:
+        """Keep a part of the response."""
+        self.response.append(bytes(data))

@@ -1,12 +1,14 @@
 """The worker's metrics, as Prometheus fetches them: real processes, a real broker."""
 
 import re
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.error import URLError
 
@@ -226,7 +228,7 @@ def test_invalid_bodies(app: Path, broker: Beanstalkd, endpoint: Endpoint) -> No
 def test_tubes(app: Path, broker: Beanstalkd, endpoint: Endpoint) -> None:
     """The broker is asked at each scrape."""
     put(app, "work.put(seconds=600)", "work.put()", "fail.options(delay=600).put()")
-    with start(app, endpoint) as process:
+    with start(app, endpoint, "--shutdown-timeout=0") as process:
         eventually(lambda: endpoint.value("jobqueue_jobs_running"), 1)
         for state, count in {
             "ready": 1,
@@ -238,9 +240,7 @@ def test_tubes(app: Path, broker: Beanstalkd, endpoint: Endpoint) -> None:
             assert value == count
         assert endpoint.value("jobqueue_tube_workers_waiting", tube="t") == 0
         eventually(broker.connections, 1)  # a scrape leaves none behind
-        process.signal(signal.SIGTERM)
-        process.signal(signal.SIGINT)
-        assert process.exit_code() == 0
+        stop(process)
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])
@@ -297,6 +297,28 @@ def test_port_while_stopping(
             stop(next_one)
     assert process.running_pids() == []
     assert "Traceback" not in process.log
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux")
+def test_more_connections_than_files(
+    app: Path, broker: Beanstalkd, endpoint: Endpoint
+) -> None:
+    """A worker goes on, and is scraped, while others hold its port's connections."""
+    with start(app, endpoint) as process, ExitStack() as stack:
+        eventually(lambda: endpoint.value("jobqueue_broker_up"), 1)
+        resource.prlimit(process.process.pid, resource.RLIMIT_NOFILE, (120, 120))
+        for _ in range(200):
+            address = ("127.0.0.1", endpoint.port)
+            client = stack.enter_context(socket.create_connection(address))
+            client.sendall(b"GET / HTTP/1.1\r\n")
+        broker.kill()
+        eventually(lambda: endpoint.value("jobqueue_broker_up"), 0)
+        Path(str(broker.target)).unlink()
+        broker.start()
+        put(app, "work.put()")
+        eventually(endpoint.jobs, {"done": 1})
+        assert endpoint.value("jobqueue_broker_up") == 1
+        stop(process)
 
 
 def test_forked_child_frees_the_port(app: Path, endpoint: Endpoint) -> None:
