@@ -352,6 +352,9 @@ def test_tcp() -> None:
         FullConnection(Address.parse(broker.url)) as connection,
     ):
         assert connection.put("t", b"", PutOptions()) == 1
+        sock = connection._socket
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize("ask", ["jobs", "bodies", "kick_jobs", "delete_jobs"])

@@ -33,6 +33,7 @@ def _buried_for(reason: Reason) -> Callable[[Verdict], str]:
 ROWS: Mapping[str, Callable[[Verdict], str]] = {
     "faults injected": lambda v: f"{v.faults.total():,}: {_kinds(v)}",
     "of these hit a process that was running jobs": lambda v: f"{v.busy:,}",
+    "stalls of the machine itself": lambda v: f"{v.stalls:,}",
     "the operator's commands meanwhile": _commands,
     "jobs whose put was confirmed": lambda v: f"{v.put:,}",
     "of these ended well": lambda v: f"{v.ended:,}",
@@ -43,6 +44,7 @@ ROWS: Mapping[str, Callable[[Verdict], str]] = {
     "**or were lost**": lambda v: f"**{len(v.lost)}**",
     "found buried, as their task failed for good": _buried_for(Reason.FAILED),
     "found buried, as their workers were lost 3 times": _buried_for(Reason.LOST),
+    "of these had not begun 3 times": lambda v: f"{v.innocent:,}",
     "found buried, as beanstalkd itself destroyed the body": _buried_for(
         Reason.DESTROYED
     ),

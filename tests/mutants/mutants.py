@@ -1,8 +1,10 @@
 """All mutants, of every room."""
 
+from .of_admin import OF_ADMIN
 from .of_broker import OF_BROKER
 from .of_job import OF_JOB
+from .of_processes import OF_PROCESSES
 from .of_proof import OF_PROOF
 from .of_slots import OF_SLOTS
 
-MUTANTS = [*OF_BROKER, *OF_JOB, *OF_SLOTS, *OF_PROOF]
+MUTANTS = [*OF_BROKER, *OF_JOB, *OF_SLOTS, *OF_PROCESSES, *OF_ADMIN, *OF_PROOF]

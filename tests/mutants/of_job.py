@@ -2,6 +2,12 @@
 
 from .mutant import Mutant
 
+BODY = "jobqueue/job/body.py"
+EVENT_LOOP = "jobqueue/worker/running/event_loop.py"
+EXECUTOR = "jobqueue/worker/running/executor.py"
+HOOKS = "jobqueue/worker/running/hooks.py"
+OUTCOME = "jobqueue/job/outcome.py"
+SIGNING = "jobqueue/job/signing.py"
 TIME_LIMIT = "jobqueue/worker/running/time_limit.py"
 
 OF_JOB = [
@@ -20,5 +26,112 @@ OF_JOB = [
         "if watched.due < self._looks_at:",
         "if not self._watched:",
         ("tests/worker/running/test_time_limit.py",),
+    ),
+    Mutant(
+        "retries-without-end",
+        "a job is tried again as often as retries say",
+        OUTCOME,
+        "if is_retried and policy.retries_left(stats):",
+        "if is_retried:",
+        ("tests/job/test_outcome.py",),
+    ),
+    Mutant(
+        "kick-grants-nothing",
+        "each kick grants all retries anew",
+        OUTCOME,
+        "self.retries * stats.allowances - stats.releases",
+        "self.retries - stats.releases",
+        ("tests/job/test_outcome.py",),
+    ),
+    Mutant(
+        "one-kick-too-many",
+        "a job is deleted when it fails after max_kicks kicks",
+        OUTCOME,
+        "stats.kicks >= policy.max_kicks",
+        "stats.kicks > policy.max_kicks",
+        ("tests/job/test_outcome.py",),
+    ),
+    Mutant(
+        "retry-loses-its-priority",
+        "a retry keeps the job's priority",
+        OUTCOME,
+        "return Released(stats.priority, _delay(",
+        "return Released(65536, _delay(",
+        ("tests/job/test_outcome.py",),
+    ),
+    Mutant(
+        "one-loss-too-many",
+        "a job is buried after max_lost losses",
+        OUTCOME,
+        "stats.lost >= self.max_lost * stats.allowances",
+        "stats.lost > self.max_lost * stats.allowances",
+        ("tests/job/test_outcome.py",),
+    ),
+    Mutant(
+        "last-chance-too-late",
+        "jobs that may be lost only once more are known",
+        OUTCOME,
+        "0 < stats.lost == self.max_lost * stats.allowances - 1",
+        "0 < stats.lost == self.max_lost * stats.allowances",
+        (
+            "tests/job/test_outcome.py",
+            "tests/worker/slots/test_admission.py",
+        ),
+    ),
+    Mutant(
+        "exit-ends-the-worker",
+        "no task ends its worker",
+        EXECUTOR,
+        "except BaseException as caught:",
+        "except Exception as caught:",
+        ("tests/worker/running/test_executor.py",),
+    ),
+    Mutant(
+        "misfit-runs-again",
+        "arguments that do not fit bury the job",
+        EXECUTOR,
+        "        if not _fits(call):\n",
+        "        if call is None:\n",
+        ("tests/worker/running/test_executor.py",),
+    ),
+    Mutant(
+        "hook-hides-a-failure",
+        "a hook that swallows the error hides no failure",
+        HOOKS,
+        "            _refuse_second_yield(steps, outermost)\n        raise\n",
+        "            _refuse_second_yield(steps, outermost)\n        return\n",
+        ("tests/worker/running/test_hooks.py",),
+    ),
+    Mutant(
+        "any-signature",
+        "a job that was signed with another secret does not run",
+        SIGNING,
+        "if hmac.compare_digest(signature, _signature(secret, content)):",
+        "if len(signature) == len(_signature(secret, content)):",
+        ("tests/job/test_signing.py",),
+    ),
+    Mutant(
+        "limit-in-a-lock",
+        "a time limit leaves no lock of logging or threading locked",
+        TIME_LIMIT,
+        "if not at_once and _takes_lock(self._thread):",
+        "if not at_once and not self._thread:",
+        ("tests/worker/running/test_time_limit.py",),
+    ),
+    Mutant(
+        "async-limit-lost",
+        "an async task that has not begun is interrupted, too",
+        EVENT_LOOP,
+        "        if self._expired:  # before",
+        "        if self._ended:  # before",
+        ("tests/worker/running/test_time_limit.py",),
+    ),
+    Mutant(
+        "nan-in-a-body",
+        "values that JSON can't carry are refused at the put",
+        BODY,
+        "ensure_ascii=False, allow_nan=False",
+        "ensure_ascii=False, allow_nan=True",
+        ("tests/job/test_body.py",),
     ),
 ]

@@ -22,4 +22,28 @@ OF_PROOF = [
         "any(True for run",
         LEDGER_TESTS,
     ),
+    Mutant(
+        "buried-is-kept",
+        "a job that is nowhere at the end is lost",
+        VERDICT,
+        "lost=sorted(confirmed - ended - buried - deleted - books.stranded)",
+        "lost=sorted(confirmed - books.runs.keys() - buried)",
+        LEDGER_TESTS,
+    ),
+    Mutant(
+        "burials-of-others-overlooked",
+        "a buried job that nobody has put is found",
+        VERDICT,
+        "*(f.number for f in books.found if f.number is not None)",
+        "",
+        LEDGER_TESTS,
+    ),
+    Mutant(
+        "losses-without-faults",
+        "a job that was buried for losses needs a fault for each",
+        VERDICT,
+        "return Reason.LOST if len(hit) >= found.lost else None",
+        "return Reason.LOST if hit else None",
+        LEDGER_TESTS,
+    ),
 ]

@@ -7,6 +7,10 @@ SLOT = "jobqueue/worker/slots/slot.py"
 HEARTBEAT = "jobqueue/worker/slots/heartbeat.py"
 ADMISSION = "jobqueue/worker/slots/admission.py"
 MANAGER = "jobqueue/worker/slots/manager.py"
+OUTAGE = "jobqueue/worker/slots/outage.py"
+RESERVATION = "jobqueue/worker/slots/reservation.py"
+SHUTDOWN = "jobqueue/worker/slots/shutdown.py"
+STUCK = "jobqueue/worker/slots/stuck_jobs.py"
 
 OF_SLOTS = [
     Mutant(
@@ -68,5 +72,207 @@ OF_SLOTS = [
         "self._newest = 0  # a broker",
         "pass  # a broker",
         ("tests/worker/slots/test_admission.py",),
+    ),
+    Mutant(
+        "touched-once-in-a-ttr",
+        "a job is touched three times in its time to run",
+        HEARTBEAT,
+        "TOUCHES_PER_TTR = 3",
+        "TOUCHES_PER_TTR = 1",
+        (
+            "tests/worker/slots/test_manager.py::test_touches",
+            "tests/worker/slots/test_heartbeat.py",
+        ),
+    ),
+    Mutant(
+        "running-killer-not-buried",
+        "a job that was lost too often is buried while it runs",
+        HEARTBEAT,
+        "            reservation.task.policy.check_lost(stats)\n",
+        "            pass\n",
+        ("tests/worker/slots/test_admission.py",),
+    ),
+    Mutant(
+        "killer-runs-again",
+        "a job that was lost max_lost times does not run again",
+        ADMISSION,
+        "            task.policy.check_lost(stats)\n",
+        "            pass\n",
+        ("tests/worker/slots/test_admission.py",),
+    ),
+    Mutant(
+        "last-chances-together",
+        "jobs on their last chance run one after the other",
+        ADMISSION,
+        "if not self._state.last_chance.acquire(blocking=False):",
+        "if self._state.last_chance.locked() is None:",
+        ("tests/worker/slots/test_admission.py",),
+    ),
+    Mutant(
+        "trusted-at-once",
+        "a new worker checks each job for a while",
+        ADMISSION,
+        "self._trusts = self._state.seconds_since_first_job() > enough",
+        "self._trusts = True",
+        ("tests/worker/slots/test_admission.py",),
+    ),
+    Mutant(
+        "lost-reservation-trusted",
+        "a job is checked after its process was frozen",
+        SLOT,
+        "            self._admission.distrust()\n            self._reporter.job_ended(",
+        "            self._reporter.job_ended(",
+        ("tests/worker/slots/test_admission.py",),
+    ),
+    Mutant(
+        "lost-connection-trusted",
+        "a job is checked after its connection was lost",
+        SLOT,
+        "                    self._admission.distrust()\n"
+        "                    if not self._stopping",
+        "                    if not self._stopping",
+        (
+            "tests/worker/slots/test_draining.py",
+            "tests/worker/slots/test_slot.py",
+            "tests/worker/slots/test_admission.py",
+        ),
+    ),
+    Mutant(
+        "signature-of-another-tube",
+        "a signed job runs only from the tube that it was signed for",
+        ADMISSION,
+        "if may_be_replayed and stats.tube != task.tube:",
+        "if may_be_replayed and not stats.tube:",
+        (
+            "tests/job/test_signing.py",
+            "tests/test_keeping_out.py",
+        ),
+    ),
+    Mutant(
+        "job-lost-in-admission-counts",
+        "a job whose broker was lost before the call has not failed",
+        SLOT,
+        "            except BrokerError:\n                raise  # the job",
+        "            except SystemError:\n                raise  # the job",
+        ("tests/worker/slots/test_slot.py",),
+    ),
+    Mutant(
+        "unwritten-body-deleted",
+        "a job is deleted for its kicks only when its body was logged",
+        SLOT,
+        "if not is_kept:",
+        "if stats is None:",
+        ("tests/worker/slots/test_slot.py",),
+    ),
+    Mutant(
+        "failed-doubted-job-deleted",
+        "a doubted job is deleted only if it succeeds",
+        SLOT,
+        "is_well = is_doubted and result.error is None",
+        "is_well = is_doubted",
+        ("tests/worker/slots/test_admission.py",),
+    ),
+    Mutant(
+        "doubted-job-stays-buried",
+        "a doubted job that succeeds is deleted",
+        SLOT,
+        "is_deleted = is_well and reservation.delete_buried()",
+        "is_deleted = is_well",
+        ("tests/worker/slots/test_admission.py",),
+    ),
+    Mutant(
+        "connection-kept-by-a-child",
+        "a child that a task forks holds no copy of the connection",
+        SLOT,
+        "            self._connection.close()\n\n    def _work_on(",
+        "            pass\n\n    def _work_on(",
+        ("tests/worker/test_forks.py",),
+    ),
+    Mutant(
+        "max-jobs-by-an-event",
+        "a worker reserves no job that max_jobs forbids it to run",
+        MANAGER,
+        "            self.stop(StopReason.MAX_JOBS)\n",
+        "            self.request_stop(StopReason.MAX_JOBS)\n",
+        (
+            "tests/worker/slots/test_manager.py::test_max_jobs",
+            "tests/worker/processes/test_max_jobs.py",
+        ),
+    ),
+    Mutant(
+        "drain-does-not-wait",
+        "a worker that stops finishes the jobs that run",
+        MANAGER,
+        "if is_draining and self._interrupt_idle_slots() and not self._running():",
+        "if is_draining and self._interrupt_idle_slots():",
+        (
+            "tests/worker/slots/test_draining.py",
+            "tests/worker/slots/test_manager.py",
+        ),
+    ),
+    Mutant(
+        "no-patience-for-arrivals",
+        "a job that is on its way when a worker stops runs",
+        MANAGER,
+        "if not self._shutdown.has_lasted(self._timings.arrival_patience):",
+        "if self._shutdown.phase is Phase.RUNNING:",
+        ("tests/worker/slots/test_manager.py",),
+    ),
+    Mutant(
+        "held-up-job-buried",
+        "a job that another one holds up is not buried",
+        STUCK,
+        "is_buried = not is_held_up and reservation.bury()",
+        "is_buried = reservation.bury()",
+        ("tests/worker/slots/test_manager.py",),
+    ),
+    Mutant(
+        "outage-logged-by-each-slot",
+        "an outage is logged once",
+        OUTAGE,
+        "            if not self._is_on:\n"
+        "                self._reporter.broker_lost(error)",
+        "            if error:\n                self._reporter.broker_lost(error)",
+        ("tests/worker/slots/test_manager.py",),
+    ),
+    Mutant(
+        "settled-twice",
+        "a job that was buried while it runs is not settled again",
+        RESERVATION,
+        "            if self.is_settled:\n"
+        "                return False\n"
+        "            self.is_settled = True",
+        "            self.is_settled = True",
+        (
+            "tests/worker/slots/test_admission.py",
+            "tests/worker/slots/test_manager.py",
+        ),
+    ),
+    Mutant(
+        "touched-after-the-end",
+        "a task can't touch a job that has ended",
+        RESERVATION,
+        "            return False\n            return self.is_buried or",
+        "            pass\n            return self.is_buried or",
+        (
+            "tests/worker/slots/test_heartbeat.py",
+            "tests/worker/slots/test_manager.py",
+        ),
+    ),
+    Mutant(
+        "no-deadline-of-a-stop",
+        "a worker waits no longer than its shutdown timeout",
+        SHUTDOWN,
+        "self._deadline = min(self._deadline, at + self._shutdown_timeout)",
+        "self._deadline = min(self._deadline, at + 3600)",
+        ("tests/worker/slots/test_shutdown.py",),
+    ),
+    Mutant(
+        "second-signal-waits",
+        "a second signal ends the wait for running jobs",
+        SHUTDOWN,
+        "            self._deadline = -math.inf\n",
+        "            self._deadline = self._deadline\n",
+        ("tests/worker/slots/test_shutdown.py",),
     ),
 ]

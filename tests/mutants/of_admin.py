@@ -1,0 +1,41 @@
+"""Faults in the operator's commands."""
+
+from .mutant import Mutant
+
+CHANGE = "jobqueue/admin/commands/change.py"
+IMPORTER = "jobqueue/admin/commands/importer.py"
+
+OF_ADMIN = [
+    Mutant(
+        "import-lets-buried-jobs-run",
+        "a buried job is imported as buried",
+        IMPORTER,
+        "options._replace(delay=_DELAY_OF_BURIED) if job.is_buried",
+        "options._replace(delay=0) if job.is_buried",
+        ("tests/admin/commands/test_transfer.py",),
+    ),
+    Mutant(
+        "import-repeats-lines",
+        "import says the line to go on from",
+        IMPORTER,
+        "        self.next_line += len(ids)\n",
+        "",
+        ("tests/admin/commands/test_transfer.py",),
+    ),
+    Mutant(
+        "kick-takes-delayed-jobs",
+        "kick makes buried jobs ready, never delayed ones",
+        CHANGE,
+        "buried = [job.id for job in records if job and job.state == JobState.BURIED]",
+        "buried = [job.id for job in records if job]",
+        ("tests/admin/commands/test_kick.py",),
+    ),
+    Mutant(
+        "clear-does-not-ask",
+        "clear asks before it deletes",
+        CHANGE,
+        "    _confirm(session, tube, free)\n",
+        "",
+        ("tests/admin",),
+    ),
+]

@@ -1,0 +1,38 @@
+"""Faults in several processes: supervisor and children."""
+
+from .mutant import Mutant
+
+CHILD = "jobqueue/worker/processes/child.py"
+SEAT = "jobqueue/worker/processes/seat.py"
+SUPERVISOR = "jobqueue/worker/processes/supervisor.py"
+
+OF_PROCESSES = [
+    Mutant(
+        "orphans-go-on",
+        "processes stop when their supervisor is killed",
+        CHILD,
+        "self.on_stop(reason.decode() or PARENT_IS_GONE)",
+        "self.on_stop(reason.decode()) if reason else None",
+        (
+            "tests/worker/processes/test_child.py",
+            "tests/worker/processes/test_stopping.py::test_killed_supervisor",
+        ),
+    ),
+    Mutant(
+        "dead-process-not-replaced",
+        "a process that dies is replaced",
+        SUPERVISOR,
+        "        elif not seat.is_done and not has_left:\n",
+        "        elif not seat.is_done and not has_left:\n"
+        "            seat.is_done = True\n",
+        ("tests/worker/processes/test_crashes.py",),
+    ),
+    Mutant(
+        "restarts-without-a-pause",
+        "processes that die young are restarted after a pause",
+        SEAT,
+        "        if self.early_deaths > 1:\n",
+        "        if self.early_deaths < 1:\n",
+        ("tests/worker/processes",),
+    ),
+]
