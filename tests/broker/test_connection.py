@@ -119,17 +119,17 @@ def test_settle_and_reserve_in_one_write(
     fake = FakeBroker(socket_folder / "s")
     fake.on(COMMANDS["reserve"], b"RESERVED 1 1\r\na\r\n", b"RESERVED 2 1\r\nb\r\n")
     fake.on(b"delete", b"DELETED\r\n")
-    with fake:
-        with FullConnection(Address.parse(fake.url)) as connection:
-            job = connection.reserve(20)
-            assert job == (1, b"a")
-            assert connection.settle(1, DONE, reserve=20)
-            assert connection.reserve(20) == (2, b"b")
+    with fake, FullConnection(Address.parse(fake.url)) as connection:
+        job = connection.reserve(20)
+        assert job == (1, b"a")
+        assert connection.settle(1, DONE, reserve=20)
+        assert connection.reserve(20) == (2, b"b")
 
-        assert fake.writes == [
-            b"reserve-with-timeout 20\r\n",
-            b"delete 1\r\nreserve-with-timeout 20\r\n",
-        ]
+    # Only now has the fake broker read all that was sent.
+    assert fake.writes == [
+        b"reserve-with-timeout 20\r\n",
+        b"delete 1\r\nreserve-with-timeout 20\r\n",
+    ]
 
 
 def test_bury_keeps_the_priority(

@@ -33,6 +33,6 @@ OF_PROCESSES = [
         SEAT,
         "        if self.early_deaths > 1:\n",
         "        if self.early_deaths < 1:\n",
-        ("tests/worker/processes",),
+        ("tests/worker/processes/test_seat.py",),
     ),
 ]

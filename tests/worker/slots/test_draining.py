@@ -112,16 +112,19 @@ class StubConnection:
         return 9, BODY
 
 
-def slot_of(connect: Any, on_job_begin: Any = lambda: None) -> Slot:
+def slot_of(
+    connect: Any, on_job_begin: Any = lambda: None, state: GuardState | None = None
+) -> Slot:
     """Return a slot that runs no job."""
     nothing: Any = None
+    state = state or GuardState(Timings())
     (slot_status,) = StatusBoard(1).slot_statuses
     reporter = Reporter()
     return Slot(
         connect,
         ["t"],
         executor=nothing,
-        admission=Admission(GuardState(Timings()), has_many_tubes=False),
+        admission=Admission(state, has_many_tubes=False),
         outage=Outage(Address.parse("beanstalkd://nowhere"), reporter),
         reporter=reporter,
         slot_status=slot_status,
@@ -181,10 +184,13 @@ def test_outage_of_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     def connect() -> None:
         raise BrokerError("there is none")
 
-    slot = slot_of(connect)
+    state = GuardState(Timings())
+    trusting = state.generation
+    slot = slot_of(connect, state=state)
     clock = VirtualClock()
     monkeypatch.setattr(slot, "_stopping", clock)
 
     slot.run()
 
     assert clock.now > HOUR
+    assert state.generation is not trusting  # each job is checked for a while
