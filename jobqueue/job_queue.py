@@ -219,7 +219,7 @@ class JobQueue:
             location=SourceLocation.of(caller, func, innermost(func)),
         )
         putter = Putter(func, task, signature, self._pool)
-        subscriber.register(task)
+        subscriber.register(task, putter)
         return putter
 
     @_DefaultQueueMethod

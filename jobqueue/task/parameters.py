@@ -8,6 +8,8 @@ from inspect import Parameter, Signature
 from types import FunctionType, MethodType
 from typing import Any
 
+from jobqueue.task.function_like import FunctionLike
+
 _POSITIONAL = {Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD}
 
 
@@ -20,6 +22,8 @@ def signature_of_call(func: Callable[..., Any]) -> Signature:
 
     Raises ValueError if a function does not say what it takes.
     """
+    if isinstance(func, FunctionLike):
+        return signature_of_call(func.__wrapped__)
     if isinstance(func, functools.partial):
         part = functools.partial(_stand_in(func.func), *func.args, **func.keywords)
         return _signature(part)

@@ -1,16 +1,17 @@
 """Putter: what the decorator returns, a function that can be put as well as called."""
 
-import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Generic, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
 from jobqueue.broker.checks import Delay
 from jobqueue.broker.pool import ConnectionPool
+from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.redirection import Redirection
 from jobqueue.errors import ArgumentError
 from jobqueue.job.body import Encoder
 from jobqueue.task.definition import Task
+from jobqueue.task.function_like import FunctionLike
 from jobqueue.task.registry import subscriber
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ A = ParamSpec("A")
 T = TypeVar("T")
 
 
-class Putter(Generic[P, R_co]):
+class Putter(FunctionLike[P, R_co]):
     """A task: call it to run its function here and now, put it to have a worker run it.
 
     :meth:`JobQueue.task <jobqueue.JobQueue.task>` makes tasks of functions. A task
@@ -30,9 +31,16 @@ class Putter(Generic[P, R_co]):
     ``__wrapped__``.
     """
 
-    __name__: str
-    __qualname__: str
-    __wrapped__: Callable[P, R_co]
+    __slots__ = (
+        "_bind",
+        "_encode",
+        "_options",
+        "_origin",
+        "_pool",
+        "_sign",
+        "_task",
+        "_tube",
+    )
 
     def __init__(
         self,
@@ -41,19 +49,15 @@ class Putter(Generic[P, R_co]):
         signature: "TaskSignature",
         pool: ConnectionPool,
     ) -> None:
-        functools.update_wrapper(self, func)
+        super().__init__(func)
+        self._origin: Self | None = None  # the task that this is a copy of
         self._task = task
         self._tube = task.tube
         self._options = task.options
         self._pool = pool
-        self._call = func
         self._bind = signature.bind
         self._encode = Encoder(task.func_name, task.tube).encode
         self._sign = task.signing.sign
-
-    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
-        """Run the function here and now."""
-        return self._call(*args, **kwargs)
 
     def put(self, /, *args: P.args, **kwargs: P.kwargs) -> int:
         """Put a job that calls the function with these arguments, and return its id.
@@ -160,13 +164,27 @@ class Putter(Generic[P, R_co]):
         1
         """
         options = self._options.merged(delay=delay, at=at, priority=priority, ttr=ttr)
+        return self._with_options(options.put)
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        """Pickle by name, as functions are, for process pools and spawned processes."""
+        if self._origin is None:
+            return self.__qualname__
+        return Putter._with_options, (self._origin, self._options.put)
+
+    def _with_options(self, options: PutOptions) -> Self:
+        """Return a copy of this task that puts its jobs with other options."""
         other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__, _options=options)
+        other._follow(self)
+        other._origin = self._origin or self
+        other._options = self._options._replace(put=options)
         return other
 
-    def __reduce__(self) -> str:
-        """Pickle by name, as functions are, for process pools and spawned processes."""
-        return self.__qualname__
+    def _follow(self, newer: Self) -> None:
+        """Become the newer version of this task, after a reload of its module."""
+        self._become(newer)
+        for name in Putter.__slots__:
+            setattr(self, name, getattr(newer, name))
 
     def __repr__(self) -> str:
         return f"<task {self._task.func_name} in tube {self._task.tube}>"

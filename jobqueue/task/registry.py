@@ -5,11 +5,21 @@ producer's process, where nothing reads the map, and in the worker's process, wh
 looks up there which function to call for a job. This is the whole trick of the library.
 """
 
+import weakref
 from collections.abc import Callable, Collection, Iterable
+from typing import Any, Protocol
 
 from jobqueue.errors import DuplicateTaskError
 from jobqueue.task.definition import Task
 from jobqueue.task.source import Relation
+
+
+class Version(Protocol):
+    """An object that stands for a task, until a reload makes a newer one."""
+
+    def _follow(self, newer: Any, /) -> None:  # noqa: ANN401 - of the same class
+        """Become what the newer one is."""
+        ...
 
 
 class Subscriber:
@@ -17,9 +27,14 @@ class Subscriber:
 
     def __init__(self) -> None:
         self._tubes: dict[str, dict[str, Task]] = {}
+        self._versions: dict[tuple[str, str], weakref.ref[Version]] = {}
 
-    def register(self, task: Task) -> None:
+    def register(self, task: Task, version: Version) -> None:
         """Enter a task, in place of an earlier definition of the same function.
+
+        If a reload has made it anew, the earlier version follows this one: modules that
+        have imported it by its name go on with the new code, as IPython's
+        ``%autoreload`` has it for functions.
 
         Raises :class:`~jobqueue.errors.DuplicateTaskError` if the tube has a task of
         this name that is a different function: their jobs could not be told apart.
@@ -29,6 +44,12 @@ class Subscriber:
         if known and _relation(task, known) is Relation.ANOTHER:
             raise DuplicateTaskError(_duplicate(task, known))
         tasks[task.func_name] = task
+        key = (task.tube, task.func_name)
+        if known and task.location.is_reload_of(known.location):
+            earlier = self._versions[key]()
+            if earlier is not None:
+                earlier._follow(version)  # noqa: SLF001 - as Version has it
+        self._versions[key] = weakref.ref(version)
 
     def check_current(self, task: Task) -> None:
         """Raise DuplicateTaskError if a worker would call another task's function.
@@ -38,7 +59,7 @@ class Subscriber:
         task that an edit of its source has replaced is still that task.
         """
         tasks = self._tubes.get(task.tube)
-        current = tasks and tasks.get(task.func_name)
+        current = None if tasks is None else tasks.get(task.func_name)
         if current is task:  # as for nearly every put
             return
         if current and _relation(current, task) is not Relation.RUN_AGAIN:

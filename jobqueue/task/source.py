@@ -107,6 +107,14 @@ class SourceLocation(NamedTuple):
             return Relation.MADE_AGAIN
         return Relation.ANOTHER
 
+    def is_reload_of(self, earlier: "SourceLocation") -> bool:
+        """Return whether a reload of the module has made the earlier task anew."""
+        return (
+            self.module.names is earlier.module.names
+            and self.module.loaded_as is not earlier.module.loaded_as
+            and self.relation_to(earlier) is Relation.RUN_AGAIN
+        )
+
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
 

@@ -90,3 +90,17 @@ def test_decorator_on_the_class(queue: JobQueue) -> None:
         queue.task(
             name="t"  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
         )
+
+
+class Mails:
+    @JobQueue.task("t")
+    @staticmethod
+    def send(to: str) -> int:
+        return len(to)
+
+
+def test_task_of_a_class() -> None:
+    assert_type(Mails.send("x"), int)
+    assert_type(Mails().send("x"), int)
+    with pytest.raises(TypeError):
+        Mails.send()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
