@@ -20,7 +20,7 @@ BROKER = {*TEXT, "errors", "broker"}
 JOB = {*BROKER, "job"}
 TASK = {*JOB, "task"}
 QUEUE = {*TASK, "job_queue"}
-BASE = {"worker.exits", "worker.forks", "worker.settings"}
+BASE = {"worker.exits", "worker.forks", "worker.patched", "worker.settings"}
 RUNNING = {*TASK, *BASE, "worker.running"}
 REPORTING = {*RUNNING, "worker.reporting"}
 PROCESSES = {*REPORTING, "worker.processes"} - {"worker.running"}
@@ -41,6 +41,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "command_line": {*TEXT, "broker"},
     "worker.exits": set(),
     "worker.forks": set(),
+    "worker.patched": TASK,
     "worker.settings": TASK,
     "worker.running": RUNNING,
     "worker.reporting": REPORTING,

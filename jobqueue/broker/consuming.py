@@ -14,7 +14,6 @@ from jobqueue.broker.connection import Connection
 from jobqueue.broker.replies import id_of, size_of, values_of
 from jobqueue.broker.settlement import Buried, Deleted, Outcome, Released
 from jobqueue.broker.stats import JobStats
-from jobqueue.broker.waiting import wait_readable
 
 T = TypeVar("T")
 
@@ -50,8 +49,8 @@ class ConsumerConnection(Connection):
     def has_received(self) -> bool:
         """Return whether a waiting read is about to end. For any thread."""
         try:
-            return wait_readable(self._socket, 0)
-        except (OSError, ValueError):  # the connection is closed: no read waits
+            return self._socket.has_received()
+        except OSError:  # the connection is closed: no read waits
             return False
 
     def interrupt(self) -> None:

@@ -9,7 +9,7 @@ class _HasFileno(Protocol):
     def fileno(self) -> int: ...
 
 
-def wait_readable(file: _HasFileno, seconds: float) -> bool:
+def wait_readable(file: _HasFileno | int, seconds: float) -> bool:
     """Wait until a file can be read, for at most some seconds; return whether it can.
 
     The end of the stream, and an error, count as data to read. Raises ``ValueError`` or
@@ -19,7 +19,7 @@ def wait_readable(file: _HasFileno, seconds: float) -> bool:
 
 
 def wait_for(
-    file: _HasFileno, seconds: float, *, read: bool = False, write: bool = False
+    file: _HasFileno | int, seconds: float, *, read: bool = False, write: bool = False
 ) -> tuple[bool, bool]:
     """Wait like :func:`wait_readable`, also for a file that can be written.
 

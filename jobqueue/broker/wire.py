@@ -7,7 +7,7 @@ import time
 from array import array
 from types import BuiltinFunctionType
 
-from jobqueue.broker.waiting import wait_for, wait_readable
+from jobqueue.broker.waiting import wait_for
 
 _MAX_LINE = 1024  # bytes: beanstalkd's own lines have 224 at most
 _READ_SIZE = 2**14  # bytes
@@ -99,6 +99,20 @@ class BrokerSocket(_socket.socket):
                     raise TimeoutError from None
                 wait_for(self, seconds, read=True)
 
+    def has_received(self) -> bool:
+        """Return whether data, the end of the stream, or an error can be read now.
+
+        Raises ``OSError`` if the socket is closed. For any thread.
+        """
+        # Not by a poll: eventlet lets only one greenlet wait for a socket.
+        try:
+            self.recv(1, _socket.MSG_PEEK | _AT_ONCE)
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            return True
+        return True
+
     def wait_until_ready(self) -> tuple[bool, bool]:
         """Wait until data can be read or written; return whether each of them can.
 
@@ -160,7 +174,7 @@ class ReplyReader:
 
     def receive_available(self) -> None:
         """Receive what has arrived, without waiting. Raises ``ConnectionError``."""
-        if wait_readable(self._socket, 0):
+        if self._socket.has_received():
             self._fill()
 
     def has_replies(self, count: int) -> bool:

@@ -21,6 +21,12 @@ from collections.abc import Iterable
 from jobqueue.broker.address import Address
 from jobqueue.task.options import check_time_limit
 from jobqueue.task.registry import subscriber
+from jobqueue.worker.patched import (
+    check_limits_of_greenlets,
+    has_real_threads,
+    patching_library,
+)
+from jobqueue.worker.reporting import process_log
 from jobqueue.worker.settings import (
     SHUTDOWN_TIMEOUT,
     Settings,
@@ -83,6 +89,7 @@ class Worker:
             time_limit=check_time_limit(time_limit),
             shutdown_timeout=check_shutdown_timeout(shutdown_timeout),
         )
+        check_limits_of_greenlets(self._tasks, time_limit)
         self.manager = SlotManager(self.settings)
 
     def run(self) -> None:
@@ -100,6 +107,8 @@ class Worker:
         """
         reporter = self.manager.reporter
         reporter.worker_started(self.tubes, self._tasks, self._signed, self.address)
+        if not has_real_threads():
+            process_log.threads_are_greenlets(patching_library())
         self.manager.run()
         reporter.worker_stopped()
 

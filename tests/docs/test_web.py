@@ -54,10 +54,13 @@ WORKERS = 4  # as the README has it
 
 
 @contextmanager
-def gunicorn(shop: Shop, listen: Path) -> Iterator[httpx.Client]:
-    """Serve the recipe through gunicorn as the README does, on a Unix socket."""
+def gunicorn(shop: Shop, listen: Path, *more: str) -> Iterator[httpx.Client]:
+    """Serve the recipe through gunicorn as the README does, on a Unix socket.
+
+    ``more`` are arguments that the README does not have.
+    """
     ((_, command),) = [block for block in blocks("Recipes") if block[0] == "sh"]
-    program, *arguments = command.split()
+    program, *arguments = [*command.split(), *more]
     log = shop.folder / "gunicorn.log"
     with log.open("wb") as file:
         process = subprocess.Popen(
@@ -116,3 +119,23 @@ def test_gunicorn(shop: Shop, broker: Beanstalkd, socket_folder: Path) -> None:
     jobs = take(broker)
     (first,) = jobs.keys() - orders.keys()
     assert jobs == {first: 0} | orders
+
+
+def test_gunicorn_with_gevent(
+    shop: Shop, broker: Beanstalkd, socket_folder: Path
+) -> None:
+    """Its workers apply the monkey patch when jobqueue is imported already."""
+    pytest.importorskip("gevent")
+    with (
+        gunicorn(shop, socket_folder / "g.sock", "--worker-class=gevent") as client,
+        ThreadPoolExecutor(8) as threads,
+    ):
+        answers = list(
+            threads.map(lambda n: client.get(f"/{n}", timeout=DEADLINE), range(1, 50))
+        )
+
+    assert {answer.status_code for answer in answers} == {202}
+    ids = [int(answer.text) for answer in answers]
+    jobs = take(broker)
+    assert sorted(jobs.values()) == list(range(50))
+    assert [jobs[job_id] for job_id in ids] == list(range(1, 50))

@@ -7,7 +7,9 @@ as a supervisor imports nothing of the application's. On macOS system libraries 
 threads of their own, and Windows has no fork: there a child is spawned.
 """
 
+import _thread
 import gc
+import math
 import os
 import signal
 import sys
@@ -17,7 +19,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple, Protocol, Self
 
+from jobqueue.broker.waiting import wait_readable
 from jobqueue.worker.exits import flush_output
+from jobqueue.worker.patched import has_real_threads
 from jobqueue.worker.processes.shared_memory import SharedMemory
 from jobqueue.worker.processes.signals import block_signals, unblock_signals
 from jobqueue.worker.processes.status_board import size_of_status_board
@@ -69,11 +73,13 @@ class ParentWatch:
     def __init__(self, pipe: int, on_stop: Callable[[str], object]) -> None:
         self.on_stop = on_stop
         self._pipe = pipe
-        threading.Thread(
-            target=self._watch, name="jobqueue-parent-watch", daemon=True
-        ).start()
+        # Not by threading: gevent's patch, which a task's module may apply, can't mend
+        # the locks of an import that is under way if there is a second thread.
+        _thread.start_new_thread(self._watch, ())
 
     def _watch(self) -> None:
+        if not has_real_threads():
+            wait_readable(self._pipe, math.inf)  # else no other greenlet would run
         # One read, as the reason is one small write: a task may close descriptors that
         # are not its own, so by a second read this one may be that of another file.
         reason = os.read(self._pipe, 2**10)

@@ -98,3 +98,15 @@ def stuck_worker_ends(why: str) -> None:
 def threads_left(names: Sequence[str]) -> None:
     """Log that the process ends although threads that tasks have started still run."""
     logger.warning("Not waiting any longer for threads: %s", ", ".join(names))
+
+
+@unfailing
+def threads_are_greenlets(library: str) -> None:
+    """Log that the slots of this process are greenlets, and what that means."""
+    logger.warning(
+        "Monkey-patched: %s has replaced the threads of this process by greenlets. A "
+        "job that computes for long or waits in C code holds up all other jobs of the "
+        "process, the touches that keep them reserved, and a stop. If the tasks do "
+        "not need the patch, keep it out of the modules that they import",
+        library,
+    )
