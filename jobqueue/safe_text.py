@@ -48,6 +48,21 @@ def log_entry(text: str) -> str:
     )
 
 
+def body_line(body: bytes) -> str:
+    """Return a job's body in one line; JSON stays the same JSON, all of it."""
+    text = body.decode(errors="backslashreplace")
+    if text.isprintable():
+        return text
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return one_line(text)
+    # In JSON, these can only be between its values.
+    return text.translate(str.maketrans("\n\r\t", "   ")).translate(
+        _Escapes(_json_escape)
+    )
+
+
 def to_json(value: object, *, is_ascii: bool = False) -> str:
     """Return a value as JSON in one line, which any reader of JSON takes.
 
@@ -77,6 +92,11 @@ def indented_json(value: object) -> str:
     """Return a value as JSON in several lines, each of them safe."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     return json_escaped(_without_constants(text))
+
+
+def error_line(text: str) -> str:
+    """Return an error's text like :func:`one_line`, and not too long."""
+    return one_line(shortened(text, MAX_ERROR))
 
 
 def shortened(text: str, limit: int) -> str:

@@ -70,8 +70,7 @@ def say(text: str) -> None:
 
 def say_error(program: str, message: str) -> None:
     """Write an error as one line to standard error, if that takes it."""
-    line = safe_text.one_line(safe_text.shortened(message, safe_text.MAX_ERROR))
-    say(f"{program}: error: {line}")
+    say(f"{program}: error: {safe_text.error_line(message)}")
 
 
 def flush_output(program: str, status: int) -> int:

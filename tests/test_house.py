@@ -69,6 +69,17 @@ LONGEST_FUNCTION = 45  # lines, without its docstring
 # What may be larger: a module, or module:function; and why.
 LARGER: Mapping[str, str] = {}
 
+# What prints, or makes what is printed. Its text goes through safe_text.
+PRINTING = {
+    "safe_text",
+    "standard_streams",
+    "admin.cli",  # says how to show what an encoding lacks
+    "admin.screen.console",
+    "job.body",  # its JSON goes to the broker
+    "worker.exits",  # flushes
+    "worker.reporting.log_format",
+}
+
 # What may come from outside of the standard library, and who may use it.
 OUTSIDE = {
     "broker": {"greenstalk"},
@@ -177,6 +188,23 @@ def foreign_imports(house: House) -> list[str]:
     ]
 
 
+def unsafe_output(house: House) -> list[str]:
+    """Return what may print text that did not go through safe_text."""
+    found = []
+    for module, source in sorted(house.items()):
+        if room_of(module, ["", *PRINTING]) in PRINTING:
+            continue
+        for node in ast.walk(ast.parse(source)):
+            match node:
+                case ast.Attribute(value=ast.Name("sys"), attr="stdout" | "stderr"):
+                    found.append(f"{module}:{node.attr}")
+                case ast.Call(func=ast.Name("print")):
+                    found.append(f"{module}:print")
+                case ast.Attribute(attr="StreamHandler" | "Formatter" | "JSONEncoder"):
+                    found.append(f"{module}:{node.attr}")
+    return found
+
+
 def large(house: House) -> list[str]:
     """Return the files and functions that do not fit a reader's head."""
     found = []
@@ -232,6 +260,7 @@ RULES: Mapping[Rule, House] = {
     wrong_imports: HOUSE,
     connections_reached_by_running: HOUSE,
     foreign_imports: HOUSE,
+    unsafe_output: HOUSE,
     too_large: HOUSE,
     shared_names: HOUSE,
     imported_tests: TESTS,
@@ -290,6 +319,11 @@ LONG_FUNCTION = "\n\ndef long():\n" + "    pass\n" * LONGEST_FUNCTION
         (foreign_imports, "admin.search", "import greenstalk"),
         (foreign_imports, "worker.slots.slot", "import prometheus_client"),
         (foreign_imports, "job_queue", "def f():\n    import rich.table"),
+        (unsafe_output, "admin.search", "print('x')"),
+        (unsafe_output, "admin.top.loop", "import sys\nsys.stdout.write('x')"),
+        (unsafe_output, "worker.one_process", "import sys\nw = sys.stderr.write"),
+        (unsafe_output, "admin.jsonl", "import json\nJ = json.JSONEncoder()"),
+        (unsafe_output, "worker.metrics", "import logging\nlogging.StreamHandler()"),
         (too_large, "errors", "\n" * LONGEST_FILE),
         (too_large, "errors", LONG_FUNCTION),
         (shared_names, "errors", SMALL_CLASS),

@@ -37,7 +37,7 @@ def number_of(word: bytes) -> int:
     """
     if word.isdigit():
         return int(word)
-    raise ValueError(f"{word!r} instead of a number")
+    raise ValueError(f"{word[:50]!r} instead of a number")
 
 
 def size_of(word: bytes) -> int:

@@ -30,7 +30,7 @@ class TubeStats(NamedTuple):
         """Read a reply. Raises ``ValueError``."""
         values = StatsReply.parse(chunk)
         return cls(
-            tube=values.needed("name").decode("ascii"),
+            tube=values.tube("name"),
             ready=values.number("current-jobs-ready"),
             delayed=values.number("current-jobs-delayed"),
             reserved=values.number("current-jobs-reserved"),

@@ -73,8 +73,8 @@ class JobStats(NamedTuple):
         values = StatsReply.parse(chunk)
         return cls(
             id=id_of(values.needed("id")),
-            tube=values.needed("tube").decode("ascii"),
-            state=JobState(values.needed("state").decode("ascii")),
+            tube=values.tube("tube"),
+            state=_state_of(values.needed("state")),
             priority=values.number("pri"),
             age=values.signed_or_0("age"),
             delay=values.number("delay"),
@@ -95,21 +95,27 @@ class JobStats(NamedTuple):
 _STATES = {state.encode(): state for state in JobState}
 
 
+def _state_of(word: bytes) -> JobState:
+    if word in _STATES:
+        return _STATES[word]
+    raise ValueError(f"{word[:50]!r} instead of a job's state")
+
+
 _USUAL_JOB = rb"""---
-id: (\d+)
-tube: ("?)([^"\s]+)\2
+id: (\d{1,20})
+tube: ("?)([-A-Za-z0-9+/;.$_()]{1,200})\2
 state: (ready|delayed|reserved|buried)
-pri: (\d+)
-age: (-?\d+)
-delay: (\d+)
-ttr: (\d+)
-time-left: (-?\d+)
-file: \d+
-reserves: (\d+)
-timeouts: (\d+)
-releases: (\d+)
-buries: (\d+)
-kicks: (\d+)
+pri: (\d{1,20})
+age: (-?\d{1,20})
+delay: (\d{1,20})
+ttr: (\d{1,20})
+time-left: (-?\d{1,20})
+file: \d{1,20}
+reserves: (\d{1,20})
+timeouts: (\d{1,20})
+releases: (\d{1,20})
+buries: (\d{1,20})
+kicks: (\d{1,20})
 """
 
 

@@ -8,7 +8,13 @@ whether a value is a number or a string: a tube named ``007`` stays a name.
 import re
 from typing import Self
 
+from jobqueue.broker.checks import check_tube
 from jobqueue.broker.replies import number_of
+from jobqueue.errors import TubeNameError
+
+_MAX_DIGITS = 20  # of the largest number of 64 bits
+_SHOWN = 50  # bytes of what makes no sense
+_SECONDS = re.compile(rb"\d{1,20}(\.\d{1,20})?")
 
 
 def parse_names(chunk: bytes) -> list[str]:
@@ -16,7 +22,25 @@ def parse_names(chunk: bytes) -> list[str]:
     head, *lines = chunk.removesuffix(b"\n").split(b"\n")
     if head != b"---" or not all(line.startswith(b"- ") for line in lines):
         raise ValueError("no list of names")
-    return [_unquoted(line[2:]).decode("ascii") for line in lines]
+    return [tube_of(_unquoted(line[2:])) for line in lines]
+
+
+def tube_of(name: bytes) -> str:
+    """Return the name of a tube. Raises ``ValueError`` for what can't be one."""
+    try:
+        return check_tube(name.decode("ascii"))
+    except TubeNameError:  # not the caller's mistake, as that class would say
+        raise ValueError(f"{name[:_SHOWN]!r} instead of a tube's name") from None
+
+
+def count_of(word: bytes) -> int:
+    """Return a number that a C program counts. Raises ``ValueError``.
+
+    Arithmetic with longer ones may fail: they are too large for a float.
+    """
+    if len(word) <= _MAX_DIGITS:
+        return number_of(word)
+    raise ValueError(f"a number of {len(word)} digits")
 
 
 class StatsReply(dict[str, bytes]):
@@ -44,21 +68,28 @@ class StatsReply(dict[str, bytes]):
 
     def number(self, key: str) -> int:
         """Return a whole number. Raises ``ValueError`` if there is none."""
-        return number_of(self.needed(key))
+        return count_of(self.needed(key))
 
     def number_or_0(self, key: str) -> int:
         """Return a whole number, or 0 if the reply lacks the key."""
-        return number_of(self.get(key, b"0"))
+        return count_of(self.get(key, b"0"))
 
     def signed_or_0(self, key: str) -> int:
         """Return a time: below 0 if its end has passed, or the clock was set."""
         number = self.get(key, b"0")
         sign = -1 if number.startswith(b"-") else 1
-        return sign * number_of(number.removeprefix(b"-"))
+        return sign * count_of(number.removeprefix(b"-"))
 
     def seconds(self, key: str) -> float:
         """Return a number of seconds, or 0 if the reply lacks the key."""
-        return float(self.get(key, b"0"))
+        number = self.get(key, b"0")
+        if _SECONDS.fullmatch(number):
+            return float(number)
+        raise ValueError(f"{number[:_SHOWN]!r} instead of seconds")
+
+    def tube(self, key: str) -> str:
+        """Return a tube's name. Raises ``ValueError`` if there is none."""
+        return tube_of(self.needed(key))
 
     def text(self, key: str) -> str:
         """Return a text, or an empty one if the reply lacks the key."""

@@ -85,7 +85,7 @@ class Importer:
         if self._can_bury or not any(job.is_buried for job in jobs):
             return
         version = self._connection.server().version
-        major, minor, *_ = [*map(int, re.findall(r"\d+", version)), 0, 0]
+        major, minor, *_ = [*map(int, re.findall(r"[0-9]{1,9}", version)), 0, 0]
         if (major, minor) < _FIRST_WITH_RESERVE_JOB:
             raise ImportStoppedError(
                 f"line {self.next_line}: buried jobs come from here on, and beanstalkd "

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from jobqueue.errors import BadJobError
 from jobqueue.job.body import Message, decode
-from jobqueue.safe_text import indented_json, one_line, to_json
+from jobqueue.safe_text import body_line, indented_json, to_json
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 _MIN_WHOLE_RATE = 100  # rates from here on are shown without decimals
@@ -94,7 +94,7 @@ def call(body: bytes) -> str:
     """
     message = message_of(body)
     if message is None:
-        return f"- {one_line(body.decode(errors='backslashreplace'))}"
+        return f"- {body_line(body)}"
     arguments = (
         f"{_name(name)}={to_json(value)}" for name, value in message.kwargs.items()
     )
@@ -118,7 +118,7 @@ def pretty(body: bytes) -> str:
             )
         )
     except (ValueError, RecursionError):
-        return one_line(body.decode(errors="backslashreplace"))
+        return body_line(body)
 
 
 def _different_keys(items: list[tuple[str, object]]) -> dict[str, object]:

@@ -14,9 +14,10 @@ from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BadJobError, BrokerError, CrashLoopError
 from jobqueue.job.decision import SUCCEEDED, Decision, Ending
 from jobqueue.job.outcome import KICKS_REACH_MAX
+from jobqueue.safe_text import body_line
 from jobqueue.task.definition import Task
 from jobqueue.worker.reporting.reporter import Listener
-from jobqueue.worker.reporting.unfailing import list_jobs, logger, one_line
+from jobqueue.worker.reporting.unfailing import list_jobs, logger, one_line, text_of
 from jobqueue.worker.reporting.written_log import log_if_written
 from jobqueue.worker.running.executor import ReservedJob, Result
 
@@ -79,7 +80,7 @@ class JobLog(Listener):
 
     def broker_lost(self, error: BrokerError) -> None:
         """Log that the worker waits for the broker, and why."""
-        logger.warning("Waiting for the broker: %s", error)
+        logger.warning("Waiting for the broker: %s", text_of(error))
 
     def broker_found(self, address: Address) -> None:
         """Log that the broker is there again."""
@@ -110,7 +111,7 @@ class JobLog(Listener):
             decision.stats.kicks,
             job.id,
             _why(job, result, decision.error),
-            _body(job),
+            body_line(job.body),
             error=decision.error,
             extra=_extra_of_failure(job, result, decision.stats),
         )
@@ -232,7 +233,8 @@ def _log_failed(job: ReservedJob, result: Result, decision: Decision) -> None:
     extra = _extra_of_failure(job, result, stats)
     if isinstance(error, BadJobError):
         how = f"it can't be run (tube {stats.tube})"
-        logger.error("Job %d buried: %s: %s", job.id, how, error, extra=extra)
+        why = text_of(error)
+        logger.error("Job %d buried: %s: %s", job.id, how, why, extra=extra)
         return
     then = ""
     if isinstance(decision.outcome, Released):
@@ -250,15 +252,12 @@ def _log_failed(job: ReservedJob, result: Result, decision: Decision) -> None:
         exc_info=error,
         extra=extra,
     )
-    logger.debug("The body of job %d: %s", job.id, _body(job))
+    if logger.isEnabledFor(logging.DEBUG):
+        logger.debug("The body of job %d: %s", job.id, body_line(job.body))
 
 
 def _why(job: ReservedJob, result: Result, error: BaseException) -> str:
     return f"{_name(job.task)} after {result.seconds:.3f} s: {one_line(error)}"
-
-
-def _body(job: ReservedJob) -> str:
-    return job.body.decode(errors="backslashreplace")
 
 
 def _names(tasks: Sequence[Task]) -> str:

@@ -3,7 +3,9 @@
 import json
 import logging
 from datetime import UTC, datetime
+from typing import Any
 
+from jobqueue.safe_text import MAX_TRACEBACK, log_entry, shortened
 from jobqueue.worker.reporting.unfailing import one_line
 
 TEXT = "%(asctime)s %(levelname)s %(message)s"
@@ -23,11 +25,31 @@ def configure(level: str, *, as_json: bool, in_several: bool) -> None:
         handler.setFormatter(JSONLines())
         logging.captureWarnings(capture=True)  # else Python prints them as text
     else:
-        handler.setFormatter(logging.Formatter(TEXT_OF_SEVERAL if in_several else TEXT))
+        handler.setFormatter(TextLines(TEXT_OF_SEVERAL if in_several else TEXT))
     logging.basicConfig(level=level, handlers=[handler])
 
 
-class JSONLines(logging.Formatter):
+class _Formatter(logging.Formatter):
+    """A formatter that leaves out the middle of a traceback of megabytes."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: ANN401, N802 - logging's own name and types
+        return shortened(super().formatException(ei), MAX_TRACEBACK)
+
+
+class TextLines(_Formatter):
+    """Formats each record as text that no terminal obeys, and that forges no other.
+
+    Only the first line of an entry begins with a digit, that of its time. Further lines
+    (a traceback, a stack, a message of several lines) stay lines, but one that begins
+    with a digit is indented.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as text."""
+        return log_entry(super().format(record))
+
+
+class JSONLines(_Formatter):
     """Formats each record as a JSON object, in one line of ASCII.
 
     Its keys are ``time`` (ISO 8601, in UTC), ``level``, ``logger``, ``message`` and
