@@ -78,6 +78,7 @@ PRINTING = {
     "job.body",  # its JSON goes to the broker
     "worker.exits",  # flushes
     "worker.reporting.log_format",
+    "worker.reporting.written_log",  # looks which handlers there are
 }
 
 # What may come from outside of the standard library, and who may use it.
