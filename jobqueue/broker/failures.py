@@ -4,13 +4,13 @@ import greenstalk
 
 from jobqueue.broker.address import Address
 from jobqueue.broker.reasons import (
+    Received,
     advice_for,
     meaning_of_silence,
     reason_for,
     words_of,
 )
 from jobqueue.broker.replies import NO_ROOM
-from jobqueue.broker.wire import ReplyReader
 from jobqueue.errors import (
     BrokerDrainingError,
     BrokerOutOfMemoryError,
@@ -49,9 +49,7 @@ def silent(address: Address, *, is_new: bool) -> BrokerTimeoutError:
     )
 
 
-def lost(
-    address: Address, error: Exception, reader: ReplyReader
-) -> ConnectionLostError:
+def lost(address: Address, error: Exception, reader: Received) -> ConnectionLostError:
     """Return the error for a connection that an error has ended."""
     reason = reason_for(error, reader)
     return ConnectionLostError(

@@ -2,14 +2,17 @@
 
 import os
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from jobqueue.broker.address import Address
 from jobqueue.broker.producing import ProducerConnection
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.errors import ConnectionLostError
+
+if TYPE_CHECKING:
+    from jobqueue.broker.loop_pool import LoopPool
 
 A = ParamSpec("A")
 T = TypeVar("T")
@@ -33,6 +36,7 @@ class ConnectionPool:
         self._generation = object()  # a new one after each close
         self._pid = os.getpid()
         weakref.finalize(self, _close_all, self._idle)
+        self._loop_pools: dict[int, LoopPool] = {}  # this process's, by its id
 
     def put(self, tube: str, body: bytes, options: PutOptions) -> int:
         """Put a job like :meth:`ProducerConnection.put`.
@@ -48,13 +52,33 @@ class ConnectionPool:
         """Put many jobs like :meth:`ProducerConnection.put_many`."""
         return self._on_connection(ProducerConnection.put_many, tube, bodies, options)
 
+    def aput(
+        self, tube: str, body: bytes, options: PutOptions
+    ) -> Coroutine[Any, Any, int]:
+        """Put a job like :meth:`put`, without blocking the running event loop."""
+        pool = self._loop_pools.get(os.getpid()) or self._make_loop_pool()
+        return pool.put(tube, body, options)
+
     def close(self) -> None:
         """Close the idle connections now, and those in use as soon as they are idle.
 
         The next put makes a new connection.
         """
+        self._close_idle()
+        for pool in list(self._loop_pools.values()):
+            pool.close()
+
+    def _close_idle(self) -> None:
         self._generation = object()
         _close_all(self._idle)
+
+    def _make_loop_pool(self) -> "LoopPool":
+        from jobqueue.broker.loop_pool import LoopPool  # noqa: PLC0415 - needs asyncio
+
+        for pid in self._loop_pools.keys() - {os.getpid()}:
+            self._loop_pools.pop(pid, None)  # that of the parent process
+        # Atomic: another thread's loop may make its first put now.
+        return self._loop_pools.setdefault(os.getpid(), LoopPool(self._url))
 
     def _on_connection(
         self,
@@ -70,7 +94,7 @@ class ConnectionPool:
             try:
                 return use(connection, *args, **kwargs)
             except ConnectionLostError:
-                self.close()  # the other idle ones are dead, too
+                self._close_idle()  # the other idle ones are dead, too
                 generation = self._generation
             finally:
                 self._give_back(connection, generation)
@@ -82,7 +106,7 @@ class ConnectionPool:
 
     def _take(self) -> ProducerConnection | None:
         if self._pid != os.getpid():
-            self.close()  # closes this process's copies only: the parent's stay open
+            self._close_idle()  # this process's copies: the parent's stay open
             self._pid = os.getpid()
         try:
             return self._idle.pop()

@@ -30,7 +30,7 @@ class ProducerConnection(Connection):
     def use(self, tube: str) -> None:
         """Choose the tube of the next put, peek, and kick."""
         with self._exchange:
-            self._socket.send_all(_use(tube))
+            self._socket.send_all(use_command(tube))
             self._read_using(tube)
 
     def put(self, tube: str, body: bytes, options: PutOptions) -> int:
@@ -39,10 +39,10 @@ class ProducerConnection(Connection):
         Raises :class:`~jobqueue.errors.JobTooBigError`, and the errors of
         :class:`~jobqueue.errors.BrokerError` that say why the broker takes no jobs.
         """
-        command = _put(body, _numbers(options))
+        command = put_command(options, body)
         use = self.using != tube
         if use:
-            command = _use(tube) + command
+            command = use_command(tube) + command
         with self._exchange:
             self._socket.send_all(command)
             if use:
@@ -177,8 +177,14 @@ class BulkPut(Generic[E]):
         return PutManyError(message, index=index, ids=put, unconfirmed=len(self._sizes))
 
 
-def _use(tube: str) -> bytes:
+def use_command(tube: str) -> bytes:
+    """Return the command that chooses the tube of the next put."""
     return b"use %b\r\n" % check_tube(tube).encode()
+
+
+def put_command(options: PutOptions, body: bytes) -> bytes:
+    """Return the command that puts a job now."""
+    return _put(body, _numbers(options))
 
 
 def _numbers(options: PutOptions) -> bytes:

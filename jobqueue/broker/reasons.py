@@ -4,12 +4,12 @@ import errno
 import os
 import socket
 import stat
+from typing import Protocol
 
 import greenstalk
 
 from jobqueue.broker.address import URL_VARIABLE, Address
 from jobqueue.broker.replies import NO_ROOM
-from jobqueue.broker.wire import ReplyReader
 
 _SHOWN = 80  # bytes of an answer
 _OTHERS = {  # what the first bytes of other servers look like
@@ -50,6 +50,19 @@ _NO_NAME = {
 }
 
 
+class Received(Protocol):
+    """What a connection has received."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing has been received so far."""
+        ...
+
+    def unread(self) -> bytes:
+        """Return what has been received, but not read yet."""
+        ...
+
+
 def advice_for(address: Address, error: Exception) -> str:
     """Return what to look at when no connection could be made."""
     if isinstance(error, socket.gaierror):
@@ -82,7 +95,7 @@ def meaning_of_silence(*, is_new: bool) -> str:
     )
 
 
-def reason_for(error: Exception, reader: ReplyReader) -> str:
+def reason_for(error: Exception, reader: Received) -> str:
     """Return why a connection was lost. ``reader`` has what came in before."""
     why = _no_beanstalkd(reader.unread()) or _reason(error)
     if reader.is_new and isinstance(error, ConnectionError):

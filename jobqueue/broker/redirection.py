@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:  # a put needs no class for it
-    from collections.abc import Iterable
-    from typing import Protocol
+    from collections.abc import Coroutine, Iterable
+    from typing import Any, Protocol
 
     from jobqueue.broker.put_options import PutOptions
 
@@ -13,6 +13,12 @@ if TYPE_CHECKING:  # a put needs no class for it
 
         def put(self, tube: str, body: bytes, options: PutOptions) -> int:
             """Put a job, and return its id."""
+            ...
+
+        def aput(
+            self, tube: str, body: bytes, options: PutOptions
+        ) -> Coroutine[Any, Any, int]:
+            """Put a job like :meth:`put`, without blocking the running event loop."""
             ...
 
         def put_many(

@@ -63,6 +63,12 @@ class _Eager:
             del result  # the error refers to this frame: break the cycle
         return job.id
 
+    async def aput(self, tube: str, body: bytes, options: PutOptions) -> int:
+        """Run a job like :meth:`put`, without blocking the running event loop."""
+        from jobqueue.broker.own_thread import in_own_thread  # noqa: PLC0415 - slow
+
+        return await in_own_thread(self.put, tube, body, options)
+
     def put_many(
         self, tube: str, bodies: Iterable[bytes], options: PutOptions
     ) -> list[int]:

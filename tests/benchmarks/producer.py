@@ -7,11 +7,12 @@ moment of the machine hits them alike; what counts are the ratios, round by roun
 """
 
 import argparse
+import asyncio
 import socket
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from jobqueue import JobQueue
@@ -25,6 +26,7 @@ BODY = (
     b'"kwargs":{"arg1":"a","arg2":"b","arg3":"c"}}'
 )
 BATCH = 500
+TOGETHER = (1, 10, 100)  # puts of an event loop that are awaited at the same time
 SECRET = "0123456789abcdef" * 4
 
 
@@ -39,8 +41,9 @@ def main() -> None:
         Beanstalkd(port, program=REAL) as broker,
         JobQueue(broker.url) as queue,
         JobQueue(broker.url, secret=SECRET) as signing,
+        asyncio.Runner() as runner,
     ):
-        contending = contenders(broker, port, queue, signing)
+        contending = contenders(broker, port, queue, signing, runner)
         rates = measure(contending, options.puts, options.rounds)
     for name, found in rates.items():
         print(f"{name:28} {statistics.median(found):9,.0f} puts/s")
@@ -48,12 +51,18 @@ def main() -> None:
     ratio("put", "greenstalk, one connection", rates)
     ratio("put_many", "bare socket, 500 a write", rates)
     ratio("put", "a connection for each put", rates)
+    for together in TOGETHER:
+        ratio(f"aput, {together} at a time", "put", rates)
     ratio("put, signed", "put", rates)
     ratio("put_many, signed", "put_many", rates)
 
 
 def contenders(
-    broker: Beanstalkd, port: int, queue: JobQueue, signing: JobQueue
+    broker: Beanstalkd,
+    port: int,
+    queue: JobQueue,
+    signing: JobQueue,
+    runner: asyncio.Runner,
 ) -> dict[str, Callable[[int], object]]:
     """Return the contenders by name: functions that put a number of jobs."""
 
@@ -65,6 +74,17 @@ def contenders(
     def put(count: int) -> None:
         for _ in range(count):
             task_one.put(arg1="a", arg2="b", arg3="c")
+
+    def aput(together: int) -> Callable[[int], None]:
+        async def put_in_turn(numbers: Iterator[int]) -> None:
+            for _ in numbers:
+                await task_one.aput(arg1="a", arg2="b", arg3="c")
+
+        async def put_together(count: int) -> None:
+            numbers = iter(range(count))
+            await asyncio.gather(*(put_in_turn(numbers) for _ in range(together)))
+
+        return lambda count: runner.run(put_together(count))
 
     def put_many(count: int) -> None:
         task_one.put_many(dict(ARGUMENTS) for _ in range(count))
@@ -99,6 +119,7 @@ def contenders(
 
     return {
         "put": put,
+        **{f"aput, {together} at a time": aput(together) for together in TOGETHER},
         "put, signed": put_signed,
         "greenstalk, one connection": greenstalk_put,
         "a connection for each put": connection_per_put,

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -14,8 +13,6 @@ from pathlib import Path
 import pytest
 
 from jobqueue import JobQueue, Putter
-from jobqueue.broker.pool import ConnectionPool
-from jobqueue.broker.put_options import PutOptions
 from tests.helpers.paths import ROOT
 from tests.helpers.servers import Beanstalkd, eventually, require_beanstalkd
 
@@ -122,40 +119,6 @@ def test_forked_children(broker: Beanstalkd, tmp_path: Path) -> None:
     assert broker.counts("t") == {"ready": len(ids) + 80}
 
 
-def test_cancelled_aput(
-    broker: Beanstalkd, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A cancelled aput leaves its connection in step with the broker."""
-    begun: list[bytes] = []
-    put = ConnectionPool.put
-
-    def noted(pool: ConnectionPool, tube: str, body: bytes, options: PutOptions) -> int:
-        begun.append(body)
-        return put(pool, tube, body, options)
-
-    monkeypatch.setattr(ConnectionPool, "put", noted)
-
-    @queue.task("t")
-    def task_one(n: int) -> None: ...
-
-    async def put_and_cancel() -> None:
-        await task_one.aput(0)
-        broker.signal(signal.SIGSTOP)
-        puts = [asyncio.ensure_future(task_one.aput(n)) for n in range(1, 5)]
-        # A put that no thread has begun yet would be taken back.
-        await asyncio.to_thread(eventually, lambda: len(begun), 5)
-        for one in puts:
-            one.cancel()
-        await asyncio.wait(puts)
-        assert all(one.cancelled() for one in puts)
-        broker.signal(signal.SIGCONT)
-
-    asyncio.run(put_and_cancel())
-
-    assert put_many_times(task_one, 3) == [6, 7, 8]
-    assert broker.counts("t") == {"ready": 8}  # a put that has begun is not taken back
-
-
 def test_close_while_others_put(broker: Beanstalkd, queue: JobQueue) -> None:
     """Closing the queue while others put loses no job, and leaves no socket."""
 
@@ -240,5 +203,6 @@ def test_producer_benchmark_runs() -> None:
         "put / greenstalk, one connection",
         "put_many / bare socket, 500 a write",
         "put / a connection for each put",
+        "aput, 100 at a time / put",
     ):
         assert re.search(rf"^{ratio}: \d+\.\d\d \(", done.stdout, re.MULTILINE)
