@@ -182,7 +182,7 @@ class JobQueue:
             raise TaskDefinitionError(
                 'task needs the name of a tube, as in @queue.task("emails")'
             )
-        check_tube(tube)
+        tube = check_tube(tube)
         options = self._options.merged(
             delay=delay,
             at=at,

@@ -31,12 +31,15 @@ class PutOptions(_Numbers):
         ttr: int = 60,
     ) -> Self:
         """Raise :class:`~jobqueue.errors.OptionError` for what beanstalkd refuses."""
-        whole_number("delay", delay)
-        whole_number("priority", priority)
-        whole_number("ttr", ttr, least=1)
         if at is not None:
             _check_at(at)
-        return super().__new__(cls, delay, at, priority, ttr)
+        return super().__new__(
+            cls,
+            whole_number("delay", delay),
+            at,
+            whole_number("priority", priority),
+            whole_number("ttr", ttr, least=1),
+        )
 
     def delay_now(self) -> int:
         """Return the delay, in seconds, of a job that is put now."""

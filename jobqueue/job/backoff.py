@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from jobqueue.broker.checks import Delay, whole_seconds
+from jobqueue.broker.checks import Delay, plain_number, whole_seconds
 from jobqueue.errors import OptionError
 
 Backoff = Delay | Sequence[Delay] | Callable[[int], Delay]
@@ -30,7 +30,7 @@ def check_backoff(backoff: Backoff) -> None:
             raise OptionError("backoff has to have one delay at least, not none")
         for delay in backoff:
             whole_seconds("each delay of backoff", delay)
-    elif isinstance(backoff, int | float | timedelta):
+    elif isinstance(backoff, timedelta) or plain_number(backoff) is not None:
         whole_seconds("backoff", backoff)
     else:
         raise OptionError(

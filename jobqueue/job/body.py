@@ -1,11 +1,12 @@
 """The body of a job: encoded from a function's arguments, decoded with every check."""
 
 import json
-import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from typing import NamedTuple, NoReturn
 
 from jobqueue.errors import ArgumentError, BadJobError
+from jobqueue.job.values import check_keys, explain, with_plain_numbers
 
 _KEYS = frozenset({"func_name", "tube", "kwargs"})
 _SIGNATURE = "signature"  # the fourth key of a signed job: see signing.py
@@ -34,17 +35,26 @@ class Encoder:
         """Return the body of a job with these arguments.
 
         JSON silently changes some values: tuples become lists, and int, float, bool and
-        None keys of a dict become strings.
+        None keys of a dict become strings. Numbers of numpy, and of enums, become those
+        that they are.
 
         Raises :class:`~jobqueue.errors.ArgumentError` (a ``TypeError``), which names
-        the argument that JSON can't carry.
+        the argument that JSON can't carry, or the two keys that JSON would make one.
         """
         try:
-            body = f"{self._head}{_JSON.encode(kwargs)}}}".encode()
+            try:
+                arguments = _JSON.encode(kwargs)
+            except TypeError:  # for numbers of numpy, perhaps
+                kwargs = {name: with_plain_numbers(kwargs[name]) for name in kwargs}
+                arguments = _JSON.encode(kwargs)
+            body = f"{self._head}{arguments}}}".encode()
         except Exception as error:  # the class of a value may raise anything
-            raise ArgumentError(_explain(self._func_name, kwargs, error)) from error
+            raise ArgumentError(explain(self._func_name, kwargs, error)) from error
         if len(body) > _MAX_FLAT and _is_deeper(body, MAX_DEPTH):
             raise ArgumentError(_explain_depth(self._func_name, kwargs))
+        # A flat body has no second brace, and its keys are the arguments' names.
+        if arguments.find("{", 1) > 0 and _MAY_BE_ONE.search(arguments):
+            check_keys(self._func_name, kwargs)
         return body
 
 
@@ -108,6 +118,10 @@ def _is_deeper(text: bytes, levels: int) -> bool:
     return True
 
 
+# The end of a key that may have been another one: a number, a bool, or None.
+_MAY_BE_ONE = re.compile(
+    r'":(?<=[\del]":)(?:(?<=\d":)|(?<="true":)|(?<="false":)|(?<="null":))'
+)
 _MAX_FLAT = 2 * MAX_DEPTH  # bytes: each level has two brackets
 _SQUARE = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
@@ -152,63 +166,9 @@ def _describe(content: object) -> str:
     return "the body has other keys as well"
 
 
-def _explain(func_name: str, kwargs: Mapping[str, object], error: Exception) -> str:
-    """Return which argument made encoding fail, and why."""
-    for name, value in kwargs.items():
-        try:
-            problem = next(_problems(name, value), None)
-        except RecursionError:
-            problem = f"{name} is nested too deeply, or contains itself"
-        except Exception as raised:  # noqa: BLE001 - a value's own code may raise anything
-            problem = f"{name} raises {type(raised).__name__} when looked at"
-        if problem:
-            return f"{func_name}() can't be put: {problem}, which JSON can't carry"
-    return f"{func_name}() can't be put: {error}"
-
-
 def _explain_depth(func_name: str, kwargs: Mapping[str, object]) -> str:
     """Return which argument is nested too deeply."""
     around = MAX_DEPTH - 2  # the body's object, and that of the arguments
     values = ((name, _JSON.encode(value).encode()) for name, value in kwargs.items())
     deepest = next(name for name, value in values if _is_deeper(value, around))
     return f"{func_name}() can't be put: {deepest} is {_TOO_DEEP}"
-
-
-def _problems(path: str, value: object) -> Iterator[str]:
-    """Yield each part of a value that JSON can't carry, with the path to it."""
-    match value:
-        case None | bool():
-            pass
-        case int() | float() | str():
-            yield from _scalar_problems(path, value)
-        case list() | tuple():
-            for index, item in enumerate(value):
-                yield from _problems(f"{path}[{index}]", item)
-        case dict():
-            yield from _dict_problems(path, value)
-        case _:
-            yield f"{path} is a {type(value).__qualname__}"
-
-
-def _scalar_problems(path: str, value: float | str) -> Iterator[str]:
-    try:
-        if isinstance(value, str):
-            value.encode()
-        elif isinstance(value, float):
-            if not math.isfinite(value):
-                yield f"{path} is {value}"
-        else:
-            int.__repr__(value)  # see sys.set_int_max_str_digits
-    except UnicodeEncodeError:
-        yield f"{path} is a str with a lone surrogate"
-    except ValueError:
-        yield f"{path} is an int of too many digits"
-
-
-def _dict_problems(path: str, items: dict[object, object]) -> Iterator[str]:
-    for key, value in items.items():
-        if isinstance(key, str | int | float | None):
-            yield from _problems(f"the key {key!r} of {path}", key)
-        else:
-            yield f"{path} has a key of type {type(key).__qualname__}"
-        yield from _problems(f"{path}[{key!r}]", value)

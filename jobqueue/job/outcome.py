@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from jobqueue.broker.checks import Delay, whole_seconds
+from jobqueue.broker.checks import Delay, whole_number, whole_seconds
 from jobqueue.broker.settlement import Buried, Deleted, Outcome, Released
 from jobqueue.errors import BadJobError, CrashLoopError, OptionError
 from jobqueue.job.backoff import (
@@ -81,12 +81,15 @@ class RetryPolicy(_Fields):
         max_lost: int | None = 3,
     ) -> Self:
         """Raise :class:`~jobqueue.errors.OptionError` for an invalid value."""
-        _check_count("retries", retries)
         check_backoff(backoff)
-        _check_count("max_kicks", max_kicks, or_none=True)
-        _check_count("max_lost", max_lost, or_none=True, least=1)
-        classes = _classes(retry_on)
-        return super().__new__(cls, retries, classes, backoff, max_kicks, max_lost)
+        return super().__new__(
+            cls,
+            whole_number("retries", retries, most=None),
+            _classes(retry_on),
+            backoff,
+            _count_or_none("max_kicks", max_kicks, least=0),
+            _count_or_none("max_lost", max_lost, least=1),
+        )
 
     def retries_left(self, stats: "JobStats") -> int:
         """Return how many retries a job has left."""
@@ -176,12 +179,8 @@ def _exception_class(kind: object, given: object) -> type[BaseException]:
     raise OptionError(f"retry_on takes exception classes, not {given!r}")
 
 
-def _check_count(
-    name: str, value: object, *, or_none: bool = False, least: int = 0
-) -> None:
-    if (or_none and value is None) or (type(value) is int and value >= least):
-        return
-    raise OptionError(
-        f"{name} has to be {'None or ' if or_none else ''}a whole number "
-        f"from {least}, not {value!r}"
-    )
+def _count_or_none(name: str, value: object, *, least: int) -> int | None:
+    if value is None:
+        return None
+    expected = "None or a whole number"
+    return whole_number(name, value, least=least, most=None, expected=expected)

@@ -4,7 +4,7 @@ import enum
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypedDict, TypeVar, Unpack
 
-from jobqueue.broker.checks import MAX_NUMBER, Delay, whole_seconds
+from jobqueue.broker.checks import MAX_NUMBER, Delay, seconds_between, whole_seconds
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.errors import OptionError
 from jobqueue.job.backoff import Backoff
@@ -90,12 +90,11 @@ def check_time_limit(value: object) -> float | None:
 
     Raises :class:`~jobqueue.errors.OptionError` for anything else.
     """
-    if value is None or (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and 0 < value <= MAX_NUMBER
-    ):
-        return value
+    if value is None:
+        return None
+    seconds = seconds_between(0, value, MAX_NUMBER)
+    if seconds:  # neither None nor 0
+        return seconds
     raise OptionError(
         f"time_limit has to be None or more than 0 seconds, not {value!r}"
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from jobqueue.broker.address import Address
-from jobqueue.broker.checks import check_tube
+from jobqueue.broker.checks import check_tube, seconds_between, whole_number
 from jobqueue.broker.redirection import Redirection
 from jobqueue.errors import OptionError, UnknownTubeError
 from jobqueue.task.definition import Task
@@ -94,8 +94,9 @@ class Settings(NamedTuple):
 
 def check_shutdown_timeout(seconds: object) -> float:
     """Return a valid time-out, in seconds. Raises OptionError for any other value."""
-    if isinstance(seconds, int | float) and 0 <= seconds <= MAX_SHUTDOWN_TIMEOUT:
-        return seconds
+    valid = seconds_between(0, seconds, MAX_SHUTDOWN_TIMEOUT)
+    if valid is not None:
+        return valid
     raise OptionError(
         "shutdown_timeout has to be a number of seconds from 0 to "
         f"{MAX_SHUTDOWN_TIMEOUT}, not {seconds!r}"
@@ -104,9 +105,7 @@ def check_shutdown_timeout(seconds: object) -> float:
 
 def check_count(name: str, value: object) -> int:
     """Return a positive whole number. Raises OptionError for any other value."""
-    if type(value) is int and value > 0:
-        return value
-    raise OptionError(f"{name} has to be a whole number from 1, not {value!r}")
+    return whole_number(name, value, least=1, most=None)
 
 
 def check_max_jobs(value: object) -> int | None:
