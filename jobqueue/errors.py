@@ -119,9 +119,9 @@ class SignatureError(BadJobError):
 
 
 class CrashLoopError(BadJobError):
-    """A job was lost ``max_lost`` times, as the workers that ran it crashed or froze.
+    """A job was lost too often, as the workers that had it crashed or froze.
 
-    It is buried instead of run again.
+    It is buried before the last run that ``max_lost`` allows.
     """
 
 

@@ -163,8 +163,9 @@ class JobQueue:
 
         What stops a job that would do harm:
 
-        - ``max_lost``: after this many workers have crashed, frozen or been killed
-          while they ran the job (3), it is buried instead of run again. None: never.
+        - ``max_lost``: how many workers may crash, freeze or be killed while they have
+          the job (3). Before the last run that this allows, the job is buried, and it
+          is deleted if it then succeeds. 1: it never runs again. None: no limit.
         - ``time_limit``: the seconds that a job may run. Then
           :class:`~jobqueue.errors.TimeLimitExceeded` is raised inside the task. None:
           there is no limit, unless the worker has one.

@@ -161,6 +161,18 @@ class ConsumerConnection(Connection):
                 self._read_touched()
         return self._touched
 
+    def begin_release(self, job_id: int, priority: int) -> None:
+        """Release a job without a delay, and wait for no reply: see end_release()."""
+        with self._exchange:
+            self._socket.send_all(b"release %d %d 0\r\n" % (job_id, priority))
+
+    def end_release(self) -> bool:
+        """Read the reply to begin_release(); False if the reservation was lost."""
+        with self._exchange:
+            if self._unread:
+                self._read_touched()
+            return self.read_confirmation(b"RELEASED\r\n")
+
     def stats_job(self, job_id: int) -> JobStats | None:
         """Return the broker's counts of a job; None if there is no such job."""
         return self.ask(b"stats-job %d\r\n" % job_id, self._read_stats)

@@ -47,9 +47,14 @@ class JobStats(NamedTuple):
     def lost(self) -> int:
         """How many earlier reservations of a reserved job ended without an outcome.
 
-        In each, the worker was killed, crashed, froze, or lost its connection.
+        In each, the worker was killed, crashed, froze, or lost its connection; or it
+        had the job waiting, and never began to run it.
+
+        With a binlog, beanstalkd counts a burial again when it restarts. So burials
+        count only as far as there are kicks: a job that was buried has been kicked.
         """
-        return self.reserves - 1 - self.releases - self.buries
+        buries = min(self.buries, self.kicks)
+        return self.reserves - 1 - self.releases - buries
 
     @property
     def overdue(self) -> int:

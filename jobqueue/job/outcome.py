@@ -1,5 +1,6 @@
 """The one rule that decides what becomes of a failed job, and what it depends on."""
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -95,19 +96,43 @@ class RetryPolicy(_Fields):
         """Return how many retries a job has left."""
         return max(0, self.retries * stats.allowances - stats.releases)
 
-    def is_last_chance(self, stats: "JobStats") -> bool:
-        """Return whether a job was lost before, and may be lost only once more."""
-        return self.max_lost is not None and (
-            0 < stats.lost == self.max_lost * stats.allowances - 1
-        )
-
     def check_lost(self, stats: "JobStats") -> None:
-        """Raise CrashLoopError for a job that was lost ``max_lost`` times."""
-        if self.max_lost is not None and stats.lost >= self.max_lost * stats.allowances:
-            raise CrashLoopError(
-                f"its worker was lost {stats.lost} times while it ran: killed, "
-                "crashed, frozen, or cut off from the broker"
-            )
+        """Raise CrashLoopError for a job that must not run again, as it was lost.
+
+        That is a job with ``max_lost=1``. With a larger limit no job is refused: a
+        worker that was lost may have had the job waiting, and never begun to run it. So
+        the last run that the limit allows is made while the job is buried.
+        """
+        if self.max_lost == 1 and stats.lost >= stats.allowances:
+            raise crash_loop(stats)
+
+    def is_last_chance(self, stats: "JobStats") -> bool:
+        """Return whether a job was lost so often that it may run only once more."""
+        return self._spare_losses(stats) <= 0
+
+    def is_buried_first(self, stats: "JobStats") -> bool:
+        """Return whether a job has to be buried before it runs for the last time.
+
+        If it succeeds, it is deleted; if it kills its worker, it stays buried. A job
+        that has retries left could not be released then. So it has another chance.
+        """
+        return self._spare_losses(stats) <= (-1 if self.retries_left(stats) else 0)
+
+    def _spare_losses(self, stats: "JobStats") -> float:
+        """Return how many more losses there may be before the last run."""
+        if self.max_lost is None or self.max_lost == 1:
+            return math.inf
+        # The last run before each kick is no loss: the burial is its outcome.
+        return (self.max_lost - 1) * stats.allowances - stats.lost
+
+
+def crash_loop(stats: "JobStats") -> CrashLoopError:
+    """Return the error that says why a job is buried for its losses."""
+    times = "once" if stats.lost == 1 else f"{stats.lost} times"
+    return CrashLoopError(
+        f"its worker was lost {times} while it had the job: killed, crashed, frozen, "
+        "or cut off from the broker"
+    )
 
 
 def decide(error: BaseException, stats: "JobStats", policy: RetryPolicy) -> Outcome:

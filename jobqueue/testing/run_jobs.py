@@ -84,7 +84,9 @@ def run_jobs(
             connect,
             watched,
             executor=_Executor(subscriber.find_in(watched), limits, event_loop),
-            admission=Admission(GuardState(timings), has_many_tubes=len(watched) > 1),
+            admission=Admission(
+                GuardState(timings), reporter, has_many_tubes=len(watched) > 1
+            ),
             outage=_NoOutage(address, reporter),
             reporter=reporter,
             slot_status=StatusBoard(1).slot_statuses[0],

@@ -49,6 +49,8 @@ class Timings(NamedTuple):
     """For how long a slot checks each job's losses, once a job has proved harmless."""
     wary_without_proof_for: float = 60.0
     """For how long it checks them if no job has proved harmless."""
+    last_chance_poll: float = 0.25
+    """Between two looks at whether to stop, while a job waits for its last chance."""
 
     # A worker that stops.
     arrival_patience: float = 0.1

@@ -149,6 +149,8 @@ def test_a_job_says_what_its_counts_mean() -> None:
     assert stats.allowances == 9
     assert stats.lost == 0
     assert stats._replace(reserves=8).lost == 2
+    again = stats._replace(buries=stats.kicks, reserves=20)
+    assert again._replace(buries=stats.kicks + 3).lost == again.lost
     assert stats.as_dict() == {
         "id": 2,
         "tube": "1.5",

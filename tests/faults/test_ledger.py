@@ -115,10 +115,12 @@ def test_buried_for_nothing(path: Path) -> None:
     ("line", "hits", "explains"),
     [
         (lost(3), 3, True),
-        (lost(2), 3, False),
+        (lost(1), 3, False),
+        (lost(2), 3, True),
+        (lost(2), 1, False),
         (lost(3), 2, False),
         (lost(3, kicks=1), 6, False),
-        (lost(6, kicks=1), 6, True),
+        (lost(4, kicks=1), 6, True),
     ],
 )
 def test_buried_for_losses(path: Path, line: str, hits: int, explains: bool) -> None:

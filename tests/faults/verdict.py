@@ -138,7 +138,8 @@ def _reason(books: Books, found: Buried) -> Reason | None:
     # A time limit may be over before the task's first line, which notes the run.
     if put.fate is not Fate.ENDS_WELL and (has_failed or _may_be_cut(books, found)):
         return Reason.FAILED
-    if found.lost >= MAX_LOST * (found.kicks + 1):
+    # For its last run a job is buried first. So that loss is not among those counted.
+    if found.lost >= (MAX_LOST - 1) * (found.kicks + 1):
         hit = [f for f in books.faults if f.costs != NOBODY and f.ended >= put.sent]
         return Reason.LOST if len(hit) >= found.lost else None
     return None

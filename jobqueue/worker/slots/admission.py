@@ -6,13 +6,17 @@ a job that kills every worker that runs it must not come back for ever.
 
 import threading
 import time
+from collections.abc import Callable
 
 from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BadJobError, SignatureError
-from jobqueue.job.outcome import RunLater
+from jobqueue.job.outcome import RunLater, crash_loop
 from jobqueue.task.definition import Task
+from jobqueue.worker.reporting.reporter import Reporter
 from jobqueue.worker.settings import Timings
 from jobqueue.worker.slots.reservation import Reservation
+
+_GONE = "it is not reserved for this worker any more"
 
 
 class GuardState:
@@ -97,19 +101,28 @@ class Admission:
     may have been put into another tube than the one it was signed for.
     """
 
-    def __init__(self, state: GuardState, *, has_many_tubes: bool) -> None:
+    def __init__(
+        self, state: GuardState, reporter: Reporter, *, has_many_tubes: bool
+    ) -> None:
         self._state = state
+        self._reporter = reporter
         self._guard = CrashLoopGuard(state)
         self._has_many_tubes = has_many_tubes
 
-    def admit(self, reservation: Reservation, task: Task) -> None:
+    def admit(
+        self, reservation: Reservation, task: Task, is_stopping: Callable[[], bool]
+    ) -> None:
         """Return if a job may run, else raise; may ask the broker for its counts.
+
+        A job that was lost so often that this is its last run is buried first. It may
+        have to wait here, until ``is_stopping()``, for another such job to end.
 
         Raises :class:`~jobqueue.errors.SignatureError` for a signed job that was put
         into another tube, :class:`~jobqueue.errors.CrashLoopError` for a job that was
-        lost too often, RunLater for a job that must not run beside another, and
-        :class:`~jobqueue.errors.BadJobError` for a job that is no longer reserved. A
-        :class:`~jobqueue.errors.BrokerError` is about the connection, not the job.
+        lost and must not run again, RunLater for a job that must not run beside
+        another, and :class:`~jobqueue.errors.BadJobError` for a job that is no longer
+        reserved. A :class:`~jobqueue.errors.BrokerError` is about the connection, not
+        the job.
         """
         may_have_crashed = self._guard.must_check(reservation.id)
         may_be_replayed = self._has_many_tubes and task.signing.is_on
@@ -119,7 +132,7 @@ class Admission:
                 return
         stats = reservation.stats()
         if stats is None:
-            raise BadJobError("it is not reserved for this worker any more")
+            raise BadJobError(_GONE)
         if may_be_replayed and stats.tube != task.tube:
             raise SignatureError(
                 f"it was signed for tube {task.tube!r}, not for this one"
@@ -128,7 +141,11 @@ class Admission:
             self._guard.learn(reservation.id, stats)
             task.policy.check_lost(stats)
             if task.policy.is_last_chance(stats):
-                self._take_last_chance(reservation)
+                # Waiting costs a slot, and being released one of the retries, if any.
+                may_wait = task.policy.retries_left(stats) > 0
+                self._take_last_chance(reservation, is_stopping if may_wait else None)
+                if task.policy.is_buried_first(stats):
+                    self._bury_first(reservation, stats)
 
     def distrust(self) -> None:
         """Have each job checked for a while: a reservation or connection was lost."""
@@ -140,13 +157,24 @@ class Admission:
             reservation.has_last_chance = False
             self._state.last_chance.release()
 
-    def _take_last_chance(self, reservation: Reservation) -> None:
-        """Take the last-chance lock for a job. Raises RunLater if another job holds it.
+    def _take_last_chance(
+        self, reservation: Reservation, is_stopping: Callable[[], bool] | None
+    ) -> None:
+        """Take the last-chance lock for a job; wait for it if ``is_stopping`` is given.
+
+        Raises RunLater if another job holds the lock.
 
         A job that kills its worker takes with it the jobs that run beside it. When each
-        of these may be lost only once more, nobody can tell which one is to blame. So
-        they run one after the other, and only the one to blame is lost once too often.
+        of these may run only once more, nobody can tell which one is to blame. So they
+        run one after the other, and only the one to blame stays buried.
         """
-        if not self._state.last_chance.acquire(blocking=False):
-            raise RunLater
+        lock, pause = self._state.last_chance, self._state.timings.last_chance_poll
+        while not lock.acquire(timeout=pause if is_stopping else 0):
+            if is_stopping is None or is_stopping():
+                raise RunLater
         reservation.has_last_chance = True
+
+    def _bury_first(self, reservation: Reservation, stats: JobStats) -> None:
+        if not reservation.bury_doubted(stats):
+            raise BadJobError(_GONE)
+        self._reporter.job_buried_while_running(reservation, crash_loop(stats))

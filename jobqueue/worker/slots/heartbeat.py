@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 
 from jobqueue.broker.address import Address
 from jobqueue.errors import BrokerError, CrashLoopError
+from jobqueue.job.outcome import crash_loop
 from jobqueue.worker.reporting.reporter import Reporter
 from jobqueue.worker.settings import Timings
 from jobqueue.worker.slots.reservation import Reservation
@@ -157,12 +158,15 @@ class _Pulse:
         if self._is_checked or stats is None or reservation.task is None:
             return
         self._is_checked = True
+        policy = reservation.task.policy
         try:
-            reservation.task.policy.check_lost(stats)
-        except CrashLoopError as error:
-            reservation.is_doubted = True
-            if reservation.bury(stats):
-                self._reporter.job_buried_while_running(reservation, error)
+            policy.check_lost(stats)
+        except CrashLoopError:
+            is_due = True
+        else:
+            is_due = policy.is_buried_first(stats)
+        if is_due and reservation.bury_doubted(stats):
+            self._reporter.job_buried_while_running(reservation, crash_loop(stats))
 
     def _end(self, why: str) -> None:
         """Touch the job no more, as it is lost."""

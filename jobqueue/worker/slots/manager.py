@@ -5,13 +5,13 @@ import itertools
 import math
 import signal
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from jobqueue.broker.consuming import ConsumerConnection
-from jobqueue.errors import JobQueueError, JobStuckError
+from jobqueue.errors import BrokerError, JobQueueError, JobStuckError
 from jobqueue.task.registry import subscriber
-from jobqueue.worker.exits import exit_now
+from jobqueue.worker.exits import call_with_timeout, exit_now
 from jobqueue.worker.processes.event_queue import EventQueue
 from jobqueue.worker.processes.signals import handling_signals, is_impatient
 from jobqueue.worker.processes.status_board import ProcessState, StatusBoard
@@ -155,7 +155,9 @@ class SlotManager:
                 functools.partial(ConsumerConnection, settings.address),
                 settings.tubes,
                 executor=executor,
-                admission=Admission(guard_state, has_many_tubes=has_many_tubes),
+                admission=Admission(
+                    guard_state, self.reporter, has_many_tubes=has_many_tubes
+                ),
                 outage=outage,
                 reporter=self.reporter,
                 slot_status=slot_status,
@@ -254,10 +256,28 @@ class SlotManager:
         self.reporter.worker_stopping(self._shutdown.reason, running)
 
     def _abandon(self) -> None:
-        """Leave the running jobs to the broker; exit, if no error is to be raised."""
+        """Give the running jobs back; exit, if no error is to be raised."""
         self.reporter.jobs_abandoned(self._shutdown.abandon_reason, self._running())
+        call_with_timeout(self._release_running)
         if self._failure is None:
             exit_now()
+
+    def _release_running(self) -> None:
+        """Release the running jobs, so that they are not counted as lost.
+
+        All are released before the first reply is read: the broker may be far away. A
+        job that can't be released at once is ready again when its connection ends.
+        """
+        for slot in self._slots:
+            slot.interrupt_wait()  # else an idle one may get what is released
+        released = []
+        for reservation in self._reservations():
+            with suppress(BrokerError):
+                if reservation.begin_release():
+                    released.append(reservation)
+        for reservation in released:
+            with suppress(BrokerError):
+                reservation.end_release()
 
     def _reservations(self) -> list[Reservation]:
         held = [slot.reservation for slot in self._slots]

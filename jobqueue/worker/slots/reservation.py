@@ -138,6 +138,41 @@ class Reservation:
             )
             return self.is_buried
 
+    def bury_doubted(self, stats: JobStats) -> bool:
+        """Bury the job for its losses, so that it is deleted if it succeeds after all.
+
+        Returns False if the reservation was lost.
+        """
+        self.is_doubted = True
+        return self.bury(stats)
+
+    def begin_release(self) -> bool:
+        """Give the running job back; False if that can't be done at once.
+
+        :meth:`end_release` has to read the reply.
+        """
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            if self.is_settled or self.is_ended:
+                return False
+            stats = self.stats_at_touch
+            if stats is None:
+                touched = self._connection.end_touch()
+                stats = touched.stats if touched else None
+            if stats is None or stats.id != self.id:  # of the job before
+                return False
+            self.is_settled = True
+            self._connection.begin_release(self.id, stats.priority)
+            return True
+        finally:
+            self._lock.release()
+
+    def end_release(self) -> bool:
+        """Read the reply to begin_release(); False if the reservation was lost."""
+        with self._lock:
+            return self._connection.end_release()
+
     def delete_buried(self) -> bool:
         """Delete the job that was buried while it ran; False if it is gone."""
         with self._lock:

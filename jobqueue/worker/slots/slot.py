@@ -148,7 +148,7 @@ class Slot:
         try:
             try:
                 call = self._executor.resolve(reservation)
-                self._admission.admit(reservation, call.task)
+                self._admission.admit(reservation, call.task, self._stopping.is_set)
             except BrokerError:
                 raise  # the job has not run: there is nothing to report
             except Exception as refusal:  # noqa: BLE001 - a body may be any bytes
@@ -210,6 +210,8 @@ class Slot:
         error = result.error
         if error is None:
             return SUCCEEDED
+        if reservation.is_buried:
+            return RESERVATION_LOST  # nothing is left to decide: see _end_unsettled
         stats = reservation.stats()
         if stats is None:
             return RESERVATION_LOST

@@ -124,7 +124,7 @@ def slot_of(
         connect,
         ["t"],
         executor=nothing,
-        admission=Admission(state, has_many_tubes=False),
+        admission=Admission(state, reporter, has_many_tubes=False),
         outage=Outage(Address.parse("beanstalkd://nowhere"), reporter),
         reporter=reporter,
         slot_status=slot_status,
