@@ -169,4 +169,7 @@ class TimeLimitExceeded(BaseException):
 
     Raised inside the task, which may catch it to clean up, and has 5 seconds for that.
     It is no :class:`Exception`, so that no ``except Exception`` swallows it by mistake.
+
+    An ``async`` task is cancelled instead, and sees ``asyncio.CancelledError``; this is
+    the error that its job fails with. The README says where a limit may strike.
     """

@@ -167,8 +167,8 @@ class JobQueue:
           the job (3). Before the last run that this allows, the job is buried, and it
           is deleted if it then succeeds. 1: it never runs again. None: no limit.
         - ``time_limit``: the seconds that a job may run. Then
-          :class:`~jobqueue.errors.TimeLimitExceeded` is raised inside the task. None:
-          there is no limit, unless the worker has one.
+          :class:`~jobqueue.errors.TimeLimitExceeded` is raised inside the task, and an
+          ``async`` one is cancelled. None: no limit, unless the worker has one.
 
         Raises :class:`~jobqueue.errors.TubeNameError`, and
         :class:`~jobqueue.errors.OptionError` for an invalid option. The decorator
@@ -234,8 +234,9 @@ class JobQueue:
         Hooks nest: the one that was registered first is the outermost. If a hook raises
         an error of its own, the job fails with that. A hook can't make a failed job
         succeed: if it catches the error and raises none, the job still fails. Hooks run
-        in the worker's thread for the job, also if the task is ``async``, and their
-        time does not count towards the ``time_limit``.
+        in the worker's thread for the job, also if the task is ``async``. Their time
+        does not count towards the task's ``time_limit``, but each of the two parts of a
+        hook may take as long by itself.
 
         Raises :class:`~jobqueue.errors.TaskDefinitionError` for anything but a
         generator function.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from jobqueue.errors import NoCurrentJobError, ReservationLostError
+from jobqueue.job.limit_deferral import give_way_to_limit
 
 if TYPE_CHECKING:
     from jobqueue.broker.stats import JobStats
@@ -49,7 +50,10 @@ class Job:
         if the job is no longer reserved for this worker, and other kinds of
         :class:`~jobqueue.errors.BrokerError` if the broker does not answer.
         """
-        stats = self.reservation.stats()
+        try:
+            stats = self.reservation.stats()
+        finally:
+            give_way_to_limit()
         if stats is None:
             raise self._lost()
         return stats.reserves
@@ -62,7 +66,11 @@ class Job:
         :class:`~jobqueue.errors.ReservationLostError` if it is not, and other kinds of
         :class:`~jobqueue.errors.BrokerError` if the broker does not answer.
         """
-        if not self.reservation.touch():
+        try:
+            is_ours = self.reservation.touch()
+        finally:
+            give_way_to_limit()
+        if not is_ours:
             raise self._lost()
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -10,6 +10,7 @@ from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.redirection import Redirection
 from jobqueue.errors import ArgumentError
 from jobqueue.job.body import Encoder
+from jobqueue.job.limit_deferral import give_way_to_limit
 from jobqueue.task.definition import Task
 from jobqueue.task.function_like import FunctionLike
 from jobqueue.task.registry import subscriber
@@ -84,7 +85,9 @@ class Putter(FunctionLike[P, R_co]):
         subscriber.check_current(self._task)
         body = self._body(args, kwargs)
         destination = Redirection.destination or self._pool
-        return destination.put(self._tube, body, self._options.put)
+        job_id = destination.put(self._tube, body, self._options.put)
+        give_way_to_limit()
+        return job_id
 
     async def aput(self, /, *args: P.args, **kwargs: P.kwargs) -> int:
         """Put a job like :meth:`put`, without blocking the event loop.
@@ -123,7 +126,9 @@ class Putter(FunctionLike[P, R_co]):
         subscriber.check_current(self._task)
         bodies = self._bodies(items)
         destination = Redirection.destination or self._pool
-        return destination.put_many(self._tube, bodies, self._options.put)
+        ids = destination.put_many(self._tube, bodies, self._options.put)
+        give_way_to_limit()
+        return ids
 
     async def aput_many(self, items: Iterable[Mapping[str, object]], /) -> list[int]:
         """Put many jobs like :meth:`put_many`, without blocking the event loop.

@@ -39,10 +39,10 @@ class Timings(NamedTuple):
     worker and broker takes its connection for idle."""
     time_limit_grace: float = 5.0
     """From a job's time limit, when TimeLimitExceeded is raised, to giving it up."""
-    interrupt_retry: float = 0.001
-    """Before the next attempt to interrupt a job that is inside of ``threading``."""
-    longest_interrupt_deferral: float = 1.0
-    """For how long a job inside of ``threading`` is spared: it may always be there."""
+    interrupt_retry: float = 0.000_5
+    """Before the next attempt to interrupt a job at a place that is not safe."""
+    loop_look: float = 2.0
+    """Between two looks whether a job that runs on the event loop can still end."""
 
     # Crash loops.
     wary_for: float = 0.5

@@ -8,6 +8,7 @@ EXECUTOR = "jobqueue/worker/running/executor.py"
 HOOKS = "jobqueue/worker/running/hooks.py"
 OUTCOME = "jobqueue/job/outcome.py"
 SIGNING = "jobqueue/job/signing.py"
+THREAD_GUARD = "jobqueue/worker/running/thread_guard.py"
 TIME_LIMIT = "jobqueue/worker/running/time_limit.py"
 
 OF_JOB = [
@@ -15,15 +16,15 @@ OF_JOB = [
         "late-limit",
         "a job is interrupted at its time limit",
         TIME_LIMIT,
-        "_Watched(time.monotonic() + seconds, job)",
-        "_Watched(time.monotonic() + seconds * 3, job)",
+        "due = time.monotonic() + seconds",
+        "due = time.monotonic() + seconds * 3",
         ("tests/worker/running/test_time_limit.py",),
     ),
     Mutant(
         "limit-after-a-longer-one",
         "a time limit holds, however long the limits of other jobs are",
         TIME_LIMIT,
-        "if watched.due < self._looks_at:",
+        "if due < self._looks_at:",
         "if not self._watched:",
         ("tests/worker/running/test_time_limit.py",),
     ),
@@ -98,8 +99,8 @@ OF_JOB = [
         "hook-hides-a-failure",
         "a hook that swallows the error hides no failure",
         HOOKS,
-        "            _refuse_second_yield(steps, outermost)\n        raise\n",
-        "            _refuse_second_yield(steps, outermost)\n        return\n",
+        "                _refuse_second_yield(steps, outermost)\n        raise\n",
+        "                _refuse_second_yield(steps, outermost)\n        return\n",
         ("tests/worker/running/test_hooks.py",),
     ),
     Mutant(
@@ -113,17 +114,25 @@ OF_JOB = [
     Mutant(
         "limit-in-a-lock",
         "a time limit leaves no lock of logging or threading locked",
-        TIME_LIMIT,
-        "if not at_once and _takes_lock(self._thread):",
-        "if not at_once and not self._thread:",
-        ("tests/worker/running/test_time_limit.py",),
+        THREAD_GUARD,
+        "if name in _NAMES or module in _TAKE_LOCKS:",
+        "if name in _NAMES:",
+        ("tests/worker/running/test_thread_guard.py",),
+    ),
+    Mutant(
+        "limit-in-jobqueue",
+        "a time limit never strikes inside of jobqueue",
+        THREAD_GUARD,
+        "if is_own and (module, name) != _CALL_OF_A_TASK:",
+        "if not module:",
+        ("tests/worker/running/test_thread_guard.py",),
     ),
     Mutant(
         "async-limit-lost",
         "an async task that has not begun is interrupted, too",
         EVENT_LOOP,
-        "        if self._expired:  # before",
-        "        if self._ended:  # before",
+        "        if self._is_expired:  # before",
+        "        if self._has_ended:  # before",
         ("tests/worker/running/test_time_limit.py",),
     ),
     Mutant(

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import threading
-import types
+from contextlib import suppress
 from traceback import walk_stack
 from typing import TYPE_CHECKING
 
 from jobqueue.errors import TimeLimitExceeded
 from jobqueue.worker.exits import end_child
+from jobqueue.worker.running.tracebacks import set_traceback, traceback_of
 from jobqueue.worker.settings import Timings
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Coroutine, Generator
+    from collections.abc import Awaitable
     from types import FrameType
 
 
@@ -26,7 +27,7 @@ class EventLoop:
     """
 
     def __init__(self, timings: Timings = Timings()) -> None:  # noqa: B008 - it is frozen
-        self._close_timeout = timings.loop_close_timeout
+        self._timings = timings
         self._starting = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -40,7 +41,8 @@ class EventLoop:
         loop = self._loop or self._start()
         run = _Run(awaitable)
         loop.call_soon_threadsafe(run.begin, loop)
-        run.ended.acquire()
+        while not run.ended.acquire(timeout=self._timings.loop_look):
+            run.notice_loss(loop)
         if run.error is not None:
             try:
                 raise run.error
@@ -58,7 +60,7 @@ class EventLoop:
         if loop is not None and self._thread is not None and not self._closing:
             self._closing = True
             loop.call_soon_threadsafe(loop.stop)
-            self._thread.join(self._close_timeout)
+            self._thread.join(self._timings.loop_close_timeout)
 
     def _start(self) -> asyncio.AbstractEventLoop:
         import asyncio  # noqa: PLC0415 - slow, and only async tasks need it
@@ -80,15 +82,19 @@ class EventLoop:
 
         asyncio.set_event_loop(loop)
         # A Runner takes all the steps that closing a loop needs.
-        with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.get_loop()
-            while not self._closing:
-                try:
-                    loop.run_forever()
-                except BaseException as error:  # noqa: BLE001 - it must end no other task
-                    # asyncio lets SystemExit and KeyboardInterrupt through.
-                    text = "a task on the event loop has tried to end the process"
-                    loop.call_exception_handler({"message": text, "exception": error})
+        runner = asyncio.Runner(loop_factory=lambda: loop)
+        runner.get_loop()
+        while not (self._closing or loop.is_closed()):
+            try:
+                loop.run_forever()
+            except BaseException as error:  # noqa: BLE001 - it must end no other task
+                # asyncio lets SystemExit and KeyboardInterrupt through.
+                text = "a task on the event loop has tried to end the process"
+                loop.call_exception_handler({"message": text, "exception": error})
+        if loop.is_closed():
+            self._loop = None  # a task has closed it: the next job gets another
+        else:
+            runner.close()
 
 
 class _Run:
@@ -106,7 +112,24 @@ class _Run:
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start to await. Called on the loop, with the waiting thread's contextvars."""
-        self._task = loop.create_task(self._to_the_end())
+        try:
+            self._task = loop.create_task(self._to_the_end())
+        except BaseException as error:  # noqa: BLE001 - of an app's own task factory
+            self.error = error
+            self.ended.release()
+
+    def notice_loss(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End the wait if the awaitable will never be awaited to its end.
+
+        That is so if it was cancelled before its first step, or the loop was closed.
+        """
+        import asyncio  # noqa: PLC0415 - see EventLoop._start
+
+        has_ended = self._task is not None and self._task.done()
+        if (has_ended or loop.is_closed()) and self.ended.locked():
+            text = "cancelled before it began" if has_ended else "its loop was closed"
+            self.error = asyncio.CancelledError(text)
+            self.ended.release()
 
     async def _to_the_end(self) -> None:
         process = os.getpid()
@@ -120,19 +143,25 @@ class _Run:
 
 
 class AwaitGuard:
-    """Guards an awaitable that runs on the loop."""
+    """Guards an awaitable that runs on the loop.
+
+    At the time limit it is cancelled as asyncio cancels: its code sees CancelledError,
+    and has its own children cancelled, and waits for them. What the awaitable raises
+    then becomes TimeLimitExceeded here, as ``asyncio.timeout`` does with TimeoutError.
+    """
 
     def __init__(self) -> None:
         self._task: asyncio.Task[object] | None = None
-        self._expired = False
-        self._cancel_has_run = False
-        self._ended = False
+        self._is_expired = False
+        self._is_cancelled = False
+        self._has_ended = False
 
-    def interrupt(self, *, at_once: bool) -> bool:  # noqa: ARG002 - any moment is safe
-        """Have TimeLimitExceeded raised where the awaitable waits now."""
-        self._expired = True
+    def interrupt(self) -> bool:
+        """Have the awaitable cancelled. Returns True: any moment is safe."""
+        self._is_expired = True
         if self._task is not None:
-            self._task.get_loop().call_soon_threadsafe(self._cancel)
+            with suppress(RuntimeError):  # a task has closed the loop
+                self._task.get_loop().call_soon_threadsafe(self._cancel)
         return True
 
     def is_held_up(self) -> bool:
@@ -140,7 +169,7 @@ class AwaitGuard:
         import asyncio  # noqa: PLC0415 - see EventLoop._start
 
         task = self._task
-        if self._cancel_has_run:
+        if self._is_cancelled:
             return False
         if task is None:  # the loop has not come to it yet
             return True
@@ -148,66 +177,37 @@ class AwaitGuard:
 
     def is_loop_blocked(self) -> bool:
         """Return whether the loop has run nothing since the interrupt."""
-        return not self._cancel_has_run
+        return not self._is_cancelled
 
     def end(self) -> None:
         """Interrupt the awaitable no more."""
-        self._ended = True
+        self._has_ended = True
 
     async def guarding(self, awaitable: Awaitable[object]) -> None:
         """Await an awaitable, which :meth:`interrupt` can interrupt meanwhile."""
         import asyncio  # noqa: PLC0415 - see EventLoop._start
 
         self._task = asyncio.current_task()
-        await self._translating(_coroutine(awaitable))
+        if self._is_expired:  # before the first step
+            self._cancel()
+        try:
+            await awaitable
+        except asyncio.CancelledError as cancelled:
+            if not self._is_cancelled:
+                raise
+            # No variable may keep the error, whose traceback leads to this frame.
+            raise _expired_at(cancelled) from None
+        finally:
+            self._has_ended = True
 
     def _cancel(self) -> None:
-        self._cancel_has_run = True
-        if self._task is not None and not self._ended:
+        if self._task is not None and not self._has_ended:
+            self._is_cancelled = True
             self._task.cancel()
 
-    @types.coroutine
-    def _translating(
-        self, inner: Coroutine[object, object, None]
-    ) -> Generator[object, object, None]:
-        """Await a coroutine, which sees the cancellation as TimeLimitExceeded."""
-        answer: object = None
-        error: BaseException | None = None
-        if self._expired:  # before the first step
-            error = TimeLimitExceeded()
-        while True:
-            try:
-                waits_for = _resume(inner, answer, error)
-            except StopIteration:
-                return
-            finally:
-                error = None  # no frame of its own traceback must keep it
-            try:
-                answer = yield waits_for
-            except GeneratorExit:
-                inner.close()
-                raise
-            except BaseException as raised:  # noqa: BLE001 - the coroutine's to handle
-                error = self._translated(raised)
 
-    def _translated(self, error: BaseException) -> BaseException:
-        import asyncio  # noqa: PLC0415 - see EventLoop._start
-
-        is_ours = isinstance(error, asyncio.CancelledError) and self._expired
-        if not is_ours or self._ended or self._task is None:
-            return error
-        self._ended = True
-        self._task.uncancel()  # so that the coroutine can still await, to clean up
-        return TimeLimitExceeded()
-
-
-def _resume(
-    coroutine: Coroutine[object, object, None],
-    answer: object,
-    error: BaseException | None,
-) -> object:
-    return coroutine.send(answer) if error is None else coroutine.throw(error)
-
-
-async def _coroutine(awaitable: Awaitable[object]) -> None:
-    await awaitable
+def _expired_at(cancelled: BaseException) -> TimeLimitExceeded:
+    """Return the error of a limit, with the traceback of where the task waited."""
+    error = TimeLimitExceeded()
+    set_traceback(error, traceback_of(cancelled))
+    return error

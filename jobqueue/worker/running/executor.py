@@ -2,17 +2,23 @@
 
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
+from types import AsyncGeneratorType, GeneratorType
 from typing import NamedTuple, Protocol
 
 from jobqueue.errors import BadJobError
 from jobqueue.job.body import Message, decode
 from jobqueue.job.context import Job, JobControl, current_job_var
+from jobqueue.job.limit_deferral import deferring_var
 from jobqueue.task.definition import Task
 from jobqueue.worker.running.event_loop import AwaitGuard, EventLoop
 from jobqueue.worker.running.hooks import call_around
-from jobqueue.worker.running.time_limit import ThreadGuard, TimeLimits
+from jobqueue.worker.running.thread_guard import ThreadGuard
+from jobqueue.worker.running.time_limit import Guard, TimeLimits
 from jobqueue.worker.running.tracebacks import traceback_of, without_own_frames
 
 FindTask = Callable[[str, str], Task | None]
@@ -104,11 +110,8 @@ class Executor:
         :class:`~jobqueue.errors.BadJobError`.
         """
         try:
-            before = current_job_var.set(call.job)
-            try:
-                self._run_in_hooks(call, reserved)
-            finally:
-                current_job_var.reset(before)
+            # In a copy of the slot's context, which no job changes for the next.
+            copy_context().run(self._run_in_context, call, reserved)
         except BaseException as caught:  # noqa: BLE001 - never success, whatever it is
             # No variable here may keep the error: its traceback leads back to this
             # frame, and in such a cycle a failed job's objects would live until the
@@ -118,30 +121,48 @@ class Executor:
             return Result(caught, seconds, has_run=not _is_misfit(caught))
         return Result(None, time.monotonic() - reserved.began)
 
-    def _run_in_hooks(self, call: Call, reserved: ReservedJob) -> None:
-        hooks = call.task.around
-        if hooks:
-            call_around(hooks, call.job, lambda: self._run_in_limit(call, reserved))
-        else:
-            self._run_in_limit(call, reserved)
-
-    def _run_in_limit(self, call: Call, reserved: ReservedJob) -> None:
+    def _run_in_context(self, call: Call, reserved: ReservedJob) -> None:
+        current_job_var.set(call.job)
         limit = call.task.time_limit
         limit = self._time_limit if limit is None else limit
+        hooks = call.task.around
+        if not hooks:
+            self._run_in_limit(call, reserved, limit)
+            return
+
+        def part() -> AbstractContextManager[None]:
+            return nullcontext() if limit is None else self._limited(limit, reserved)
+
+        run = partial(self._run_in_limit, call, reserved, limit)
+        call_around(hooks, call.job, run, part)
+
+    def _run_in_limit(
+        self, call: Call, reserved: ReservedJob, limit: float | None
+    ) -> None:
         if limit is None:
             result = _start(call)
-            if result is not None and inspect.isawaitable(result):
+            if result is not None:
                 self._event_loop.run(result)
             return
+        with self._limited(limit, reserved):
+            result = _start(call)
+        if result is not None:
+            guard = AwaitGuard()
+            with self._limited(limit, reserved, guard):
+                self._event_loop.run(guard.guarding(result))
+
+    @contextmanager
+    def _limited(
+        self, seconds: float, reserved: ReservedJob, guard: Guard | None = None
+    ) -> Iterator[None]:
+        """Limit how long the code of a ``with`` block may take, in this thread."""
+        if guard is None:
+            guard = thread_guard = ThreadGuard()
+            deferring_var.set(thread_guard)
         try:
-            reserved.publish_deadline(limit)
-            with self._limits.watching(limit, reserved, ThreadGuard()):
-                result = _start(call)
-            if inspect.isawaitable(result):
-                guard = AwaitGuard()
-                reserved.publish_deadline(limit)
-                with self._limits.watching(limit, reserved, guard):
-                    self._event_loop.run(guard.guarding(result))
+            reserved.publish_deadline(seconds)
+            with self._limits.watching(seconds, reserved, guard):
+                yield
         finally:
             reserved.publish_deadline(None)
 
@@ -159,21 +180,41 @@ def _unknown(message: Message) -> BadJobError:
     )
 
 
-def _start(call: Call) -> object:
-    """Call the function; the result of an async one still has to be awaited."""
+def _start(call: Call) -> Awaitable[object] | None:
+    """Call the function; return what an async one returned, which has to be awaited.
+
+    Any other value is dropped, and none of its code runs: a lazy object's would.
+    """
     try:
-        result = call.task.func(**call.job.kwargs)
+        value = call.task.func(**call.job.kwargs)
     except TypeError as error:
         if not _fits(call):
             raise BadJobError(f"the arguments do not fit: {_in_line(error)}") from None
         raise
-    if result is None:
+    if value is None:
         return None
-    if inspect.isgenerator(result) or inspect.isasyncgen(result):
+    kind = type(value)  # isinstance() would ask the value for its class
+    if issubclass(kind, GeneratorType | AsyncGeneratorType) and not _has_begun(value):
         raise TypeError(
-            f"{call.task.func_name}() returned a generator, of which nothing has run"
+            f"{call.task.func_name}() returned a generator, of which nothing has run: "
+            "have the task run it to its end"
         )
-    return result
+    return value if _is_awaitable(kind) else None
+
+
+def _has_begun(value: object) -> bool:
+    """Return whether a generator has run for a while."""
+    if not isinstance(value, GeneratorType):
+        return False
+    return inspect.getgeneratorstate(value) != inspect.GEN_CREATED
+
+
+def _is_awaitable(kind: type) -> bool:
+    """Return whether values of a class can be awaited; runs no code of a metaclass."""
+    try:
+        return type.__getattribute__(kind, "__await__") is not None
+    except AttributeError:
+        return False
 
 
 def _is_misfit(error: BaseException) -> bool:

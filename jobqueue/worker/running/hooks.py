@@ -1,6 +1,7 @@
 """Calling the hooks of a queue around a job."""
 
 from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NoReturn, cast
 
 from jobqueue.job.context import Around, Job
@@ -9,8 +10,16 @@ from jobqueue.worker.running.tracebacks import set_traceback, traceback_of
 Steps = Generator[object, None, object]
 
 
-def call_around(hooks: Sequence[Around], job: Job, call: Callable[[], None]) -> None:
+def call_around(
+    hooks: Sequence[Around],
+    job: Job,
+    call: Callable[[], None],
+    part: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> None:
     """Call ``call`` inside the hooks, of which the first is the outermost.
+
+    Each hook runs in two parts, before and after its yield, each of them inside of a
+    ``part()``.
 
     A failure is raised in each hook at its yield. If the hook ends without an error,
     the failure is raised all the same: no hook can hide a failure by mistake.
@@ -20,21 +29,28 @@ def call_around(hooks: Sequence[Around], job: Job, call: Callable[[], None]) -> 
         return
     outermost, *inner = hooks
     steps = cast("Steps", outermost(job))
+    with part():
+        if not _goes_on(steps):
+            raise RuntimeError(f"{_name(outermost)} did not yield")
     try:
-        next(steps)
-    except StopIteration:
-        raise RuntimeError(f"{_name(outermost)} did not yield") from None
-    try:
-        call_around(inner, job, call)
+        call_around(inner, job, call, part)
     except BaseException as failure:
-        if _yields_again(steps, failure):
-            _refuse_second_yield(steps, outermost)
+        with part():
+            if _yields_again(steps, failure):
+                _refuse_second_yield(steps, outermost)
         raise
+    with part():
+        if _goes_on(steps):
+            _refuse_second_yield(steps, outermost)
+
+
+def _goes_on(steps: Steps) -> bool:
+    """Run a hook to its next yield; return False if there is none."""
     try:
         next(steps)
     except StopIteration:
-        return
-    _refuse_second_yield(steps, outermost)
+        return False
+    return True
 
 
 def _yields_again(steps: Steps, failure: BaseException) -> bool:

@@ -1,7 +1,6 @@
 """Time limits: raising an error inside code that runs for too long."""
 
 import math
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,11 +9,8 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from jobqueue.errors import TimeLimitExceeded
+from jobqueue.worker.running.short_turns import ShortTurns
 from jobqueue.worker.settings import Timings
-
-# Between some of their lines these modules hold a lock. An error raised there would
-# leave it locked, and the next log line, or the next import, would wait for ever.
-_TAKE_LOCKS = frozenset({"logging", "threading", "importlib._bootstrap"})
 
 J = TypeVar("J")
 
@@ -22,11 +18,10 @@ J = TypeVar("J")
 class Guard(Protocol):
     """Guards code that runs, and can interrupt it."""
 
-    def interrupt(self, *, at_once: bool) -> bool:
-        """Raise TimeLimitExceeded inside the code, if it still runs.
+    def interrupt(self) -> bool:
+        """Interrupt the code, if it still runs.
 
-        Returns False, without interrupting, if this moment is not safe. With
-        ``at_once`` every moment is taken.
+        Returns False, without interrupting, if this moment is not safe.
         """
         ...
 
@@ -43,74 +38,19 @@ class Guard(Protocol):
         ...
 
 
-class ThreadGuard:
-    """Guards code of the thread that makes the guard."""
-
-    def __init__(self) -> None:
-        self._thread = threading.get_ident()
-        # Exactly one of end() and interrupt() gets to pop this. A lock would not do, as
-        # the error may be raised while the thread holds it.
-        self._runs = [True]
-        self._interrupted = threading.Event()
-
-    def interrupt(self, *, at_once: bool) -> bool:
-        """Have TimeLimitExceeded raised before the thread's next bytecode.
-
-        Returns False if the thread may be taking a lock.
-        """
-        if not at_once and _takes_lock(self._thread):
-            return False
-        try:
-            self._runs.pop()
-        except IndexError:
-            return True
-        _raise_in(self._thread, TimeLimitExceeded)
-        self._interrupted.set()
-        return True
-
-    def is_held_up(self) -> bool:
-        """Return False: only the code itself can keep the error from being raised."""
-        return False
-
-    def is_loop_blocked(self) -> bool:
-        """Return False: the code does not run on the event loop."""
-        return False
-
-    def end(self) -> None:
-        """Take the error back if it has not been raised yet."""
-        try:
-            self._runs.pop()
-        except IndexError:
-            self._interrupted.wait()
-            _raise_in(self._thread, None)
-
-
-def _takes_lock(thread: int) -> bool:
-    """Return whether a thread is in code that takes locks, or releases them."""
-    frame = sys._current_frames().get(thread)  # noqa: SLF001 - it is documented
-    return frame is not None and frame.f_globals.get("__name__") in _TAKE_LOCKS
-
-
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    import ctypes  # noqa: PLC0415 - see TimeLimits.prepare
-
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error)
-    )
-
-
 @dataclass(slots=True)
 class _Watched(Generic[J]):
     due: float  # time.monotonic()
     job: J
+    gives_up: float = math.inf  # time.monotonic(), if no moment until then is safe
     interrupted: bool = False
 
 
 class TimeLimits(Generic[J]):
     """Watches jobs that have a time limit, from a thread of its own.
 
-    A job that was interrupted and still runs after a grace of 5 seconds is passed to
-    ``on_stuck``, with its guard.
+    A job is passed to ``on_stuck``, with its guard, if it can't be interrupted within a
+    grace of 5 seconds, and if it was, and still runs after another 5 seconds.
     """
 
     def __init__(
@@ -125,6 +65,7 @@ class TimeLimits(Generic[J]):
         self._looks_at = math.inf  # time.monotonic() of the thread's next look
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._turns = ShortTurns()
 
     def prepare(self) -> None:
         """Load ctypes, which raises the error: later that may be impossible.
@@ -141,7 +82,7 @@ class TimeLimits(Generic[J]):
         # must happen for certain comes after that.
         try:
             try:
-                self._watch(guard, _Watched(time.monotonic() + seconds, job))
+                self._watch(guard, seconds, job)
                 yield
             finally:
                 guard.end()
@@ -160,15 +101,16 @@ class TimeLimits(Generic[J]):
         if self._thread is not None:
             self._thread.join()
 
-    def _watch(self, guard: Guard, watched: _Watched[J]) -> None:
+    def _watch(self, guard: Guard, seconds: float, job: J) -> None:
+        due = time.monotonic() + seconds
         with self._changed:
-            self._watched[guard] = watched
+            self._watched[guard] = _Watched(due, job)
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._look, name="jobqueue-time-limits", daemon=True
                 )
                 self._thread.start()
-            if watched.due < self._looks_at:  # rare: most limits are alike
+            if due < self._looks_at:  # rare: most limits are alike
                 self._changed.notify()
 
     def _look(self) -> None:
@@ -180,15 +122,23 @@ class TimeLimits(Generic[J]):
                         self._act(guard, watched, now)
                 dues = (watched.due for watched in self._watched.values())
                 self._looks_at = min(dues, default=math.inf)
+                if self._looks_at <= now:  # a job is at a place that is not safe
+                    self._turns.begin()
+                else:
+                    self._turns.end()
                 wait = max(self._looks_at - now, self._timings.interrupt_retry)
                 self._changed.wait(None if wait == math.inf else min(wait, 3600))
+            self._turns.end()
 
     def _act(self, guard: Guard, watched: _Watched[J], now: float) -> None:
-        if watched.interrupted:
+        grace = self._timings.time_limit_grace
+        if watched.interrupted or now >= watched.gives_up:
             del self._watched[guard]
             self._on_stuck(watched.job, guard)
             return
-        latest = watched.due + self._timings.longest_interrupt_deferral
-        if guard.interrupt(at_once=now >= latest):
+        if watched.gives_up == math.inf:  # from now on: it may have been suspended
+            watched.gives_up = now + grace
+        if guard.interrupt():
             watched.interrupted = True
-            watched.due = now + self._timings.time_limit_grace
+            # The supervisor kills the process twice the grace after the limit.
+            watched.due = min(now + grace, watched.gives_up + grace / 2)

@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from types import FrameType
 from typing import Any
 
 import pytest
 
 from jobqueue import Job, JobQueue, TimeLimitExceeded
-from jobqueue.worker.running import time_limit
+from jobqueue.worker.running import thread_guard
 from jobqueue.worker.running.executor import Executor
 from jobqueue.worker.running.time_limit import TimeLimits
 from jobqueue.worker.settings import Timings
@@ -54,13 +55,13 @@ def test_lock_is_released(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """An interrupt does not leave a lock held that the task is taking."""
     lock = threading.Condition()  # like that of a log handler: taken by Python code
     looked = threading.Event()
-    takes_lock = time_limit._takes_lock
+    is_safe = thread_guard.is_safe
 
-    def look(thread: int) -> bool:
+    def look(frame: FrameType) -> bool:
         looked.set()
-        return takes_lock(thread)
+        return is_safe(frame)
 
-    monkeypatch.setattr(time_limit, "_takes_lock", look)
+    monkeypatch.setattr(thread_guard, "is_safe", look)
 
     @JobQueue.task("t", time_limit=0.05)
     def work() -> None:
@@ -102,7 +103,7 @@ def test_cleanup(run: Run) -> None:
     async def async_work() -> None:
         try:
             await sleep()
-        except TimeLimitExceeded:
+        except asyncio.CancelledError:
             async with asyncio.timeout(5):
                 await asyncio.sleep(0.01)
             tidied.append("async_work")
@@ -190,7 +191,8 @@ def test_stuck_job(
     stop.set()
     thread.join()
 
-    assert [type(error) for error in swallowed] == [TimeLimitExceeded]
+    raised = asyncio.CancelledError if is_async else TimeLimitExceeded
+    assert [type(error) for error in swallowed] == [raised]
     running.stuck.clear()
 
 
@@ -291,10 +293,8 @@ def test_left_asyncio_tasks(run: Run, executor: Executor) -> None:
     assert ended == ["forever"]
 
 
-def test_limit_is_for_the_call(
-    executor: Executor,
-) -> None:
-    """Hooks and the log are outside of it.
+def test_limit_of_each_part(executor: Executor) -> None:
+    """The limit is for the call, and anew for each part of a hook; not for the log.
 
     The supervisor kills the process of a job that is long past its limit.
     """
@@ -317,7 +317,7 @@ def test_limit_is_for_the_call(
 
     body = json.dumps({"func_name": "work", "tube": "t", "kwargs": {}})
     assert execute(executor, Noting(body.encode())).error is None
-    assert seen == ["before", 9, "work", None, "after"]
+    assert seen == [9, "before", None, 9, "work", None, 9, "after", None]
 
 
 class Interruptible:
@@ -326,7 +326,7 @@ class Interruptible:
     def __init__(self) -> None:
         self.interrupted = threading.Event()
 
-    def interrupt(self, *, at_once: bool) -> bool:
+    def interrupt(self) -> bool:
         self.interrupted.set()
         return True
 
