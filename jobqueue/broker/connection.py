@@ -36,6 +36,7 @@ class Connection:
             self._socket = connect(address)
         except (OSError, ValueError) as error:  # ValueError: no valid host name
             raise unreachable(address, error) from None
+        self.is_in_step = True  # each command so far has its whole reply
         self._reader = self._socket.reader
         self._exchange = _Exchange(self, self._reader)
 
@@ -150,7 +151,7 @@ class _Exchange:
         self._reader = reader
 
     def __enter__(self) -> None:
-        pass
+        self._connection.is_in_step = False
 
     def __exit__(
         self,
@@ -160,6 +161,10 @@ class _Exchange:
     ) -> None:
         if error is not None:
             self.fail(error)
+        if error is None or isinstance(error, JobQueueError):
+            # Set at the very end: a second interrupt may strike anywhere before, even
+            # before the first one has closed the connection.
+            self._connection.is_in_step = True
 
     def fail(self, error: BaseException) -> None:
         """Close the connection, and raise jobqueue's error for this one.

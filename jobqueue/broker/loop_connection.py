@@ -7,10 +7,11 @@ from collections.abc import Callable
 import greenstalk
 
 from jobqueue.broker.address import Address
+from jobqueue.broker.clock import clock
 from jobqueue.broker.failures import REFUSALS, lost, refused, silent, unreachable
 from jobqueue.broker.loop_socket import LoopSocket
 from jobqueue.broker.pending_put import LimitQuestion, PendingPut
-from jobqueue.broker.producing import put_command, use_command
+from jobqueue.broker.producing import ASK_AFTER, put_command, use_command
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.replies import id_of, size_of, values_of
 from jobqueue.broker.server_stats import ServerStats
@@ -18,7 +19,6 @@ from jobqueue.errors import BrokerError, JobQueueError
 
 _MAX_REPLY = 2**16  # bytes: beanstalkd's longest, the statistics, has some 1,000
 _BATCH_BYTES = 2**18  # in one write
-_ASK_AFTER = 5.0  # seconds without a put
 _NEVER = float("inf")
 
 
@@ -52,7 +52,7 @@ class LoopConnection:
         self._ask_until = _NEVER  # by the loop's clock, while it asks
         self._rest = b""  # of what was received: the beginning of a line
         self._chunk_size: int | None = None  # bytes: of the statistics that come next
-        self._last_put = loop.time()
+        self._last_put = clock()
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_time = _NEVER
         self._socket = LoopSocket(address, loop, self)
@@ -74,7 +74,7 @@ class LoopConnection:
             self._set_alarm(deadline)
         if self._sent or not self._may_write:
             self._flush_soon()
-        elif self.loop.time() - self._last_put > _ASK_AFTER:
+        elif clock() - self._last_put > ASK_AFTER:
             self._ask()
         else:
             self._flush()
@@ -220,7 +220,7 @@ class LoopConnection:
                 sent.append(put)
                 size += len(put.command)
             self._write(b"".join(commands))
-        self._last_put = self.loop.time()
+        self._last_put = clock()
 
     def _write(self, data: bytes) -> None:
         try:

@@ -9,14 +9,22 @@ import greenstalk
 
 from jobqueue.broker.address import Address
 from jobqueue.broker.checks import check_tube
+from jobqueue.broker.clock import clock
 from jobqueue.broker.connection import Connection
 from jobqueue.broker.failures import REFUSALS, refused
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.replies import id_of, values_of
-from jobqueue.errors import BrokerError, JobQueueError, PutManyError
+from jobqueue.errors import (
+    BrokerError,
+    BrokerTimeoutError,
+    ConnectionLostError,
+    JobQueueError,
+    PutManyError,
+)
 
 E = TypeVar("E", bound=Exception)
 
+ASK_AFTER = 5.0  # seconds without a put: then a connection is asked if it is alive
 _NOT_PUT = 0  # beanstalkd's job ids start at 1
 
 
@@ -26,12 +34,30 @@ class ProducerConnection(Connection):
     def __init__(self, address: Address) -> None:
         super().__init__(address)
         self.using = greenstalk.DEFAULT_TUBE  # the tube that jobs are put into
+        self.last_used = clock()
 
     def use(self, tube: str) -> None:
         """Choose the tube of the next put, peek, and kick."""
         with self._exchange:
             self._socket.send_all(use_command(tube))
             self._read_using(tube)
+
+    def shorten_wait(self, seconds: float) -> None:
+        """Wait for the next replies for so many seconds less than usual."""
+        self._socket.restart_deadline(-seconds)
+
+    def is_alive(self, seconds: float) -> bool:
+        """Ask for a reply that changes nothing; return whether it comes in time.
+
+        If it does not, the connection is closed.
+        """
+        self.shorten_wait(self.address.timeout - seconds)
+        try:
+            self.use(self.using)
+        except (ConnectionLostError, BrokerTimeoutError):
+            return False
+        self.shorten_wait(0)
+        return True
 
     def put(self, tube: str, body: bytes, options: PutOptions) -> int:
         """Put a job into a tube and return its id.

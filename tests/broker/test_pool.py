@@ -1,14 +1,21 @@
 """Connections that stay open between puts."""
 
+import signal
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from jobqueue import BrokerTimeoutError, ConnectionLostError
+from jobqueue.broker import pool as pool_module
+from jobqueue.broker.address import Address
 from jobqueue.broker.pool import ConnectionPool
+from jobqueue.broker.producing import ProducerConnection
 from jobqueue.broker.put_options import PutOptions
+from jobqueue.broker.wire import ReplyReader
 from tests.helpers.fake_broker import HANG_UP, SILENCE, Answer, FakeBroker
+from tests.helpers.servers import Beanstalkd, eventually
 
 INSERTED = b"INSERTED 1\r\n"
 
@@ -93,3 +100,152 @@ def test_many_on_a_dead_connection(socket_folder: Path) -> None:
         pool.close()
 
     assert puts(fake) == 2
+
+
+USING = Answer(b"USING t\r\n")
+
+
+def commands(fake: FakeBroker) -> list[bytes]:
+    return [command.split()[0] for command in fake.received]
+
+
+def use_at_the_same_time(pool: ConnectionPool, count: int, broker: Beanstalkd) -> None:
+    """Do with the connections of a pool what a burst of puts does."""
+    address = Address.parse(f"{broker.url}?timeout=0.2")
+    taken = [pool._take() or ProducerConnection(address) for _ in range(count)]
+    for connection in taken:
+        pool._give_back(connection, pool._generation)
+
+
+def test_connections_of_a_burst(broker: Beanstalkd) -> None:
+    """Puts close those that they do not need, but for a few."""
+    with closing(ConnectionPool(broker.url)) as pool:
+        use_at_the_same_time(pool, 30, broker)
+        for _ in range(250):
+            pool.put("t", b"", PutOptions())
+
+        eventually(broker.connections, 5)
+
+
+def test_burst_before_a_quiet_day(
+    broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few puts in a long time are enough."""
+    monkeypatch.setattr(pool_module, "_SPARE_SECONDS", 0)
+    with closing(ConnectionPool(broker.url)) as pool:
+        use_at_the_same_time(pool, 30, broker)
+        for _ in range(2):
+            pool.put("t", b"", PutOptions())
+
+        eventually(broker.connections, 5)
+
+
+def test_connections_that_are_needed_again(broker: Beanstalkd) -> None:
+    """Bursts that come again, with single puts in between, keep theirs."""
+    with closing(ConnectionPool(broker.url)) as pool:
+        for _ in range(3):
+            use_at_the_same_time(pool, 20, broker)
+            kept = len(pool._idle)
+            for _ in range(100):
+                pool.put("t", b"", PutOptions())
+            assert len(pool._idle) == kept
+
+
+def test_idle_connection_is_asked_first(
+    socket_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only one that was idle: no other put costs a round trip more."""
+    fake = FakeBroker(socket_folder / "s").on(b"put", INSERTED)
+    with fake, closing(ConnectionPool(fake.url)) as pool:
+        for _ in range(2):
+            pool.put("t", b"", PutOptions())
+        monkeypatch.setattr(pool_module, "ASK_AFTER", -1)
+        pool.put("t", b"", PutOptions())
+
+    assert commands(fake) == [b"use", b"put", b"put", b"use", b"put"]
+
+
+@pytest.mark.parametrize("answer", [SILENCE, HANG_UP, Answer(b"what?\r\n")])
+def test_idle_connection_that_was_forgotten(
+    socket_folder: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer
+) -> None:
+    """The job goes over a new connection, and is sent once."""
+    fake = FakeBroker(socket_folder / "s").on(b"put", INSERTED)
+    fake.on(b"use", USING, answer, USING)
+    with fake, closing(ConnectionPool(f"{fake.url}?timeout=0.2")) as pool:
+        pool.put("t", b"", PutOptions())
+        monkeypatch.setattr(pool_module, "ASK_AFTER", -1)
+        assert pool.put("t", b"", PutOptions()) == 1
+
+    assert commands(fake) == [b"use", b"put", b"use", b"use", b"put"]
+
+
+def test_silence_makes_all_idle_connections_suspect(broker: Beanstalkd) -> None:
+    with closing(ConnectionPool(f"{broker.url}?timeout=0.2")) as pool:
+        use_at_the_same_time(pool, 5, broker)
+        connections = list(pool._idle)
+        broker.signal(signal.SIGSTOP)
+        with pytest.raises(BrokerTimeoutError):
+            pool.put("t", b"", PutOptions())
+
+        assert not any(connection.is_open for connection in connections)
+        broker.signal(signal.SIGCONT)
+
+
+def test_many_on_a_silent_connection(socket_folder: Path) -> None:
+    """Its first round trip puts no job: the jobs go over a new connection."""
+    fake = FakeBroker(socket_folder / "s").on(b"put", INSERTED)
+    fake.on(b"use", USING, SILENCE, USING)
+    with fake, closing(ConnectionPool(f"{fake.url}?timeout=0.2")) as pool:
+        pool.put("t", b"", PutOptions())
+        assert pool.put_many("t", iter([b"", b""]), PutOptions()) == [1, 1]
+
+    assert commands(fake) == [b"use", b"put", b"use", b"use", b"put", b"put"]
+
+
+class Interrupt(BaseException): ...
+
+
+def test_two_interrupts(broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection whose reply was not read is not kept, though its close failed."""
+
+    def interrupt(*_: object) -> bytes:
+        raise Interrupt
+
+    close = ProducerConnection.close
+
+    def interrupted_close(_: ProducerConnection) -> None:
+        monkeypatch.setattr(ProducerConnection, "close", close)
+        raise Interrupt
+
+    with closing(ConnectionPool(broker.url)) as pool:
+        assert pool.put("t", b"", PutOptions()) == 1
+        with monkeypatch.context() as patched:
+            patched.setattr(ReplyReader, "readline", interrupt)
+            monkeypatch.setattr(ProducerConnection, "close", interrupted_close)
+            with pytest.raises(Interrupt):
+                pool.put("t", b"", PutOptions())
+
+        assert pool._idle == []
+        assert pool.put("t", b"", PutOptions()) == 3
+
+
+def test_interrupt_after_the_reply(
+    broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same for one whose reply was read, but not noted yet."""
+    with closing(ConnectionPool(broker.url)) as pool:
+        assert pool.put("t", b"", PutOptions()) == 1
+        (connection,) = pool._idle
+        leave = type(connection._exchange).__exit__
+
+        def interrupted_exit(*_: object) -> None:
+            monkeypatch.setattr(type(connection._exchange), "__exit__", leave)
+            raise Interrupt
+
+        monkeypatch.setattr(type(connection._exchange), "__exit__", interrupted_exit)
+        with pytest.raises(Interrupt):
+            pool.put("t", b"", PutOptions())
+
+        assert not connection.is_open
+        assert pool.put("t", b"", PutOptions()) == 3

@@ -374,7 +374,7 @@ def test_idle_connection_is_asked_first(
     socket_folder: Path, monkeypatch: pytest.MonkeyPatch, run: Run[None]
 ) -> None:
     """A connection that was idle and is silent takes no job; a new one does."""
-    monkeypatch.setattr(loop_connection, "_ASK_AFTER", -1)
+    monkeypatch.setattr(loop_connection, "ASK_AFTER", -1)
     with (
         FakeBroker(socket_folder / "fake.sock") as fake,
         JobQueue(f"{fake.url}?timeout=2") as queue,
@@ -398,7 +398,7 @@ def test_silent_idle_connection(
     broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch, run: Run[None]
 ) -> None:
     """The question waits for half of the time-out, and the rest is for the put."""
-    monkeypatch.setattr(loop_connection, "_ASK_AFTER", -1)
+    monkeypatch.setattr(loop_connection, "ASK_AFTER", -1)
     with JobQueue(f"{broker.url}?timeout=1") as queue:
         task_one = task_of(queue)
 
