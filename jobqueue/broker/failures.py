@@ -75,7 +75,9 @@ def refused(
             return JobTooBigError(
                 f"a job of {size} bytes for tube {tube!r} is too big: {broker} "
                 f"takes {limit} at most. Put a reference to the data (a path, "
-                "a key), or start beanstalkd with a larger -z."
+                "a key), or start beanstalkd with a larger -z, and then never again "
+                "with a smaller one: that destroys jobs in its binlog (to go back, "
+                "`jobqueue export` them first)."
             )
         case greenstalk.DrainingError():
             return BrokerDrainingError(

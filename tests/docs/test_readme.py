@@ -12,7 +12,7 @@ import pytest
 from jobqueue import JobQueue, Worker
 from jobqueue.job.body import decode
 from jobqueue.job.signing import Signing
-from tests.helpers.paths import README
+from tests.helpers.paths import PAGES, README
 from tests.helpers.readme import blocks, write_printed
 from tests.helpers.servers import Beanstalkd, eventually
 
@@ -130,17 +130,22 @@ def test_signing(tmp_path: Path) -> None:
     assert decode(body).kwargs == {"a": 1, "b": 2}
 
 
-def test_links() -> None:
-    text = README.read_text()
-    headings = {
+def anchors(page: Path) -> set[str]:
+    return {
         re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
-        for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+        for heading in re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     }
-    for target in re.findall(r"\]\(([^)]+)\)", text):
-        if target.startswith("#"):
-            assert target.removeprefix("#") in headings
-        elif not target.startswith("https://"):
-            assert (README.parent / target).exists()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        if link.startswith("https://"):
+            continue
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target.resolve()), link
 
 
 def test_settings_of_tcp() -> None:

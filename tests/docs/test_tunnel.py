@@ -116,6 +116,12 @@ def test_put_and_run(tunnel: Tunnel, far_broker: Beanstalkd) -> None:
     assert far_broker.counts("t") == {}
 
 
+def test_probes_of_idle_connections(tunnel: Tunnel) -> None:
+    """Both ends have TCP probe as soon as jobqueue's own connections do."""
+    for command in (tunnel.brokers_end, tunnel.others_end):
+        assert ",keepalive,keepidle=15,keepintvl=5,keepcnt=3," in command
+
+
 def test_keys_are_private(tunnel: Tunnel) -> None:
     for name in ("ca.key", "localhost.pem", "worker.pem"):
         assert (tunnel.folder / name).stat().st_mode & 0o077 == 0
