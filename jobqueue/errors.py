@@ -157,6 +157,13 @@ class NoCurrentJobError(JobQueueError, LookupError):
     """There is no current job, as the calling code was not called by a worker."""
 
 
+class EndlessJobsError(JobQueueError, RecursionError):
+    """In a test, a job puts a job that puts a job, and so on without end.
+
+    Raised by the fixtures and functions of :mod:`jobqueue.testing` alone.
+    """
+
+
 class JobStuckError(JobQueueError, RuntimeError):
     """A job did not stop at its time limit; only the end of the process stops it.
 

@@ -4,20 +4,25 @@ import itertools
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from jobqueue.broker.producing import BulkPut
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.stats import JobState, JobStats
-from jobqueue.errors import JobTooBigError
+from jobqueue.errors import EndlessJobsError, JobTooBigError
 from jobqueue.task.definition import Task
 from jobqueue.task.registry import subscriber
 from jobqueue.testing.redirect import redirected_to
 from jobqueue.worker.running.event_loop import EventLoop
 from jobqueue.worker.running.executor import Executor, ReservedJob
 from jobqueue.worker.running.time_limit import TimeLimits
+from jobqueue.worker.running.tracebacks import set_traceback
 
 MAX_JOB_SIZE = 65_535  # bytes, beanstalkd's default
+DEEPEST = 30  # jobs within one another: few enough for the stack, whatever the hooks
+
+_running: ContextVar[tuple[str, ...]] = ContextVar("jobqueue_eager_jobs")
 
 
 @contextmanager
@@ -33,11 +38,11 @@ def eager() -> Iterator[None]:
     ...     send.put(to="ada@example.org", subject="Hello")
     1
     """
-    with closing(_Eager()) as destination, redirected_to(destination):
+    with closing(Eager()) as destination, redirected_to(destination):
         yield
 
 
-class _Eager:
+class Eager:
     """The destination of eager puts."""
 
     def __init__(self) -> None:
@@ -55,8 +60,12 @@ class _Eager:
         job = _EagerJob(next(self._ids), body, tube, options)
         with self._idle_loop() as loop:
             executor = Executor(subscriber.find, self._limits, loop)
-            result = executor.run(executor.resolve(job), job)
+            call = executor.resolve(job)
+            with _within(call.task.func_name):
+                result = executor.run(call, job)
         try:
+            if isinstance(result.error, EndlessJobsError):
+                set_traceback(result.error, None)  # of all the jobs within one another
             if result.error is not None:
                 raise result.error
         finally:
@@ -95,6 +104,26 @@ class _Eager:
             loop = EventLoop()
         yield loop
         self._idle_loops.append(loop)
+
+
+@contextmanager
+def _within(func_name: str) -> Iterator[None]:
+    """Note that a job runs. Raises EndlessJobsError if it runs within too many."""
+    outside = _running.get(())
+    if len(outside) == DEEPEST:
+        names = outside[::-1]  # from the innermost job
+        back = names.index(func_name) + 1 if func_name in names else 1
+        circle = " puts ".join(f"{name}()" for name in (*outside[-back:], func_name))
+        raise EndlessJobsError(
+            f"{circle}, and so on: {DEEPEST} jobs run within one another, as eager() "
+            "runs each at its put, whatever its delay. Use run_jobs for this test: it "
+            "runs them one after the other, and leaves those with a delay"
+        )
+    token = _running.set((*outside, func_name))
+    try:
+        yield
+    finally:
+        _running.reset(token)
 
 
 @dataclass(slots=True)

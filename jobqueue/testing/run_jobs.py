@@ -8,16 +8,31 @@ from types import NoneType
 
 from jobqueue.broker.address import Address
 from jobqueue.broker.consuming import ConsumerConnection
+from jobqueue.broker.redirection import Redirection
 from jobqueue.broker.settlement import Buried, Outcome, Released
-from jobqueue.errors import BadJobError, BrokerError, TimeLimitExceeded
+from jobqueue.errors import (
+    BadJobError,
+    BrokerError,
+    JobQueueError,
+    TimeLimitExceeded,
+)
 from jobqueue.job.body import decode
 from jobqueue.job.decision import Decision
 from jobqueue.task.registry import subscriber
+from jobqueue.testing.eager import Eager
+from jobqueue.testing.generations import Generations
+from jobqueue.testing.redirect import redirected_to
 from jobqueue.worker.processes.status_board import StatusBoard
 from jobqueue.worker.reporting.job_log import JobLog
 from jobqueue.worker.reporting.reporter import Listener, Reporter
 from jobqueue.worker.running.event_loop import EventLoop
-from jobqueue.worker.running.executor import Call, Executor, ReservedJob, Result
+from jobqueue.worker.running.executor import (
+    Call,
+    Executor,
+    FindTask,
+    ReservedJob,
+    Result,
+)
 from jobqueue.worker.running.time_limit import TimeLimits
 from jobqueue.worker.settings import Timings, check_tubes
 from jobqueue.worker.slots.admission import Admission, GuardState
@@ -53,6 +68,10 @@ def run_jobs(
     stay in their tubes. With ``reraise=False`` all jobs run, and the errors are in the
     result.
 
+    Raises :class:`~jobqueue.errors.EndlessJobsError` for a task that puts itself 1,000
+    times in a row, without a delay, and a :class:`~jobqueue.errors.JobQueueError`
+    inside of :func:`eager`, where no job waits to be run.
+
     Raises the errors of :class:`~jobqueue.Worker`, and
     :class:`~jobqueue.errors.BrokerError` if the broker does not answer. An exception
     that is meant for the test, as by Ctrl-C or ``pytest.fail``, is raised at once.
@@ -63,6 +82,22 @@ def run_jobs(
     1
     ['send']
     """
+    destination = Redirection.destination
+    if isinstance(destination, Eager):
+        raise JobQueueError(
+            "run_jobs finds no job: eager() is in effect, which runs each job at its "
+            "put. Use one or the other"
+        )
+    if destination is None:
+        return _run(url, tubes, None, reraise=reraise)
+    generations = Generations(destination)
+    with redirected_to(generations):
+        return _run(url, tubes, generations, reraise=reraise)
+
+
+def _run(
+    url: str, tubes: Iterable[str], generations: Generations | None, *, reraise: bool
+) -> list[RanJob]:
     address = Address.parse(url)
     watched = check_tubes(tubes)
     ran: list[RanJob] = []
@@ -83,7 +118,9 @@ def run_jobs(
         slot = Slot(
             connect,
             watched,
-            executor=_Executor(subscriber.find_in(watched), limits, event_loop),
+            executor=_Executor(
+                subscriber.find_in(watched), limits, event_loop, generations
+            ),
             admission=Admission(
                 GuardState(timings), reporter, has_many_tubes=len(watched) > 1
             ),
@@ -113,7 +150,26 @@ _OF_A_JOB = (NoneType, Exception, SystemExit, TimeLimitExceeded, CancelledError)
 class _Executor(Executor):
     """An executor that raises the exceptions that are meant for the test."""
 
+    def __init__(
+        self,
+        find: FindTask,
+        limits: TimeLimits[ReservedJob],
+        event_loop: EventLoop,
+        generations: Generations | None,
+    ) -> None:
+        super().__init__(find, limits, event_loop)
+        self._generations = generations
+
     def run(self, call: Call, reserved: ReservedJob) -> Result:
+        if self._generations is None:
+            return self._run(call, reserved)
+        self._generations.begin(call.job.id, call.task.func_name)
+        try:
+            return self._run(call, reserved)
+        finally:
+            self._generations.end()
+
+    def _run(self, call: Call, reserved: ReservedJob) -> Result:
         result = super().run(call, reserved)
         try:
             if not isinstance(result.error, _OF_A_JOB):
