@@ -89,7 +89,7 @@ OF_BROKER = [
         POOL,
         "if generation is not self._generation:",
         "if generation is None:",
-        ("tests/task/test_under_load.py", "tests/broker/test_pool.py"),
+        ("tests/broker/test_pool.py",),
     ),
     Mutant(
         "no-round-trip-before-many",
@@ -97,7 +97,7 @@ OF_BROKER = [
         PRODUCING,
         "        self.use(tube)\n        bulk",
         "        if self.using != tube:\n            self.use(tube)\n        bulk",
-        ("tests/broker/test_pool.py", "tests/faults/test_cuts.py"),
+        ("tests/broker/test_pool.py",),
     ),
     Mutant(
         "refusal-of-an-item-ignored",

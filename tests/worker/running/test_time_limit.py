@@ -16,6 +16,7 @@ import pytest
 
 from jobqueue import Job, JobQueue, TimeLimitExceeded
 from jobqueue.worker.running import thread_guard
+from jobqueue.worker.running.event_loop import AwaitGuard, EventLoop
 from jobqueue.worker.running.executor import Executor
 from jobqueue.worker.running.time_limit import TimeLimits
 from jobqueue.worker.settings import Timings
@@ -351,3 +352,20 @@ def test_limits_of_several_jobs() -> None:
     limits.close()
 
     assert not long.interrupted.is_set()
+
+
+def test_limit_before_the_first_step() -> None:
+    """A limit may be over before the loop comes to the task, which then never runs."""
+    event_loop = EventLoop()
+    guard = AwaitGuard()
+    ran: list[int] = []
+
+    async def work() -> None:
+        ran.append(1)
+
+    guard.interrupt(at_once=False)
+    with pytest.raises(TimeLimitExceeded):
+        event_loop.run(guard.guarding(work()))
+    event_loop.close()
+
+    assert ran == []
