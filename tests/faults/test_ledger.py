@@ -101,6 +101,16 @@ def test_deleted_after_the_last_kick(path: Path) -> None:
     assert found.is_good
     assert (found.deleted, found.duplicated) == (1, 0)
     assert verdict(path, *once).lost == [1]
+    assert verdict(path, *once, "kicked 1 7 22.0").lost == [1]
+
+
+def test_deleted_after_the_last_kick_of_a_copy(path: Path) -> None:
+    """The first failure was that of the job from which it was copied."""
+    once = SENT_TO_FAIL, CONFIRMED, FIRST, FIRST_FAILED, "copied 1 buried"
+    again = f"began 1 8 {OTHER} 30.0", f"for-good 1 8 {OTHER} 30.0 31.0"
+
+    assert verdict(path, *once, "kicked 1 8 29.0", *again).is_good
+    assert verdict(path, *once, "kicked 1 7 29.0", *again).lost == [1]
 
 
 def test_buried_for_nothing(path: Path) -> None:

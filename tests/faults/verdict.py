@@ -117,9 +117,14 @@ def _has_ended_well(books: Books, number: int) -> bool:
 
 
 def _was_deleted(books: Books, number: int) -> bool:
-    """Return whether a job has failed for good, and again after its last kick."""
-    failures = Counter(r.job_id for r in _failures(books.runs.get(number, [])))
-    return any(count > MAX_KICKS for count in failures.values())
+    """Return whether a job has failed for good after its last kick.
+
+    Kicks are those of one id: a job that was imported has its limits anew.
+    """
+    return any(
+        sum(at <= run.began for at in books.kicks.get(run.job_id, [])) >= MAX_KICKS
+        for run in _failures(books.runs.get(number, []))
+    )
 
 
 def _failures(runs: Iterable[Run]) -> Iterator[Run]:

@@ -6,7 +6,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import FrameType
@@ -360,12 +360,14 @@ def test_limit_before_the_first_step() -> None:
     guard = AwaitGuard()
     ran: list[int] = []
 
-    async def work() -> None:
-        ran.append(1)
+    class Work:
+        def __await__(self) -> Generator[None]:
+            ran.append(1)
+            yield
 
     guard.interrupt(at_once=False)
     with pytest.raises(TimeLimitExceeded):
-        event_loop.run(guard.guarding(work()))
+        event_loop.run(guard.guarding(Work()))
     event_loop.close()
 
     assert ran == []
