@@ -43,8 +43,8 @@ ROWS: Mapping[str, Callable[[Verdict], str]] = {
     ),
     "**or were lost**": lambda v: f"**{len(v.lost)}**",
     "found buried, as their task failed for good": _buried_for(Reason.FAILED),
-    "found buried, as their workers were lost 3 times": _buried_for(Reason.LOST),
-    "of these had not begun 3 times": lambda v: f"{v.innocent:,}",
+    "found buried, as their workers were lost too often": _buried_for(Reason.LOST),
+    "of these, without a run that was cut off": lambda v: f"{v.innocent:,}",
     "found buried, as beanstalkd itself destroyed the body": _buried_for(
         Reason.DESTROYED
     ),

@@ -46,7 +46,7 @@ class Verdict:
     deleted: int  # failed for good, and again after the last kick
     buried: int  # all others that were found buried
     reasons: Counter[Reason]  # of all that were found buried
-    innocent: int  # buried for losses, though they began less often
+    innocent: int  # buried for losses, though no run was cut off
     copied: int
     duplicated: int
     lost: list[int]
@@ -158,10 +158,11 @@ def _may_be_cut(books: Books, found: Buried) -> bool:
 
 
 def _is_innocent(books: Books, found: Buried, reason: Reason | None) -> bool:
-    """Return whether a job was buried for losses in which it had not even begun."""
+    """Return whether a job was buried for losses, though no run was cut off."""
     if reason is not Reason.LOST or found.number is None:
         return False
-    return len(books.of_id(found.number, found.job_id)) < MAX_LOST
+    verdicts = {r.verdict for r in books.of_id(found.number, found.job_id)}
+    return verdicts.isdisjoint({"", "cut-off"})
 
 
 def _repetitions(books: Books, number: int) -> Iterator[bool]:
@@ -186,8 +187,8 @@ def _is_due(books: Books, before: Run, after: Run) -> bool:
     """Return whether a job had to run again: after a retry, or after a kick."""
     if before.verdict == "again":
         return True
-    was_kicked = books.was_kicked(before.job_id, before.began, after.began)
-    return before.verdict == "for-good" and was_kicked
+    # A job may be kicked while it runs for the last time, as it is buried then.
+    return books.was_kicked(before.job_id, before.began, after.began)
 
 
 def _has_escaped(books: Books, number: int) -> bool:
