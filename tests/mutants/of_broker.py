@@ -119,8 +119,8 @@ OF_BROKER = [
         "retries-count-as-losses",
         "a retry is no loss",
         STATS,
-        "return self.reserves - 1 - self.releases - self.buries",
-        "return self.reserves - 1 - self.buries",
+        "return self.reserves - 1 - self.releases - buries",
+        "return self.reserves - 1 - buries",
         ("tests/broker/test_stats.py", "tests/job/test_outcome.py"),
     ),
     Mutant(
