@@ -355,7 +355,7 @@ def test_limits_of_several_jobs() -> None:
 
 
 def test_limit_before_the_first_step() -> None:
-    """A limit that is over before the loop comes to the task holds at its first wait."""
+    """A limit that is over before the loop comes to a task holds at its first wait."""
     event_loop = EventLoop()
     guard = AwaitGuard()
 
