@@ -19,6 +19,10 @@ class OperatorConnection(ProducerConnection):
     It puts jobs as well, for imports.
     """
 
+    def fileno(self) -> int:
+        """Return the file descriptor of the connection."""
+        return self._socket.fileno()
+
     def server(self) -> ServerStats:
         """Return the counts and settings of the server."""
         return self.ask(
@@ -103,21 +107,15 @@ class OperatorConnection(ProducerConnection):
         """Delete jobs; yield False for a job that is reserved or does not exist."""
         return self._tell_each(b"delete %d\r\n", ids, b"DELETED\r\n")
 
-    def bury_jobs(self, jobs: Iterable[tuple[int, int]]) -> Iterator[bool]:
-        """Bury jobs that are not reserved, each given by its id and a priority.
+    def bury(self, job_id: int, priority: int) -> bool:
+        """Bury a job that is not reserved; False if it is reserved or does not exist.
 
-        Yields False for a job that is reserved or does not exist. Needs beanstalkd
-        1.12.
+        Needs beanstalkd 1.12.
         """
-        checked = [
-            (check_id(job_id), whole_number("priority", priority))
-            for job_id, priority in jobs
-        ]
-        commands = (
-            b"reserve-job %d\r\nbury %d %d\r\n" % (job_id, job_id, priority)
-            for job_id, priority in checked
-        )
-        return self.ask_many(commands, self._read_buried)
+        check_id(job_id)
+        whole_number("priority", priority)
+        commands = b"reserve-job %d\r\nbury %d %d\r\n" % (job_id, job_id, priority)
+        return self.ask(commands, self._read_buried)
 
     def pause(self, tube: str, seconds: int) -> bool:
         """Stop handing out jobs for some seconds; False if there is no such tube."""

@@ -172,7 +172,7 @@ def put_buried(broker: Beanstalkd, count: int = 1, tube: str = "t") -> list[int]
 
 def bury(broker: Beanstalkd, ids: Iterable[int], priority: int = 7) -> None:
     with OperatorConnection(Address.parse(broker.url)) as connection:
-        assert all(connection.bury_jobs((n, priority) for n in ids))
+        assert all(connection.bury(n, priority) for n in ids)
 
 
 def delete(broker: Beanstalkd, ids: Iterable[int]) -> None:

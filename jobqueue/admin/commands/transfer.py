@@ -61,6 +61,7 @@ def import_jobs(session: Session) -> int:
                     advance(importer.put, importer.put)
             is_done = True
     finally:
+        importer.close()
         if console.as_json:
             console.json(
                 {
@@ -85,6 +86,8 @@ def _summary(importer: Importer, *, is_done: bool) -> str:
             f". The jobs of the next {lines} may have been put nevertheless: check "
             "which of them exist before you go on"
         )
+        if importer.has_buried:
+            summary += "; those to be buried are delayed for 100 years, and don't run"
     return summary
 
 
