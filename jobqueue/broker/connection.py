@@ -73,7 +73,7 @@ class Connection:
         with self._exchange:
             for reply in self._pipelined(commands, read):
                 yield reply
-                self._socket.restart_deadline()  # the caller may have taken its time
+                self._socket.deadline = None  # the caller may have taken its time
 
     def read_values(self, expected: bytes) -> list[bytes] | None:
         """Read one reply line and return its values; None for NOT_FOUND."""
@@ -120,7 +120,7 @@ class Connection:
                 batch, count = next(batches, (b"", 0))
                 unsent = memoryview(batch)
                 awaited += count
-                self._socket.restart_deadline()  # the iterable may have taken its time
+                self._socket.deadline = None  # the iterable may have taken its time
             if unsent:
                 readable, writable = self._socket.wait_until_ready()
                 if writable:
@@ -135,7 +135,7 @@ class Connection:
                     awaited -= 1
                     if not self._reader.has_line():
                         break
-                self._socket.restart_deadline()  # each reply has the whole time-out
+                self._socket.deadline = None  # each reply has the whole time-out
 
 
 class _Exchange:

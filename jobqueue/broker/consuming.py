@@ -92,7 +92,9 @@ class ConsumerConnection(Connection):
             self._reserve_is_sent = False
             if self._unread:
                 self._read_touched()
-            line = self._reader.readline_waiting(timeout)
+            self._socket.deadline = None
+            line = self._reader.readline(timeout)
+            self._socket.deadline = None  # the body has the usual time-out
             if line in _NO_JOB:
                 return None
             job_id, size = values_of(line, b"RESERVED")

@@ -36,9 +36,9 @@ class BrokerSocket(_socket.socket):
     ) -> None:
         super().__init__(family, _socket.SOCK_STREAM, 0, fileno)
         self.reader = ReplyReader(self)
+        # In time.monotonic(). None lets the next wait set it: most need no clock.
+        self.deadline: float | None = None
         self._usual_timeout = usual_timeout
-        self._timeout = usual_timeout
-        self._deadline: float | None = None  # time.monotonic(); None: no wait so far
         self.settimeout(0)
         if sys.platform == "darwin":
             self.setsockopt(_socket.SOL_SOCKET, _SO_NOSIGPIPE, 1)
@@ -50,27 +50,25 @@ class BrokerSocket(_socket.socket):
         that time, so that most need no system call but that one. It waits no longer,
         as each signal makes the wait in ``recv`` begin anew.
         """
-        self.restart_deadline()
+        self.deadline = None
         if isinstance(getattr(select, "poll", None), BuiltinFunctionType):
             self.settimeout(None)
             value = array("l", [0, _FIRST_WAIT])
             self.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVTIMEO, value)
 
-    def restart_deadline(self, extra: float = 0) -> None:
-        """Let the next wait last for the usual time-out, and some extra seconds."""
-        self._deadline = None
-        self._timeout = self._usual_timeout + extra
+    def seconds_left(self, extra: float = 0) -> float:
+        """Return how many seconds are left to wait; 0 when the deadline is over.
 
-    def seconds_left(self) -> float:
-        """Return how many seconds are left to wait; 0 when the deadline is over."""
+        If no deadline is set, it is set now, some ``extra`` seconds later than usual.
+        """
         now = time.monotonic()
-        if self._deadline is None:
-            self._deadline = now + self._timeout
-        return max(0.0, self._deadline - now)
+        if self.deadline is None:
+            self.deadline = now + self._usual_timeout + extra
+        return max(0.0, self.deadline - now)
 
     def send_all(self, data: bytes) -> None:
         """Begin an exchange: send data whole. Raises ``OSError``."""
-        self._deadline = None
+        self.deadline = None
         try:
             sent = self.send(data, _SENDING)
         except BlockingIOError:
@@ -85,13 +83,13 @@ class BrokerSocket(_socket.socket):
         except BlockingIOError:
             return 0
 
-    def receive(self, size: int) -> bytes:
+    def receive(self, size: int, extra: float = 0) -> bytes:
         """Return up to ``size`` bytes that arrive before the deadline.
 
         After the deadline, only what has arrived already. Raises ``TimeoutError``.
         """
         while True:
-            seconds = self.seconds_left()
+            seconds = self.seconds_left(extra)
             try:
                 return self.recv(size, 0 if seconds else _AT_ONCE)
             except BlockingIOError:
@@ -144,29 +142,20 @@ class ReplyReader:
         self._buffer = b""
         self._position = 0  # in the buffer: everything before it has been read
 
-    def readline(self) -> bytes:
+    def readline(self, extra: float = 0) -> bytes:
         """Return the next line with its line end.
 
-        Raises ``TimeoutError`` or ``ConnectionError``.
+        Waits ``extra`` seconds longer than usual. Raises ``TimeoutError`` or
+        ``ConnectionError``.
         """
         start = self._position
         end = self._buffer.find(b"\r\n", start) + 2
         while end < 2:  # noqa: PLR2004
-            self._fill()
+            self._fill(extra)
             start = 0
             end = self._buffer.find(b"\r\n") + 2
         self._position = end
         return self._buffer[start:end]
-
-    def readline_waiting(self, seconds: float) -> bytes:
-        """Return the next line, waiting these seconds longer than the usual time-out.
-
-        Raises ``TimeoutError`` or ``ConnectionError``.
-        """
-        self._socket.restart_deadline(seconds)
-        line = self.readline()
-        self._socket.restart_deadline()
-        return line
 
     def has_line(self) -> bool:
         """Return whether a line can be read without waiting."""
@@ -219,18 +208,18 @@ class ReplyReader:
         data = self._read_exactly(size + 2)
         return data if data.endswith(_ZEROS) else _without_line_end(data)
 
-    def _fill(self) -> None:
+    def _fill(self, extra: float = 0) -> None:
         """Receive more into the buffer."""
-        rest = self.unread()
+        rest = self._buffer[self._position :]
         if len(rest) > _MAX_LINE:
             raise ConnectionError("the reply does not end")
         if rest:  # a broker may send byte after byte: the deadline is for them all
-            received = self._socket.receive(_READ_SIZE)
+            received = self._socket.receive(_READ_SIZE, extra)
         else:
             try:
                 received = self._recv(_READ_SIZE)
             except BlockingIOError:
-                received = self._socket.receive(_READ_SIZE)
+                received = self._socket.receive(_READ_SIZE, extra)
         if not received:
             raise ConnectionError("it was closed")
         self._buffer = rest + received if rest else received
