@@ -153,7 +153,8 @@ class JobQueue:
         - ``retries``: how many times the job is tried again (0).
         - ``retry_on``: an exception class, or several; only these errors are retried
           (all).
-        - ``backoff``: the pause before a retry, as a number of seconds or a timedelta;
+        - ``backoff``: the pause before a retry, as a number of seconds or a timedelta,
+          rounded up to whole seconds (beanstalkd knows no others: 0.1 is 1 s);
           or a sequence of these, the last of which is for all further retries; or a
           function from the retry's number, counted from 1, to such a pause (up to 1 s,
           2 s, 4 s, and so on up to an hour, with jitter).

@@ -29,8 +29,9 @@ class Retry(Exception):  # noqa: N818 - a task says `raise Retry(delay=60)`
     """Raised by a task: try this job again, if it has retries left.
 
     The ``reason`` is logged. ``delay`` is the pause before the retry: a number of
-    seconds or a timedelta; without one, the task's ``backoff`` says it. If no retries
-    are left (by default there are none), the job has failed as with any other error.
+    seconds or a timedelta, rounded up to whole seconds; without one, the task's
+    ``backoff`` says it. If no retries are left (by default there are none), the job has
+    failed as with any other error.
 
     Raises :class:`~jobqueue.errors.OptionError` for an invalid delay.
 

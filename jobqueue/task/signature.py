@@ -116,9 +116,24 @@ def check_hook(hook: object) -> None:
         )
 
 
+def _qualified_name_of(descriptor: object) -> str:
+    """Return the name of the function in a classmethod or a property."""
+    names = ("__func__", "fget", "func")
+    found = [getattr(descriptor, name, None) for name in names]
+    function = next((function for function in found if function), descriptor)
+    return str(getattr(function, "__qualname__", function))
+
+
 def _name_of(func: object) -> str:
     """Return the name of a function. Raises TaskDefinitionError for anything else."""
     name = str(getattr(func, "__name__", ""))
+    if isinstance(func, classmethod | property | functools.cached_property):
+        kind = type(func).__name__
+        raise TaskDefinitionError(
+            f"{_qualified_name_of(func)} can't be a task: it is a {kind}, and a job "
+            "has no class or object to call it on. Let the task be a function, or a "
+            "staticmethod, that finds it."
+        )
     if not callable(func) or isinstance(func, type) or not name.isidentifier():
         raise TaskDefinitionError(
             f"{func!r} can't be a task: only a function that has a name can"

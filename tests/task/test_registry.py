@@ -288,6 +288,20 @@ def test_not_a_task(func: Any) -> None:
     assert subscriber.tasks(["t"]) == []
 
 
+def test_method_of_another_kind() -> None:
+    """A decorator of a class below the task's is named in the error."""
+    task = JobQueue.task("t")
+    wrong: list[Any] = [classmethod, property, functools.cached_property]
+    for decorator in wrong:
+        with pytest.raises(
+            TaskDefinitionError,
+            match=rf"^Class.method can't be a task: it is a {decorator.__name__}",
+        ):
+            task(decorator(Class.method))
+    with pytest.raises(TaskDefinitionError, match="it is a method of Class"):
+        property(task(Class.method))
+
+
 def test_static_method() -> None:
     JobQueue.task("t")(Class.static)
 

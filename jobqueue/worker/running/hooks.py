@@ -5,7 +5,11 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import NoReturn, cast
 
 from jobqueue.job.context import Around, Job
-from jobqueue.worker.running.tracebacks import set_traceback, traceback_of
+from jobqueue.worker.running.tracebacks import (
+    set_traceback,
+    traceback_of,
+    without_own_frames,
+)
 
 Steps = Generator[object, None, object]
 
@@ -35,6 +39,7 @@ def call_around(
     try:
         call_around(inner, job, call, part)
     except BaseException as failure:
+        without_own_frames(failure)  # a hook may report it, or raise another from it
         with part():
             if _yields_again(steps, failure):
                 _refuse_second_yield(steps, outermost)

@@ -19,6 +19,7 @@ from jobqueue import (
     current_job,
 )
 from jobqueue.broker.stats import JobStats
+from jobqueue.job.context import Around
 from tests.helpers.reserved import Reserved, Run
 
 
@@ -253,6 +254,69 @@ def test_lost_job() -> None:
         job.touch()
     with pytest.raises(ReservationLostError, match="job 7 is not reserved"):
         _ = job.attempt
+
+
+def reporting(seen: list[list[str]]) -> Around:
+    def report(_job: Job) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            seen.append(functions_of(error))
+            raise
+
+    return report
+
+
+def converting(_job: Job) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise LookupError from error
+    except LookupError:
+        raise OSError  # noqa: B904 - the other is its context
+
+
+def functions_of(error: BaseException) -> list[str]:
+    """Return the functions in a traceback, also of the errors that led to it."""
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    return [line.rpartition(" in ")[2] for line in lines if line.startswith("  File ")]
+
+
+@pytest.mark.parametrize("time_limit", [None, 60])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_traceback_in_hooks(run: Run, is_async: bool, time_limit: float | None) -> None:
+    """Neither a hook that reports a failure, nor the log, shows a frame of ours."""
+    queue = JobQueue()
+    seen: list[list[str]] = []
+    hooks = [reporting(seen), converting, reporting(seen), converting, reporting(seen)]
+    for hook in hooks:
+        queue.around(hook)
+
+    def inner() -> None:
+        raise ValueError
+
+    if is_async:
+
+        @queue.task("t", time_limit=time_limit)
+        async def work() -> None:
+            await asyncio.sleep(0)
+            inner()
+
+    else:
+
+        @queue.task("t", time_limit=time_limit)
+        def work() -> None:
+            inner()
+
+    error = run("work").error
+
+    assert isinstance(error, OSError)
+    assert functions_of(error) == ["work", "inner", "converting", "converting"]
+    assert seen == [
+        ["report", "work", "inner"],
+        ["work", "inner", "report", "converting"],
+        ["work", "inner", "converting", "report", "converting"],
+    ]
 
 
 @pytest.mark.parametrize("swallows", [True, False])
