@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 from jobqueue.broker.settlement import DONE, Buried, Deleted, Outcome, Released
 from jobqueue.broker.stats import JobStats
-from jobqueue.job.outcome import RetryPolicy, RunLater, decide
+from jobqueue.errors import BadJobError, TimeLimitExceeded
+from jobqueue.job.groups import errors_in
+from jobqueue.job.outcome import Bury, RetryPolicy, RunLater, decide
 
 
 class Ending(enum.IntEnum):
@@ -27,6 +29,8 @@ class Decision(NamedTuple):
     stats: JobStats | None = None  # of a failed job
     policy: RetryPolicy = RetryPolicy()
 
+
+_PAUSE_AFTER_SIGNAL = 1  # seconds: until then, the worker that stops has no slot left
 
 SUCCEEDED = Decision(DONE, Ending.DONE)
 RESERVATION_LOST = Decision(None, Ending.LOST)
@@ -55,3 +59,27 @@ def decide_on_failure(
     # type(), not isinstance(), which may run code of a task's own error.
     ending = None if type(error) is RunLater else _ENDINGS[type(outcome)]
     return Decision(outcome, ending, error, stats, policy)
+
+
+def may_be_excused(decision: Decision) -> bool:
+    """Return whether a signal that stops the worker may have ended the job for good.
+
+    A service manager or a terminal sends the signal to the task's child processes as
+    well, and the task fails as they end. It can't be so if the task has asked to bury
+    the job, if the job can't be run, or if its time limit was over.
+    """
+    if decision.ending not in {Ending.BURIED, Ending.KICKS_REACH_MAX}:
+        return False
+    error = decision.error
+    return error is not None and not any(map(_is_verdict, errors_in(error)))
+
+
+def excuse(decision: Decision, stats: JobStats) -> Decision:
+    """Return the decision that puts a job back instead."""
+    released = Released(stats.priority, _PAUSE_AFTER_SIGNAL)
+    return decision._replace(outcome=released, ending=None)
+
+
+def _is_verdict(error: BaseException) -> bool:
+    """Return whether an error means the same whatever signals there were."""
+    return issubclass(type(error), BadJobError | Bury | TimeLimitExceeded)

@@ -13,7 +13,12 @@ from jobqueue.worker import one_process
 from jobqueue.worker.arguments import make_parser
 from jobqueue.worker.exits import call_with_timeout, exit_now
 from jobqueue.worker.forks import call_in_children
-from jobqueue.worker.processes.child import Forked, ParentLink, empty_stdin
+from jobqueue.worker.processes.child import (
+    Forked,
+    ParentLink,
+    empty_stdin,
+    leave_group,
+)
 from jobqueue.worker.processes.counter_pool import CounterPool
 from jobqueue.worker.processes.signals import (
     handle_signals,
@@ -49,9 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         link = ParentLink.of_spawned(
             options.supervised, options.counters, options.parent_pipe, options.threads
         )
-    unblock_signals()  # they were blocked when this child was started
     if options.processes > 1:
         empty_stdin()
+    leave_group()
+    unblock_signals()  # they were blocked when this child was started
     one_process.work(options, link, on_error=parser.error)
     return 0
 

@@ -24,6 +24,15 @@ def called_in_children(callback: Callback) -> Iterator[None]:
         callbacks.remove(callback)
 
 
+def has_had_children() -> bool:
+    """Return whether this process has had a child process that has ended."""
+    try:
+        import resource  # noqa: PLC0415 - few jobs fail
+    except ImportError:  # Windows
+        return False
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt > 0
+
+
 @functools.cache  # registered once: os.register_at_fork can't be undone
 def _callbacks() -> list[Callback]:
     callbacks: list[Callback] = []

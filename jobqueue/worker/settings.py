@@ -53,6 +53,10 @@ class Timings(NamedTuple):
     """Between two looks at whether to stop, while a job waits for its last chance."""
 
     # A worker that stops.
+    signal_patience: float = 0.1
+    """For the signal that ended the child process of a job that has failed."""
+    signal_poll: float = 0.005
+    """Between two looks at whether that signal has come."""
     arrival_patience: float = 0.1
     """For a job that the broker had sent already when a slot was stopped."""
     thread_exit_patience: float = 0.2

@@ -4,13 +4,14 @@ import asyncio
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from jobqueue import JobQueue
+from jobqueue import Bury, JobQueue
 
 queue = JobQueue()
 pool = ThreadPoolExecutor(2)
@@ -123,3 +124,15 @@ def in_c() -> None:
 def hold_the_interpreter() -> None:
     say("holds")
     ctypes.PyDLL(None).sleep(600)
+
+
+@queue.task("t")
+def run_program(seconds: float, verdict: bool = False) -> None:
+    program = subprocess.Popen(["sleep", str(seconds)])
+    say("runs", program.pid, "in", os.getpid())
+    status = program.wait()
+    if verdict:
+        raise Bury("it has failed for good")
+    if status:
+        raise OSError(f"its program ended with status {status}")
+    say("has run", seconds)

@@ -93,6 +93,19 @@ class WorkerProcess:
         """Send a signal to all processes, if they have a group of their own."""
         os.killpg(self.process.pid, signum)
 
+    def signal_all(self, signum: signal.Signals) -> None:
+        """Send a signal to the supervisor and to its processes."""
+        for pid in [self.process.pid, *self.children()]:
+            os.kill(pid, signum)
+
+    def ends_at(self, signum: signal.Signals) -> bool:
+        """Send a signal, unless it has ended; return whether it has.
+
+        To be called again and again: a second signal counts a second after the first.
+        """
+        self.process.send_signal(signum)
+        return self.process.poll() is not None
+
     def signal(self, signum: signal.Signals) -> None:
         """Send a signal to the supervisor."""
         self.process.send_signal(signum)

@@ -139,6 +139,17 @@ def start(
         os.close(reading)
 
 
+def leave_group() -> None:
+    """Make this child the leader of a process group of its own.
+
+    So a signal to the supervisor's group, as Ctrl-C and ``timeout`` send it, reaches
+    the supervisor alone, and does not end the processes that tasks wait for. A child
+    that may read from a terminal has to stay in the group.
+    """
+    if sys.platform != "win32" and not os.isatty(_STDIN):
+        os.setpgid(0, 0)
+
+
 def empty_stdin() -> None:
     """Make the standard input empty, in each of several children.
 

@@ -13,7 +13,7 @@ from jobqueue.broker.settlement import Released
 from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BadJobError, BrokerError, CrashLoopError
 from jobqueue.job.decision import SUCCEEDED, Decision, Ending
-from jobqueue.job.outcome import KICKS_REACH_MAX
+from jobqueue.job.outcome import KICKS_REACH_MAX, RunLater
 from jobqueue.safe_text import body_line
 from jobqueue.task.definition import Task
 from jobqueue.worker.reporting.reporter import Listener
@@ -216,14 +216,20 @@ def _log_lost(job: ReservedJob, result: Result, error: BaseException | None) -> 
 
 
 def _log_put_back(job: ReservedJob, result: Result, decision: Decision) -> None:
-    if decision.stats is not None:
-        logger.info(
+    error, stats = decision.error, decision.stats
+    if error is None or stats is None:
+        return
+    extra = _extra_of_failure(job, result, stats)
+    if type(error) is RunLater:
+        text = (
             "Job %d put back for a moment: %s was lost with its worker before, and so "
-            "was another job that runs now; they run one after the other",
-            job.id,
-            _name(job.task),
-            extra=_extra_of_failure(job, result, decision.stats),
+            "was another job that runs now; they run one after the other"
         )
+        logger.info(text, job.id, _name(job.task), extra=extra)
+    else:
+        text = "Job %d put back, as the stop's signal may have made it fail: %s"
+        why = _why(job, result, error)
+        logger.warning(text, job.id, why, exc_info=error, extra=extra)
 
 
 def _log_failed(job: ReservedJob, result: Result, decision: Decision) -> None:

@@ -5,11 +5,11 @@ import itertools
 import math
 import signal
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 from jobqueue.broker.consuming import ConsumerConnection
-from jobqueue.errors import BrokerError, JobQueueError, JobStuckError
+from jobqueue.errors import JobQueueError, JobStuckError
 from jobqueue.task.registry import subscriber
 from jobqueue.worker.exits import call_with_timeout, exit_now
 from jobqueue.worker.processes.event_queue import EventQueue
@@ -24,7 +24,7 @@ from jobqueue.worker.settings import Settings
 from jobqueue.worker.slots.admission import Admission, GuardState
 from jobqueue.worker.slots.heartbeat import Heartbeat
 from jobqueue.worker.slots.outage import Outage
-from jobqueue.worker.slots.reservation import Reservation
+from jobqueue.worker.slots.reservation import Reservation, release_all
 from jobqueue.worker.slots.shutdown import Phase, Shutdown, StopReason, StopRequest
 from jobqueue.worker.slots.slot import Slot
 from jobqueue.worker.slots.slot_thread import SlotThread
@@ -95,6 +95,8 @@ class SlotManager:
         reason = StopReason.SIGNAL if is_impatient(signum) else StopReason.HANGUP
         if self.status_board.must_abandon_jobs:
             reason = StopReason.NO_PATIENCE
+        for slot in self._slots:
+            slot.was_signalled = True
         self.request_stop(reason, signum.name)
 
     def run(self) -> None:
@@ -263,21 +265,9 @@ class SlotManager:
             exit_now()
 
     def _release_running(self) -> None:
-        """Release the running jobs, so that they are not counted as lost.
-
-        All are released before the first reply is read: the broker may be far away. A
-        job that can't be released at once is ready again when its connection ends.
-        """
         for slot in self._slots:
             slot.interrupt_wait()  # else an idle one may get what is released
-        released = []
-        for reservation in self._reservations():
-            with suppress(BrokerError):
-                if reservation.begin_release():
-                    released.append(reservation)
-        for reservation in released:
-            with suppress(BrokerError):
-                reservation.end_release()
+        release_all(self._reservations())
 
     def _reservations(self) -> list[Reservation]:
         held = [slot.reservation for slot in self._slots]

@@ -2,15 +2,34 @@
 
 import threading
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from jobqueue.broker.consuming import ConsumerConnection
 from jobqueue.broker.settlement import DONE, Buried, Outcome
 from jobqueue.broker.stats import JobStats
+from jobqueue.errors import BrokerError
 from jobqueue.worker.processes.status_board import SlotStatus
 
 if TYPE_CHECKING:
     from jobqueue.task.definition import Task
+
+
+def release_all(reservations: Iterable["Reservation"]) -> None:
+    """Release running jobs, so that they are not counted as lost.
+
+    All are released before the first reply is read: the broker may be far away. A job
+    that can't be released at once is ready again when its connection ends.
+    """
+    released = []
+    for reservation in reservations:
+        with suppress(BrokerError):
+            if reservation.begin_release():
+                released.append(reservation)
+    for reservation in released:
+        with suppress(BrokerError):
+            reservation.end_release()
 
 
 class Reservation:

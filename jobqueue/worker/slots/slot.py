@@ -1,6 +1,7 @@
 """A worker's slot: it takes one job at a time through its life."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from jobqueue.broker.consuming import ConsumerConnection
@@ -13,10 +14,12 @@ from jobqueue.job.decision import (
     Decision,
     Ending,
     decide_on_failure,
+    excuse,
+    may_be_excused,
 )
 from jobqueue.job.outcome import RetryPolicy
 from jobqueue.worker.exits import end_child
-from jobqueue.worker.forks import called_in_children
+from jobqueue.worker.forks import called_in_children, has_had_children
 from jobqueue.worker.processes.status_board import SlotStatus
 from jobqueue.worker.reporting.reporter import Reporter
 from jobqueue.worker.running.executor import Executor, Result, refused
@@ -52,6 +55,7 @@ class Slot:
         timings: Timings = Timings(),  # noqa: B008 - it is frozen
     ) -> None:
         self.reservation: Reservation | None = None  # of the job that runs now
+        self.was_signalled = False  # its process got a signal that stops it
         self._connect = connect
         self._tubes = tubes
         self._executor = executor
@@ -217,12 +221,26 @@ class Slot:
             return RESERVATION_LOST
         policy = reservation.task.policy if reservation.task else RetryPolicy()
         decision = decide_on_failure(error, stats, policy)
+        if may_be_excused(decision) and self._is_signalled():
+            return excuse(decision, stats)
         if decision.ending is Ending.KICKS_REACH_MAX:
             is_kept = self._reporter.keep_body(reservation, result, decision)
             if not is_kept:  # the broker has the only copy of the body
                 buried = Buried(stats.priority)
                 return decision._replace(outcome=buried, ending=Ending.BURIED)
         return decision
+
+    def _is_signalled(self) -> bool:
+        """Return whether a signal that stops the worker came before now.
+
+        A job may fail by it just before the main thread handles it. So if the process
+        has ever had a child process, this waits a moment for that.
+        """
+        if has_had_children():
+            deadline = time.monotonic() + self._timings.signal_patience
+            while not self.was_signalled and time.monotonic() < deadline:
+                time.sleep(self._timings.signal_poll)
+        return self.was_signalled
 
     def _settle(self, reservation: Reservation, decision: Decision) -> bool:
         """Tell the broker the outcome, and request the next job in the same write.

@@ -64,7 +64,7 @@ def test_job_of_a_killed_worker(app: Path, broker: Beanstalkd) -> None:
         killed.says("begins")
         with start(app, "1x1") as other:
             eventually(lambda: broker.waiting("t"), 1)
-            killed.signal_group(signal.SIGKILL)
+            killed.signal_all(signal.SIGKILL)
             other.says("begins")
             assert broker.stats_job(1)["reserves"] == 2
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.processes import await_slots, in_shell, put, start
-from tests.helpers.servers import DEADLINE, Beanstalkd, eventually
+from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
 
 
 def test_burst(app: Path, broker: Beanstalkd, shape: str) -> None:
@@ -103,7 +103,7 @@ def test_closed_stdout(app: Path, broker: Beanstalkd) -> None:
         eventually(lambda: broker.counts("t"), {"reserved": 1})
         process.signal(signal.SIGTERM)
         process.says("Stopping, as soon as job 4")  # perhaps only at second sight
-        process.signal(signal.SIGINT)
+        eventually_true(lambda: process.ends_at(signal.SIGINT))
         assert process.exit_code() == 0
         assert "Error" not in process.log.replace("OSError: [Errno 9]", "")
 
@@ -116,7 +116,7 @@ def test_left_thread_of_the_first_process(app: Path, broker: Beanstalkd) -> None
         eventually(lambda: broker.waiting("t"), 2)
         process.signal(signal.SIGTERM)
         process.says("Stopping 3 processes")
-        process.signal(signal.SIGINT)
+        eventually_true(lambda: process.ends_at(signal.SIGINT))
         assert process.exit_code() == 0
 
 

@@ -154,17 +154,11 @@ def test_second_signal(app: Path, broker: Beanstalkd, shape: str) -> None:
         process.says("begins")
         process.signal(signal.SIGTERM)
         process.says("Stopping, as soon as job 1 is finished")
-        eventually_true(lambda: is_ended_by(signal.SIGINT, process))
+        eventually_true(lambda: process.ends_at(signal.SIGINT))
 
         assert process.exit_code() == 0
     eventually(lambda: broker.counts("t"), {"ready": 1})
     assert process.running_pids() == []
-
-
-def is_ended_by(signum: signal.Signals, process: WorkerProcess) -> bool:
-    """Send another signal to a worker, unless it has ended; return whether it has."""
-    process.signal(signum)
-    return process.process.poll() is not None
 
 
 @pytest.mark.parametrize("wrapped_in", [(), ("timeout", "--signal=INT", "1")], ids=len)

@@ -83,14 +83,12 @@ def test_suspended_past_the_time_limit(app: Path, broker: Beanstalkd) -> None:
     """As with Ctrl-Z: afterwards the process has time to interrupt the job."""
     put(app, "work.put(seconds=600)", "work.options(delay=16).put()")
     options = ("--processes=2", "--time-limit=2")
-    with WorkerProcess(
-        app, "--import", "tasks", "--tube", "t", *options, new_group=True
-    ) as process:
+    with WorkerProcess(app, "--import", "tasks", "--tube", "t", *options) as process:
         process.says("begins")
         eventually(lambda: broker.waiting("t"), 1)
-        process.signal_group(signal.SIGSTOP)
+        process.signal_all(signal.SIGSTOP)
         eventually(lambda: broker.counts("t"), {"reserved": 2})
-        process.signal_group(signal.SIGCONT)
+        process.signal_all(signal.SIGCONT)
         process.says("TimeLimitExceeded: it ran for longer than 2 s")
         process.says("ends")
         assert "is killed" not in process.log
