@@ -44,7 +44,7 @@ class ProducerConnection(Connection):
 
     def shorten_wait(self, seconds: float) -> None:
         """Wait for the next replies for so many seconds less than usual."""
-        self._socket.restart_deadline(-seconds)
+        self._socket.shorten_waits(seconds)
 
     def is_alive(self, seconds: float) -> bool:
         """Ask for a reply that changes nothing; return whether it comes in time.
