@@ -84,7 +84,8 @@ class ConsumerConnection(Connection):
     def reserve(self, timeout: int) -> tuple[int, bytes] | None:
         """Wait up to ``timeout`` seconds for a job; return its id and body, or None.
 
-        If :meth:`settle` has requested the job already, only the reply is read.
+        If :meth:`settle` has requested the job already, only the reply is read. A body
+        for which there is no memory is a ``DroppedBody``.
         """
         try:
             if not self._reserve_is_sent:
@@ -98,7 +99,7 @@ class ConsumerConnection(Connection):
             if line in _NO_JOB:
                 return None
             job_id, size = values_of(line, b"RESERVED")
-            return id_of(job_id), self._reader.body(size_of(size))
+            return id_of(job_id), self._reader.body_or_dropped(size_of(size))
         except BaseException as error:
             self._exchange.fail(error)
             raise

@@ -140,10 +140,12 @@ class OperatorConnection(ProducerConnection):
         if values is None:
             return None
         job_id, size = values
-        self._reader.body(size_of(size))
+        self._reader.skip_body(size_of(size))
         return id_of(job_id)
 
     def _read_buried(self) -> bool:
         """Read the replies to a ``reserve-job`` and the ``bury`` sent with it."""
-        is_reserved = self.read_body(b"RESERVED") is not None
-        return self.read_confirmation(b"BURIED\r\n") and is_reserved
+        values = self.read_values(b"RESERVED")
+        if values is not None:
+            self._reader.skip_body(size_of(values[-1]))
+        return self.read_confirmation(b"BURIED\r\n") and values is not None

@@ -153,6 +153,8 @@ def _reason(error: Exception) -> str:
         return f"an answer that makes no sense here, {type(error).__name__} {error}"
     if isinstance(error, ValueError | IndexError):
         return f"an answer that makes no sense here: {error}"
+    if isinstance(error, MemoryError):
+        return "this process has no memory for the reply"
     return words_of(error)
 
 

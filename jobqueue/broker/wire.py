@@ -147,6 +147,7 @@ class ReplyReader:
         self._recv = sock.recv
         self._buffer = b""
         self._position = 0  # in the buffer: everything before it has been read
+        self._missing = 0  # bytes of a chunk that have not been received
 
     def readline(self, extra: float = 0) -> bytes:
         """Return the next line with its line end.
@@ -214,6 +215,27 @@ class ReplyReader:
         data = self._read_exactly(size + 2)
         return data if data.endswith(_ZEROS) else _without_line_end(data)
 
+    def body_or_dropped(self, size: int) -> bytes:
+        """Return a job's body, or a ``DroppedBody`` if there is no memory for it.
+
+        The body is read nevertheless, so that the next reply can be.
+        """
+        try:
+            return self.body(size)
+        except MemoryError:  # its traceback holds what has been received so far
+            pass
+        self._drop_missing()
+        from jobqueue.broker.dropped_body import DroppedBody  # noqa: PLC0415 - rarely needed
+
+        return DroppedBody(size)
+
+    def skip_body(self, size: int) -> None:
+        """Read a job's body in pieces, and keep none of it."""
+        buffered = min(len(self._buffer) - self._position, size + 2)
+        self._position += buffered
+        self._missing = size + 2 - buffered
+        self._drop_missing()
+
     def _fill(self, extra: float = 0) -> None:
         """Receive more into the buffer."""
         rest = self._buffer[self._position :]
@@ -236,18 +258,27 @@ class ReplyReader:
         self._position = end = start + size
         if end <= len(self._buffer):
             return self._buffer[start:end]
-        buffered = self._buffer[start:]
+        parts = [self._buffer[start:]]
         self._position = len(self._buffer)
-        return buffered + self._receive_exactly(size - len(buffered))
-
-    def _receive_exactly(self, size: int) -> bytes:
-        parts = []
-        while size:
-            parts.append(self._socket.receive(min(size, _MAX_READ_SIZE)))
-            if not parts[-1]:
-                raise ConnectionError("the reply was cut short")
-            size -= len(parts[-1])
+        self._missing = size - len(parts[0])
+        while self._missing:
+            parts.append(self._receive_missing(_MAX_READ_SIZE))
         return b"".join(parts)
+
+    def _receive_missing(self, size: int) -> bytes:
+        """Return a part of what is missing. A new deadline begins at each MiB of it."""
+        before = self._missing
+        part = self._socket.receive(min(before, size))
+        if not part:
+            raise ConnectionError("the reply was cut short")
+        self._missing = before - len(part)
+        if before // _MAX_READ_SIZE > self._missing // _MAX_READ_SIZE:
+            self._socket.deadline = None
+        return part
+
+    def _drop_missing(self) -> None:
+        while self._missing:
+            self._receive_missing(_READ_SIZE)
 
 
 def _without_line_end(data: bytes) -> bytes:

@@ -58,6 +58,20 @@ class Encoder:
         return body
 
 
+def _no_memory(size: int) -> str:
+    return (
+        f"this worker's process has not enough memory for the body, of {size} bytes. "
+        "Put a reference to such data (a path, a key)"
+    )
+
+
+def _check_dropped(body: bytes) -> None:
+    from jobqueue.broker.dropped_body import DroppedBody  # noqa: PLC0415 - rarely needed
+
+    if isinstance(body, DroppedBody):
+        raise BadJobError(_no_memory(body.size))
+
+
 def decode(body: bytes) -> Message:
     """Return the message in the body of a job.
 
@@ -70,7 +84,11 @@ def decode(body: bytes) -> Message:
         raise BadJobError(f"the body is not UTF-8: {_EXPECTED}") from None
     except RecursionError:
         raise BadJobError(f"the body is {_TOO_DEEP}: {_EXPECTED}") from None
+    except MemoryError:
+        raise BadJobError(_no_memory(len(body))) from None
     except ValueError as error:  # JSONDecodeError, and integers of too many digits
+        if not body:
+            _check_dropped(body)
         raise BadJobError(f"the body is not JSON ({error}): {_EXPECTED}") from None
     if len(body) > _MAX_FLAT and _is_deeper(body, MAX_DEPTH):
         raise BadJobError(f"the body is {_TOO_DEEP}: {_EXPECTED}")

@@ -16,8 +16,11 @@ import pytest
 
 from jobqueue import BrokerTimeoutError, ConnectionLostError
 from jobqueue.broker.address import Address
+from jobqueue.broker.dropped_body import DroppedBody
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.settlement import DONE
+from jobqueue.broker.stats import JobState
+from jobqueue.broker.wire import BrokerSocket
 from tests.helpers.connections import FullConnection
 from tests.helpers.fake_broker import SILENCE, FakeBroker
 from tests.helpers.paths import ROOT
@@ -273,3 +276,55 @@ def test_given_up_by_the_system(
         monkeypatch.setattr(connection._reader, "readline", give_up)
         with pytest.raises(ConnectionLostError, match="Connection timed out"):
             put(connection)
+
+
+def out_of_memory(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """Have no memory for more bytes in one piece than these."""
+    receive = BrokerSocket.receive
+
+    def receive_or_fail(sock: BrokerSocket, size: int, extra: float = 0) -> bytes:
+        if size > most:
+            raise MemoryError
+        return receive(sock, size, extra)
+
+    monkeypatch.setattr(BrokerSocket, "receive", receive_or_fail)
+
+
+def test_body_that_memory_does_not_hold(
+    broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is dropped, and the next replies are in step."""
+    body = b"x" * 60_000
+    with FullConnection(Address.parse(broker.url)) as connection:
+        job_id = put(connection, body)
+        out_of_memory(monkeypatch, 2**14)
+        reserved = connection.reserve(0)
+        assert reserved == (job_id, b"")
+        assert isinstance(reserved[1], DroppedBody)
+        assert reserved[1].size == len(body)
+        stats = connection.stats_job(job_id)
+        assert stats is not None
+        assert stats.id == job_id
+
+
+def test_no_memory_is_not_called_the_brokers(
+    broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is a body that a person is to see, or to save, taken for an empty one."""
+    with FullConnection(Address.parse(broker.url)) as connection:
+        job_id = put(connection, b"x" * 60_000)
+        out_of_memory(monkeypatch, 2**14)
+        with pytest.raises(ConnectionLostError, match="this process has no memory"):
+            list(connection.bodies([job_id]))
+        assert not connection.is_open
+
+
+def test_bodies_that_nobody_needs_are_not_held(
+    broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FullConnection(Address.parse(broker.url)) as connection:
+        job_id = put(connection, b"x" * 60_000)
+        out_of_memory(monkeypatch, 2**14)
+        assert connection.first("default", JobState.READY) == job_id
+        assert connection.bury(job_id, 7)
+        assert connection.first("default", JobState.BURIED) == job_id

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 
 from jobqueue.broker.address import Address
+from jobqueue.broker.dropped_body import DroppedBody
 from jobqueue.broker.settlement import Released
 from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BadJobError, BrokerError, CrashLoopError
@@ -104,6 +105,8 @@ class JobLog(Listener):
     def keep_body(self, job: ReservedJob, result: Result, decision: Decision) -> bool:
         """Log the body of a job to be deleted; return whether it was written."""
         if decision.error is None or decision.stats is None:
+            return False
+        if isinstance(job.body, DroppedBody):
             return False
         return log_if_written(
             "%s (%d): job %d is deleted: %s. Its body was: %s",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobqueue import JobQueue, Worker
+from jobqueue.broker.wire import BrokerSocket
 from jobqueue.job.decision import Decision, Ending
 from jobqueue.worker.reporting.counters import SIZE, CountTable
 from jobqueue.worker.reporting.reporter import Listener
@@ -29,9 +30,12 @@ class Events(Listener):
 
     def __init__(self) -> None:
         self.ended: list[tuple[int, Ending | None, bool]] = []
+        self.errors: list[BaseException] = []
 
     def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:
         self.ended.append((job.id, decision.ending, result.has_run))
+        if result.error is not None:
+            self.errors.append(result.error)
 
 
 @pytest.fixture
@@ -204,3 +208,37 @@ def test_body_that_nobody_keeps(fake: FakeBroker, is_kept: bool) -> None:
 
     ending = Ending.KICKS_REACH_MAX if is_kept else Ending.BURIED
     assert work.events.ended == [(9, ending, True)]
+
+
+BIG = b'{"func_name":"work","tube":"t","kwargs":{"x":"%b"}}' % (b"x" * 2**21)
+
+
+@pytest.mark.parametrize("kicks", [0, 3], ids=["first", "kicked"])
+def test_body_that_memory_does_not_hold(
+    fake: FakeBroker, monkeypatch: pytest.MonkeyPatch, kicks: int
+) -> None:
+    """The job is buried, even after its last kick, and the next job runs."""
+    receive = BrokerSocket.receive
+
+    def receive_or_fail(sock: BrokerSocket, size: int, extra: float = 0) -> bytes:
+        if size > 2**19:
+            raise MemoryError
+        return receive(sock, size, extra)
+
+    monkeypatch.setattr(BrokerSocket, "receive", receive_or_fail)
+    big = b"RESERVED 8 %d\r\n%b\r\n" % (len(BIG), BIG)
+    fake.on(b"reserve-with-timeout", big, RESERVED, SILENCE)
+    fake.on(b"stats-job", stats_reply(kicks=kicks))
+    fake.on(b"delete", b"DELETED\r\n").on(b"bury", b"BURIED\r\n")
+    work = Work(fake.url)
+
+    with working(work.worker):
+        eventually_true(lambda: len(work.events.ended) == 2)
+
+    assert work.events.ended == [
+        (8, Ending.BURIED, False),
+        (9, Ending.DONE, True),
+    ]
+    (error,) = work.events.errors
+    assert f"not enough memory for the body, of {len(BIG)} bytes" in str(error)
+    assert b"delete 8\r\n" not in fake.received
