@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from jobqueue.errors import ArgumentError, TaskDefinitionError
 from jobqueue.task.parameters import signature_of_call
 
+_OPTIONS_OF_A_PUT = {"delay", "at", "priority", "ttr"}
 _BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 
 
@@ -81,7 +82,11 @@ class TaskSignature:
             problem = f"got an unexpected keyword argument {unknown[0]!r}"
         else:
             problem = str(error)
-        return f"{name}() {problem}: its arguments are {name}{self._signature}"
+        hint = ""
+        if unknown and not takes_any and unknown[0] in _OPTIONS_OF_A_PUT:
+            option = f"{unknown[0]}=..."
+            hint = f" (an option of the put? Call {name}.options({option}).put(...))"
+        return f"{name}() {problem}: its arguments are {name}{self._signature}{hint}"
 
     def _by_name(self, arguments: Mapping[str, object]) -> dict[str, object]:
         by_name: dict[str, object] = {}

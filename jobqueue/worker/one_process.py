@@ -5,6 +5,7 @@ import functools
 import importlib
 import logging
 import os
+import sys
 import threading
 import time
 import traceback
@@ -89,9 +90,21 @@ def _cause(error: BaseException) -> str:
         if str(frame.f_globals.get("__name__")).partition(".")[0] != "jobqueue"
     )
     if file.startswith("<frozen importlib"):
-        folder = os.getcwd()  # noqa: PTH109 - pathlib takes half a megabyte of memory
-        return f"{text} (looked for from {folder})"
+        return f"{text} ({_where_looked()})"
     return f"{text} ({file}, line {line})"
+
+
+def _where_looked() -> str:
+    """Return whether Python looks for modules in the current folder, and why not."""
+    folder = os.getcwd()  # noqa: PTH109 - pathlib takes half a megabyte of memory
+    if folder in sys.path or "" in sys.path:
+        return f"looked for from {folder}"
+    if sys.flags.safe_path:
+        return (
+            "Python does not look into the current folder when it is started with -P, "
+            "-I or PYTHONSAFEPATH"
+        )
+    return f"Python does not look into {folder}, as that is not in sys.path"
 
 
 def _end_threads(patience: float) -> None:

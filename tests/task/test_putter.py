@@ -125,6 +125,32 @@ def test_wrong_arguments(broker: Beanstalkd, queue: JobQueue) -> None:
     assert broker.connections() == 0
 
 
+@pytest.mark.parametrize("option", ["delay", "at", "priority", "ttr"])
+def test_option_for_an_argument(queue: JobQueue, option: str) -> None:
+    """The error says how to give an option to a put."""
+
+    @queue.task("t")
+    def task_one(a: int) -> None: ...
+
+    wrong: Any = task_one
+    with pytest.raises(ArgumentError) as raised:
+        wrong.put(a=1, **{option: 5})
+
+    hint = f"(an option of the put? Call task_one.options({option}=...).put(...))"
+    assert hint in str(raised.value)
+
+
+def test_argument_named_like_an_option(broker: Beanstalkd, queue: JobQueue) -> None:
+    @queue.task("t")
+    def task_one(delay: int) -> None: ...
+
+    assert kwargs_put(broker, task_one.put(delay=5)) == {"delay": 5}
+    wrong: Any = task_one
+    with pytest.raises(ArgumentError) as raised:
+        wrong.put(delay=5, speed=1)
+    assert "options(" not in str(raised.value)
+
+
 def test_job_too_big(broker: Beanstalkd, queue: JobQueue) -> None:
     """The error says which size is allowed, and the connection stays in use."""
 

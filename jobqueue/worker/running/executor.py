@@ -189,7 +189,10 @@ def _start(call: Call) -> Awaitable[object] | None:
         value = call.task.func(**call.job.kwargs)
     except TypeError as error:
         if not _fits(call):
-            raise BadJobError(f"the arguments do not fit: {_in_line(error)}") from None
+            raise BadJobError(
+                f"the arguments do not fit: {_in_line(error)}: its arguments are "
+                f"{call.task.func_name}{_signature(call)}"
+            ) from None
         raise
     if value is None:
         return None
@@ -235,9 +238,12 @@ def _in_line(error: TypeError) -> str:
 
 def _fits(call: Call) -> bool:
     """Return whether the function takes a job's arguments; asked after a TypeError."""
-    signature = inspect.signature(call.task.func, follow_wrapped=False)
     try:
-        signature.bind(**call.job.kwargs)
+        _signature(call).bind(**call.job.kwargs)
     except TypeError:
         return False
     return True
+
+
+def _signature(call: Call) -> inspect.Signature:
+    return inspect.signature(call.task.func, follow_wrapped=False)

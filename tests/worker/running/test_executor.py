@@ -83,6 +83,7 @@ def test_wrong_arguments(run: Run, kwargs: dict[str, int]) -> None:
 
     assert isinstance(error, BadJobError)
     assert "the arguments do not fit: " in str(error)
+    assert str(error).endswith(": its arguments are work(a: int) -> None")
     assert ran == []
 
 
