@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection
 
 from jobqueue.broker.address import Address
+from jobqueue.broker.failures import silent
 from jobqueue.errors import BrokerError, CrashLoopError
 from jobqueue.job.outcome import crash_loop
 from jobqueue.worker.reporting.reporter import Reporter
@@ -131,7 +132,7 @@ class _Pulse:
         if is_touched is None:
             if now >= sent_at + self._address.timeout and not self._is_reported:
                 self._is_reported = True
-                self._report(f"beanstalkd at {self._address} did not answer in time")
+                self._report(str(silent(self._address, is_new=False)))
         elif is_touched:
             self._sent_at = None
             self._is_reported = False
