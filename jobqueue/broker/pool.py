@@ -159,13 +159,13 @@ class ConnectionPool:
         return connection
 
     def _give_back(self, connection: ProducerConnection, generation: object) -> None:
-        if not connection.is_in_step:
-            connection.close()
-        elif connection.is_open:
+        if connection.is_in_step:
             self._idle.append(connection)
             # Looked at after the append, as close() may be called just before it.
             if generation is not self._generation:
                 _close_all(self._idle)
+        else:
+            connection.close()
 
 
 class Spares:

@@ -112,6 +112,7 @@ class ProducerConnection(Connection):
 
         # A round trip finds a dead connection before any job could be put twice.
         self.use(tube)
+        self.shorten_wait(0)
         bulk: BulkPut[greenstalk.BeanstalkdError] = BulkPut()
         try:
             with self._exchange:

@@ -230,22 +230,23 @@ def test_two_interrupts(broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch) -> 
         assert pool.put("t", b"", PutOptions()) == 3
 
 
-def test_interrupt_after_the_reply(
+def test_interrupt_in_a_put_of_many(
     broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same for one whose reply was read, but not noted yet."""
+    """The same when all replies were read, but that is not noted yet."""
     with closing(ConnectionPool(broker.url)) as pool:
         assert pool.put("t", b"", PutOptions()) == 1
         (connection,) = pool._idle
-        leave = type(connection._exchange).__exit__
+        exchange = type(connection._exchange)
+        leave = exchange.__exit__
 
         def interrupted_exit(*_: object) -> None:
-            monkeypatch.setattr(type(connection._exchange), "__exit__", leave)
+            monkeypatch.setattr(exchange, "__exit__", leave)
             raise Interrupt
 
-        monkeypatch.setattr(type(connection._exchange), "__exit__", interrupted_exit)
+        monkeypatch.setattr(exchange, "__exit__", interrupted_exit)
         with pytest.raises(Interrupt):
-            pool.put("t", b"", PutOptions())
+            pool.put_many("t", [b""], PutOptions())
 
         assert not connection.is_open
-        assert pool.put("t", b"", PutOptions()) == 3
+        assert pool.put("t", b"", PutOptions()) == 2

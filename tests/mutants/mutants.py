@@ -2,9 +2,18 @@
 
 from .of_admin import OF_ADMIN
 from .of_broker import OF_BROKER
+from .of_connections import OF_CONNECTIONS
 from .of_job import OF_JOB
 from .of_processes import OF_PROCESSES
 from .of_proof import OF_PROOF
 from .of_slots import OF_SLOTS
 
-MUTANTS = [*OF_BROKER, *OF_JOB, *OF_SLOTS, *OF_PROCESSES, *OF_ADMIN, *OF_PROOF]
+MUTANTS = [
+    *OF_BROKER,
+    *OF_CONNECTIONS,
+    *OF_JOB,
+    *OF_SLOTS,
+    *OF_PROCESSES,
+    *OF_ADMIN,
+    *OF_PROOF,
+]

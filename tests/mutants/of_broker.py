@@ -76,11 +76,11 @@ OF_BROKER = [
         ("tests/task/test_under_load.py",),
     ),
     Mutant(
-        "closed-connection-given-back",
-        "only an open connection is given back to the pool",
+        "out-of-step-given-back",
+        "only a connection whose replies were all read is given back to the pool",
         POOL,
+        "if connection.is_in_step:",
         "if connection.is_open:",
-        "if connection is not None:",
         ("tests/broker/test_pool.py",),
     ),
     Mutant(
@@ -95,8 +95,9 @@ OF_BROKER = [
         "no-round-trip-before-many",
         "put_many does not put jobs twice on a dead connection",
         PRODUCING,
-        "        self.use(tube)\n        bulk",
-        "        if self.using != tube:\n            self.use(tube)\n        bulk",
+        "        self.use(tube)\n        self.shorten_wait",
+        "        if self.using != tube:\n            self.use(tube)\n"
+        "        self.shorten_wait",
         ("tests/broker/test_pool.py",),
     ),
     Mutant(

@@ -253,7 +253,7 @@ def test_errors(broker: Beanstalkd, queue: JobQueue, run: Run[None]) -> None:
         assert (str(too_big), fine) == (text, 1)
         assert isinstance(bigger, JobTooBigError)
         with pytest.raises(ArgumentError):
-            await task_one.aput("n", 2)  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportArgumentType, reportCallIssue]
+            await task_one.aput("n", 2)  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportCallIssue]
         broker.drain()
         (draining,) = await outcomes(task_one.aput(2))
         text = error_of(lambda: task_one.put(2), BrokerDrainingError)

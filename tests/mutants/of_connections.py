@@ -1,0 +1,120 @@
+"""Faults in the connections that are kept between puts."""
+
+from .mutant import Mutant
+
+POOL = "jobqueue/broker/pool.py"
+LOOP_POOL = "jobqueue/broker/loop_pool.py"
+LOOP_CONNECTION = "jobqueue/broker/loop_connection.py"
+LOOP_SOCKET = "jobqueue/broker/loop_socket.py"
+POOL_TESTS = ("tests/broker/test_pool.py",)
+APUT_TESTS = ("tests/task/test_aput.py",)
+
+OF_CONNECTIONS = [
+    Mutant(
+        "in-step-too-early",
+        "a connection is in step only when the last reply was read",
+        "jobqueue/broker/connection.py",
+        "self._connection.is_in_step = False",
+        "self._connection.is_in_step = True",
+        POOL_TESTS,
+    ),
+    Mutant(
+        "idle-connection-not-asked",
+        "no job rides on a connection that something in between has forgotten",
+        POOL,
+        "now - connection.last_used > ASK_AFTER",
+        "False",
+        POOL_TESTS,
+    ),
+    Mutant(
+        "one-silence-blames-one",
+        "after one silence all idle connections are suspect",
+        POOL,
+        "_close_all(self._idle)  # what lies between may have forgotten all",
+        "pass",
+        POOL_TESTS,
+    ),
+    Mutant(
+        "burst-kept-for-ever",
+        "the connections of a burst are closed by later puts",
+        POOL,
+        "_close_all(self._idle, self._fewest - _SPARES)",
+        "pass",
+        POOL_TESTS,
+    ),
+    Mutant(
+        "needed-taken-for-spare",
+        "connections that bursts need again stay open",
+        POOL,
+        "self._fewest = min(self._fewest, left)",
+        "self._fewest = left",
+        POOL_TESTS,
+    ),
+    Mutant(
+        "cancelled-aput-sent",
+        "an aput that is cancelled before it is sent puts nothing",
+        LOOP_CONNECTION,
+        "if put.future.done():  # cancelled, or too late",
+        "if self.loop.is_closed():",
+        APUT_TESTS,
+    ),
+    Mutant(
+        "cancelled-aput-without-its-reply",
+        "the reply to a cancelled aput is read, and dropped",
+        LOOP_CONNECTION,
+        "            if not sent:\n                raise",
+        "            while sent and sent[0] and sent[0].future.done():\n"
+        "                sent.popleft()\n"
+        "            if not sent:\n                raise",
+        APUT_TESTS,
+    ),
+    Mutant(
+        "silent-loop-connection-kept",
+        "an event loop's connection that was silent takes no more puts",
+        LOOP_CONNECTION,
+        "        if late:\n            self.retire()",
+        "        if not waiting:\n            self.retire()",
+        APUT_TESTS,
+    ),
+    Mutant(
+        "unanswered-aput-hangs",
+        "an aput whose reply makes no sense is an error",
+        LOOP_CONNECTION,
+        "                self._read_other(put, line)\n            sent.popleft()",
+        "                sent.popleft()\n                self._read_other(put, line)\n"
+        "                continue\n            sent.popleft()",
+        APUT_TESTS,
+    ),
+    Mutant(
+        "idle-loop-connection-not-asked",
+        "no aput rides on a connection that something in between has forgotten",
+        LOOP_CONNECTION,
+        "clock() - self._last_put > ASK_AFTER",
+        "self.loop.is_closed()",
+        APUT_TESTS,
+    ),
+    Mutant(
+        "aput-not-put-again",
+        "an aput on a connection that proves dead is put over a new one",
+        LOOP_POOL,
+        "if not was_connected:",
+        "if was_connected:",
+        APUT_TESTS,
+    ),
+    Mutant(
+        "child-closes-its-parents-connection",
+        "a forked child leaves its parent's event loop alone",
+        LOOP_POOL,
+        "if pid != os.getpid():",
+        "if pid == -1:",
+        APUT_TESTS,
+    ),
+    Mutant(
+        "connection-outlives-its-loop",
+        "an event loop's connection is closed when the loop ends",
+        LOOP_SOCKET,
+        "_run_at_once(anext(self._until_loop_ends))",
+        "pass",
+        APUT_TESTS,
+    ),
+]
