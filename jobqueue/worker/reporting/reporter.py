@@ -8,7 +8,7 @@ from jobqueue.errors import BrokerError, CrashLoopError
 from jobqueue.job.decision import Decision
 from jobqueue.task.definition import Task
 from jobqueue.worker.exits import call_with_timeout, start_call
-from jobqueue.worker.reporting.unfailing import say_what_failed
+from jobqueue.worker.reporting.unfailing import say_what_failed, switch_on_log
 from jobqueue.worker.running.executor import ReservedJob, Result
 
 P = ParamSpec("P")
@@ -87,6 +87,7 @@ def _tell(
     name = event.__name__
 
     def tell(self: "Reporter", /, *args: P.args, **kwargs: P.kwargs) -> None:
+        switch_on_log()
         for listener in self.listeners:
             try:
                 getattr(listener, name)(*args, **kwargs)
@@ -157,6 +158,7 @@ class Reporter:
 
     def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:
         """Note how a job has ended. Not made by _tell, which is slower."""
+        switch_on_log()
         for listener in self.listeners:
             try:
                 listener.job_ended(job, result, decision)
@@ -166,6 +168,7 @@ class Reporter:
     def keep_body(self, job: ReservedJob, result: Result, decision: Decision) -> bool:
         """Return whether a listener has kept the body of a job about to be deleted."""
         is_kept = False
+        switch_on_log()
         for listener in self.listeners:
             try:
                 is_kept |= listener.keep_body(job, result, decision)

@@ -24,12 +24,21 @@ def unfailing(say: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(say)
     def say_or_go_on(*args: P.args, **kwargs: P.kwargs) -> None:
+        switch_on_log()
         try:
             say(*args, **kwargs)
         except BaseException as error:  # noqa: BLE001 - anything: see above
             say_what_failed(error, args)
 
     return say_or_go_on
+
+
+def switch_on_log() -> None:
+    """Enable the worker's logger again, if a task has disabled it.
+
+    ``dictConfig`` and ``fileConfig`` disable all loggers that they don't name.
+    """
+    logger.disabled = False
 
 
 def say_what_failed(error: BaseException, args: Iterable[object]) -> None:

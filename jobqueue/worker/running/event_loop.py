@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import threading
 from contextlib import suppress
 from traceback import walk_stack
+from types import CoroutineType
 from typing import TYPE_CHECKING
 
 from jobqueue.errors import TimeLimitExceeded
@@ -44,6 +46,7 @@ class EventLoop:
         while not run.ended.acquire(timeout=self._timings.loop_look):
             run.notice_loss(loop)
         if run.error is not None:
+            close_unstarted(awaitable)
             try:
                 raise run.error
             finally:
@@ -112,9 +115,11 @@ class _Run:
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start to await. Called on the loop, with the waiting thread's contextvars."""
+        code = self._to_the_end()
         try:
-            self._task = loop.create_task(self._to_the_end())
+            self._task = loop.create_task(code)
         except BaseException as error:  # noqa: BLE001 - of an app's own task factory
+            code.close()
             self.error = error
             self.ended.release()
 
@@ -204,6 +209,14 @@ class AwaitGuard:
         if self._task is not None and not self._has_ended:
             self._is_cancelled = True
             self._task.cancel()
+
+
+def close_unstarted(awaitable: Awaitable[object]) -> None:
+    """Close a coroutine that will never begin, or Python would warn of it."""
+    if type(awaitable) is not CoroutineType:
+        return
+    if inspect.getcoroutinestate(awaitable) == inspect.CORO_CREATED:
+        awaitable.close()
 
 
 def _expired_at(cancelled: BaseException) -> TimeLimitExceeded:

@@ -1,6 +1,7 @@
 """Running one job: from its body to the result of the call. Knows no broker."""
 
 import inspect
+import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -15,7 +16,7 @@ from jobqueue.job.body import Message, decode
 from jobqueue.job.context import Job, JobControl, current_job_var
 from jobqueue.job.limit_deferral import deferring_var
 from jobqueue.task.definition import Task
-from jobqueue.worker.running.event_loop import AwaitGuard, EventLoop
+from jobqueue.worker.running.event_loop import AwaitGuard, EventLoop, close_unstarted
 from jobqueue.worker.running.hooks import call_around
 from jobqueue.worker.running.thread_guard import ThreadGuard
 from jobqueue.worker.running.time_limit import Guard, TimeLimits
@@ -109,9 +110,14 @@ class Executor:
         job may stop its worker. If the arguments do not fit, the result has a
         :class:`~jobqueue.errors.BadJobError`.
         """
+        disabled = logging.root.manager.disable
         try:
-            # In a copy of the slot's context, which no job changes for the next.
-            copy_context().run(self._run_in_context, call, reserved)
+            try:
+                # In a copy of the slot's context, which no job changes for the next.
+                copy_context().run(self._run_in_context, call, reserved)
+            finally:
+                if logging.root.manager.disable != disabled:
+                    logging.disable(disabled)  # or its failure might not be logged
         except BaseException as caught:  # noqa: BLE001 - never success, whatever it is
             # No variable here may keep the error: its traceback leads back to this
             # frame, and in such a cycle a failed job's objects would live until the
@@ -148,8 +154,11 @@ class Executor:
             result = _start(call)
         if result is not None:
             guard = AwaitGuard()
-            with self._limited(limit, reserved, guard):
-                self._event_loop.run(guard.guarding(result))
+            try:
+                with self._limited(limit, reserved, guard):
+                    self._event_loop.run(guard.guarding(result))
+            finally:
+                close_unstarted(result)
 
     @contextmanager
     def _limited(
