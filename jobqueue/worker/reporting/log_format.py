@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobqueue.safe_text import MAX_TRACEBACK, log_entry, shortened
+from jobqueue.worker.reporting.python_errors import log_python_errors
 from jobqueue.worker.reporting.unfailing import one_line
 
 TEXT = "%(asctime)s %(levelname)s %(message)s"
@@ -23,7 +24,7 @@ def configure(level: str, *, as_json: bool, in_several: bool) -> None:
     handler = logging.StreamHandler()
     if as_json:
         handler.setFormatter(JSONLines())
-        logging.captureWarnings(capture=True)  # else Python prints them as text
+        log_python_errors()
     else:
         handler.setFormatter(TextLines(TEXT_OF_SEVERAL if in_several else TEXT))
     logging.basicConfig(level=level, handlers=[handler])

@@ -86,6 +86,70 @@ def test_every_kind_of_line(app: Path, broker: Beanstalkd) -> None:
     assert (garbage["func_name"], garbage["attempt"]) == (None, 1)
 
 
+OTHER_ERRORS = {
+    "thread": "threading.Thread(target=fail_in_thread, name='mine').start()",
+    "exit of a thread": "threading.Thread(target=sys.exit, args=('no',)).start()",
+    "__del__": "FailsWhenCollected()",
+    "callback": "a = A(); tasks.ref = weakref.ref(a, fail_in_callback); del a",
+    "warning": "warnings.warn('take care', ResourceWarning, stacklevel=1)",
+    "the end": "tasks.left = FailsWhenCollected()",
+}
+
+
+@pytest.mark.parametrize("code", OTHER_ERRORS.values(), ids=OTHER_ERRORS)
+def test_errors_that_python_prints(app: Path, broker: Beanstalkd, code: str) -> None:
+    with (app / "tasks.py").open("a") as file:
+        file.write(
+            f"""
+
+import sys, threading, weakref, tasks
+
+class A: ...
+
+class FailsWhenCollected:
+    def __del__(self):
+        raise ValueError("in __del__")
+
+def fail_in_thread():
+    raise ValueError("in a thread")
+
+def fail_in_callback(_):
+    raise ValueError("in a callback")
+
+@queue.task("t")
+def odd():
+    {code}
+"""
+        )
+    put(app, "odd.put()")
+    with start(app, "--burst", "--log-level=warning") as process:
+        assert process.exit_code() == 0
+    assert broker.counts("t") == {}
+    for line in parsed(process.log):
+        assert line["level"] in {"WARNING", "ERROR"}
+        assert "ValueError: in " in line.get("exception", "ValueError: in ")
+
+
+def test_error_that_ends_the_process(app: Path) -> None:
+    script = (
+        "from jobqueue.worker.reporting import log_format\n"
+        "log_format.configure('INFO', as_json=True, in_several=False)\n"
+        "raise ValueError('no')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=app,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    (line,) = parsed(done.stderr)
+    assert done.returncode == 1
+    assert (line["level"], line["message"]) == ("CRITICAL", "The process has failed")
+    assert line["exception"].endswith("ValueError: no")
+
+
 def test_broker_away(app: Path, broker: Beanstalkd) -> None:
     broker.kill()
     with start(app) as process:
