@@ -25,6 +25,15 @@ class LoopPool:
         self._connections: dict[_Loop, LoopConnection] = {}
         weakref.finalize(self, _close_all, self._connections, self._pid)
 
+    def serves_running_loop(self) -> bool:
+        """Return whether the running loop can watch sockets.
+
+        The default one of Windows can't: it says so by not having the method of its own
+        that asyncio's abstract class asks for.
+        """
+        add_reader = type(asyncio.get_running_loop()).add_reader
+        return add_reader is not _Loop.add_reader
+
     async def put(self, tube: str, body: bytes, options: PutOptions) -> int:
         """Put a job like :meth:`ProducerConnection.put`.
 

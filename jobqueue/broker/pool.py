@@ -69,7 +69,11 @@ class ConnectionPool:
     ) -> Coroutine[Any, Any, int]:
         """Put a job like :meth:`put`, without blocking the running event loop."""
         pool = self._loop_pools.get(os.getpid()) or self._make_loop_pool()
-        return pool.put(tube, body, options)
+        if pool.serves_running_loop():
+            return pool.put(tube, body, options)
+        from jobqueue.broker.own_thread import in_own_thread  # noqa: PLC0415 - rare
+
+        return in_own_thread(self.put, tube, body, options)
 
     def close(self) -> None:
         """Close the idle connections now, and those in use as soon as they are idle.

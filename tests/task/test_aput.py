@@ -437,6 +437,20 @@ def test_loops_in_threads(broker: Beanstalkd, queue: JobQueue) -> None:
     eventually(broker.connections, 0)
 
 
+class LoopWithoutReaders(asyncio.SelectorEventLoop):
+    """A loop that can't watch sockets for others, as the default one of Windows."""
+
+    add_reader = asyncio.AbstractEventLoop.add_reader
+
+
+def test_loop_that_watches_no_sockets(broker: Beanstalkd, queue: JobQueue) -> None:
+    task_one = task_of(queue)
+    with asyncio.Runner(loop_factory=LoopWithoutReaders) as runner:
+        assert runner.run(task_one.aput(1)) == 1
+        assert runner.run(task_one.aput(2)) == 2
+    assert broker.counts("t") == {"ready": 2}
+
+
 def test_loop_closed_by_hand(broker: Beanstalkd, queue: JobQueue) -> None:
     """The connection of a loop that was only closed is closed with the queue."""
     task_one = task_of(queue)
