@@ -8,6 +8,7 @@ server was put since its start, so the last id is at most that job's id plus the
 of puts.
 """
 
+from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class Search:
         self._connection = connection
         self._tube = tube.tube
         self._states = states
-        self._found: list[int] = []
+        self._found = array("Q")  # ids: eight bytes each
         self._jobless_ids = 0  # in a row
         self._is_over = False  # all jobs are found, or all ids asked about
         self.wanted = tube.jobs_in(states)
@@ -98,7 +99,7 @@ class Search:
         if not found:
             self._ids.turn()
         wanted = [job for job in found if job.state in self._states]
-        self._found += (job.id for job in wanted)
+        self._found.extend(job.id for job in wanted)
         return wanted
 
     def _learn_last_id(self, ids: range) -> list[JobStats]:
@@ -131,9 +132,15 @@ class Search:
             return self.wanted - self.found
         if self._counts != self._checked_counts:
             self._checked_counts = self._counts
-            found = self._connection.jobs_of(self._tube, self._found)
-            self._found = [job.id for job in found if job.state in self._states]
+            self._look_again()
         return max(0, self.wanted - self.found)
+
+    def _look_again(self) -> None:
+        """Drop those of the found jobs that have gone."""
+        ids, self._found = self._found, array("Q")
+        for start in range(0, len(ids), BLOCK):
+            found = self._connection.jobs_of(self._tube, ids[start : start + BLOCK])
+            self._found.extend(job.id for job in found if job.state in self._states)
 
 
 def _counts(tube: TubeStats | None) -> list[int]:

@@ -1,15 +1,20 @@
 """The commands that change nothing: stats, top, list and show."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from itertools import islice, starmap
 
 from jobqueue.admin.errors import CommandError
+from jobqueue.admin.found_jobs import FoundJobs
 from jobqueue.admin.jsonl import as_values
 from jobqueue.admin.screen import views
 from jobqueue.admin.screen.console import Console
 from jobqueue.admin.session import Session
 from jobqueue.admin.top import loop as top_loop
 from jobqueue.broker.checks import check_id, check_tube
+from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.stats import JobStats
+
+_BATCH = 500  # jobs whose bodies are asked for together
 
 
 def stats(session: Session) -> int:
@@ -43,16 +48,14 @@ def list_jobs(session: Session) -> int:
     """Show the jobs of a tube."""
     console, limit = session.console, session.options.limit
     search = session.search()
-    found: list[JobStats] = []
+    found = FoundJobs()
     with console.progress("Looking for jobs", search.total) as advance:
         for jobs in search.blocks():
-            found += jobs
+            found.add(jobs)
             advance(search.found, search.total)
             if limit is not None and len(found) >= limit:
                 break
-    found = sorted(found, key=lambda job: job.id)[:limit]
-    _print_jobs(console, found, session.connection.bodies(job.id for job in found))
-    overdue = sum(job.overdue > 0 for job in found)
+    overdue = _print_jobs(console, session.connection, islice(found, limit))
     if overdue and not console.as_json:
         console.line(f"\n{views.overdue(overdue)}")
     if limit is None or len(found) < limit:
@@ -61,24 +64,29 @@ def list_jobs(session: Session) -> int:
 
 
 def _print_jobs(
-    console: Console, jobs: Iterable[JobStats], bodies: Iterable[bytes | None]
-) -> None:
-    """Print jobs with their bodies, holding only one body at a time.
+    console: Console, connection: OperatorConnection, jobs: Iterator[JobStats]
+) -> int:
+    """Print jobs with their bodies, and return how many are overdue.
 
-    Many large bodies would need much memory.
+    Only one body is held at a time, and only some of the jobs: there may be many.
     """
-    existing = (
-        (job, body)
-        for job, body in zip(jobs, bodies, strict=True)
-        if body is not None  # None: the job has been deleted meanwhile
-    )
+    overdue = 0
+
+    def existing() -> Iterator[tuple[JobStats, bytes]]:
+        nonlocal overdue
+        while batch := list(islice(jobs, _BATCH)):
+            overdue += sum(job.overdue > 0 for job in batch)
+            bodies = connection.bodies(job.id for job in batch)
+            for job, body in zip(batch, bodies, strict=True):
+                if body is not None:  # else the job has been deleted meanwhile
+                    yield job, body
+
     if console.as_json:
-        for job, body in existing:
+        for job, body in existing():
             console.json(views.job_values(job, body))
-        return
-    table = views.jobs(existing)
-    if table.rows:
-        console.table(table)
+    else:
+        console.long_table(views.JOB_COLUMNS, starmap(views.job_row, existing()))
+    return overdue
 
 
 def show(session: Session) -> int:

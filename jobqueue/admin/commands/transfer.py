@@ -14,7 +14,7 @@ from jobqueue.admin.search import Search
 from jobqueue.admin.session import Session
 from jobqueue.broker.operating import OperatorConnection
 
-_BATCH = 500  # bodies that are asked for in one go: each may have 64 KiB
+_WRITE_SIZE = 2**18  # bytes of lines
 
 
 def export(session: Session) -> int:
@@ -37,16 +37,23 @@ def export(session: Session) -> int:
 
 
 def _exported(connection: OperatorConnection, search: Search) -> Iterator[list[bytes]]:
-    """Yield the lines of the jobs that a search finds, a batch at a time."""
+    """Yield the lines of the jobs that a search finds, some at a time.
+
+    That is one body at a time, if bodies are large.
+    """
     for jobs in search.blocks():
-        for start in range(0, len(jobs), _BATCH):
-            batch = jobs[start : start + _BATCH]
-            bodies = list(connection.bodies(job.id for job in batch))
-            yield [
-                jsonl.encode(job, body)
-                for job, body in zip(batch, bodies, strict=True)
-                if body is not None  # None: the job has been deleted meanwhile
-            ]
+        lines: list[bytes] = []
+        size = 0
+        bodies = connection.bodies(job.id for job in jobs)
+        for job, body in zip(jobs, bodies, strict=True):
+            if body is None:  # the job has been deleted meanwhile
+                continue
+            lines.append(jsonl.encode(job, body))
+            size += len(lines[-1])
+            if size >= _WRITE_SIZE:
+                yield lines
+                lines, size = [], 0
+        yield lines
 
 
 def import_jobs(session: Session) -> int:

@@ -3,12 +3,13 @@
 import codecs
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from types import ModuleType
 
 from jobqueue import standard_streams
-from jobqueue.admin.screen.table import Table
+from jobqueue.admin.screen.table import Cell, Column, Table
 from jobqueue.safe_text import lines, one_line, to_json
 
 _PIPE_WIDTH = 160  # characters per line where there is no terminal
@@ -68,6 +69,20 @@ class Console:
             rich.show(table)
         else:
             self.line(table.plain(self.width))
+
+    def long_table(
+        self, columns: Sequence[Column], rows: Iterator[Sequence[Cell]]
+    ) -> None:
+        """Write a table, if it has rows; many of them one by one.
+
+        The first ones determine how wide the columns are.
+        """
+        table = Table(columns, list(islice(rows, _MAX_COLOURED_ROWS + 1)))
+        if len(table.rows) > _MAX_COLOURED_ROWS:
+            for line in table.lines(self.width, more=rows):
+                self.line(line)
+        elif table.rows:
+            self.table(table)
 
     def note(self, text: str) -> None:
         """Write a line that is not part of the result to standard error."""

@@ -1,8 +1,9 @@
 """A table as a value, and as plain text."""
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 from jobqueue.admin.screen.formatting import shortened
@@ -52,18 +53,28 @@ class Table:
 
     def plain(self, max_width: int | None = None) -> str:
         """Return the table as lines of text, of up to ``max_width`` characters."""
+        return "\n".join(self.lines(max_width))
+
+    def lines(
+        self, max_width: int | None = None, more: Iterable[Sequence[Cell]] = ()
+    ) -> Iterator[str]:
+        """Yield the lines of the table, and those of more rows, laid out as these."""
         full = self._widths_of_cells()
         widths = full if max_width is None else self._cut(full, max_width)
         line = COLUMN_GAP.join(
             f"{{:{'>' if column.is_number else '<'}{width}}}"
             for column, width in zip(self.columns, widths, strict=True)
         ).format
-        rows: Iterable[Iterable[str]] = ([text for text, _ in row] for row in self.rows)
-        if widths != full:
-            rows = (map(shortened, row, widths) for row in rows)
-        lines = [line(*(column.title for column in self.columns))]
-        lines += [line(*row) for row in rows]
-        return "\n".join(map(str.rstrip, lines))
+        yield line(*(column.title for column in self.columns)).rstrip()
+        for row in chain(self.rows, more):
+            texts: Iterable[str] = [text for text, _ in row]
+            if widths != full:
+                texts = self._shortened(texts, widths)
+            yield line(*texts).rstrip()
+
+    def _shortened(self, texts: Iterable[str], widths: Sequence[int]) -> Iterator[str]:
+        for text, width, column in zip(texts, widths, self.columns, strict=True):
+            yield text if column.min_width is None else shortened(text, width)
 
     def _widths_of_cells(self) -> list[int]:
         titles = [len(column.title) for column in self.columns]

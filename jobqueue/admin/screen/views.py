@@ -79,19 +79,17 @@ def server(record: ServerStats) -> str:
 _DRAINING = {True: "draining: refuses new jobs", False: "not draining", None: ""}
 
 
-def jobs(found: Iterable[tuple[JobStats, bytes]]) -> Table:
-    """Return the table of ``list``."""
-    numbers = ("PRI", "RES", "TMO", "REL", "BUR", "KIC")
-    columns = [
-        Column("ID", is_number=True),
-        Column("STATE"),
-        Column("AGE", is_number=True),
-        Column("LEFT", is_number=True),
-        *(Column(title, is_number=True) for title in numbers),
-        Column("CALL", min_width=len("CALL")),
-    ]
-    rows = [_job_row(job, body) for job, body in found]
-    return Table(columns, rows)
+JOB_COLUMNS = (
+    Column("ID", is_number=True),
+    Column("STATE"),
+    Column("AGE", is_number=True),
+    Column("LEFT", is_number=True),
+    *(
+        Column(title, is_number=True)
+        for title in ("PRI", "RES", "TMO", "REL", "BUR", "KIC")
+    ),
+    Column("CALL", min_width=len("CALL")),
+)
 
 
 def overdue(count: int) -> str:
@@ -103,7 +101,8 @@ def overdue(count: int) -> str:
     )
 
 
-def _job_row(job: JobStats, body: bytes) -> list[Cell]:
+def job_row(job: JobStats, body: bytes) -> list[Cell]:
+    """Return a row of the table of ``list``."""
     counts = (job.reserves, job.timeouts, job.releases, job.buries, job.kicks)
     return [
         Cell(str(job.id), "bold"),
