@@ -109,9 +109,9 @@ def commands(fake: FakeBroker) -> list[bytes]:
     return [command.split()[0] for command in fake.received]
 
 
-def use_at_the_same_time(pool: ConnectionPool, count: int, broker: Beanstalkd) -> None:
+def use_at_the_same_time(pool: ConnectionPool, count: int) -> None:
     """Do with the connections of a pool what a burst of puts does."""
-    address = Address.parse(f"{broker.url}?timeout=0.2")
+    address = Address.find(pool._url)
     taken = [pool._take() or ProducerConnection(address) for _ in range(count)]
     for connection in taken:
         pool._give_back(connection, pool._generation)
@@ -120,7 +120,7 @@ def use_at_the_same_time(pool: ConnectionPool, count: int, broker: Beanstalkd) -
 def test_connections_of_a_burst(broker: Beanstalkd) -> None:
     """Puts close those that they do not need, but for a few."""
     with closing(ConnectionPool(broker.url)) as pool:
-        use_at_the_same_time(pool, 30, broker)
+        use_at_the_same_time(pool, 30)
         for _ in range(250):
             pool.put("t", b"", PutOptions())
 
@@ -133,7 +133,7 @@ def test_burst_before_a_quiet_day(
     """A few puts in a long time are enough."""
     monkeypatch.setattr(pool_module, "_SPARE_SECONDS", 0)
     with closing(ConnectionPool(broker.url)) as pool:
-        use_at_the_same_time(pool, 30, broker)
+        use_at_the_same_time(pool, 30)
         for _ in range(2):
             pool.put("t", b"", PutOptions())
 
@@ -144,7 +144,7 @@ def test_connections_that_are_needed_again(broker: Beanstalkd) -> None:
     """Bursts that come again, with single puts in between, keep theirs."""
     with closing(ConnectionPool(broker.url)) as pool:
         for _ in range(3):
-            use_at_the_same_time(pool, 20, broker)
+            use_at_the_same_time(pool, 20)
             kept = len(pool._idle)
             for _ in range(100):
                 pool.put("t", b"", PutOptions())
@@ -172,7 +172,7 @@ def test_idle_connection_that_was_forgotten(
     """The job goes over a new connection, and is sent once."""
     fake = FakeBroker(socket_folder / "s").on(b"put", INSERTED)
     fake.on(b"use", USING, answer, USING)
-    with fake, closing(ConnectionPool(f"{fake.url}?timeout=0.2")) as pool:
+    with fake, closing(ConnectionPool(f"{fake.url}?timeout=1")) as pool:
         pool.put("t", b"", PutOptions())
         monkeypatch.setattr(pool_module, "ASK_AFTER", -1)
         assert pool.put("t", b"", PutOptions()) == 1
@@ -182,7 +182,7 @@ def test_idle_connection_that_was_forgotten(
 
 def test_silence_makes_all_idle_connections_suspect(broker: Beanstalkd) -> None:
     with closing(ConnectionPool(f"{broker.url}?timeout=0.2")) as pool:
-        use_at_the_same_time(pool, 5, broker)
+        use_at_the_same_time(pool, 5)
         connections = list(pool._idle)
         broker.signal(signal.SIGSTOP)
         with pytest.raises(BrokerTimeoutError):
@@ -196,7 +196,7 @@ def test_many_on_a_silent_connection(socket_folder: Path) -> None:
     """Its first round trip puts no job: the jobs go over a new connection."""
     fake = FakeBroker(socket_folder / "s").on(b"put", INSERTED)
     fake.on(b"use", USING, SILENCE, USING)
-    with fake, closing(ConnectionPool(f"{fake.url}?timeout=0.2")) as pool:
+    with fake, closing(ConnectionPool(f"{fake.url}?timeout=1")) as pool:
         pool.put("t", b"", PutOptions())
         assert pool.put_many("t", iter([b"", b""]), PutOptions()) == [1, 1]
 
