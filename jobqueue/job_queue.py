@@ -10,6 +10,7 @@ from typing import (
     Any,
     Concatenate,
     Generic,
+    NoReturn,
     ParamSpec,
     Self,
     TypeVar,
@@ -20,7 +21,7 @@ from jobqueue.broker.pool import ConnectionPool
 from jobqueue.errors import TaskDefinitionError
 from jobqueue.job.backoff import Backoff
 from jobqueue.job.outcome import RetryOn
-from jobqueue.job.signing import Secret, Signing
+from jobqueue.job.signing import NO_PICKLE, Secret, Signing
 from jobqueue.task.definition import Task
 from jobqueue.task.options import UNSET, TaskOptions, Unset
 from jobqueue.task.putter import Putter
@@ -58,6 +59,8 @@ class JobQueue:
 
     A queue is safe to share between threads, and to use after a fork. Its connections
     stay open between puts; :meth:`close`, or the end of a ``with`` block, closes them.
+    A copy of a queue is the queue itself. It can't be pickled, as a pickle would carry
+    its secret in clear; its tasks can.
 
     With a ``secret``, jobs are signed, and workers bury those jobs of the queue's tasks
     that are not. A secret is a str or bytes, of at least 16 bytes. Several may be
@@ -261,6 +264,16 @@ class JobQueue:
         self._pool.close()
 
     def __enter__(self) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        """Raise TypeError: a pickle would carry the secret in clear."""
+        raise TypeError(NO_PICKLE)
+
+    def __copy__(self) -> Self:
+        return self  # its tasks and connections belong to this one
+
+    def __deepcopy__(self, _memo: object) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

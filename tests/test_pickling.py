@@ -11,6 +11,7 @@ import jobqueue
 from jobqueue import (
     BadJobError,
     Job,
+    JobQueue,
     NoCurrentJobError,
     PutManyError,
     Retry,
@@ -18,6 +19,7 @@ from jobqueue import (
 )
 from jobqueue.job.outcome import RetryPolicy
 from jobqueue.task.options import UNSET, TaskOptions
+from jobqueue.task.registry import subscriber
 from jobqueue.testing import RanJob
 
 ERRORS = [
@@ -162,3 +164,26 @@ def test_job_in_another_process() -> None:
         job.touch()
     with pytest.raises(NoCurrentJobError, match=r"job 1 .* another process"):
         assert job.attempt
+
+
+SECRET = "0123456789abcdef"
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_queue_is_not_pickled(protocol: int) -> None:
+    """A pickle would carry the secret: of the queue, and of all that refers to it."""
+    for queue in (JobQueue(), JobQueue(secret=SECRET)):
+        queue.task("t")(print)
+        for value in (queue, {"queue": queue}, subscriber.find("t", "print")):
+            with pytest.raises(TypeError, match="Pass a task") as raised:
+                pickle.dumps(value, protocol)
+            assert SECRET not in str(raised.value)
+
+
+def test_a_copy_of_a_queue_is_the_queue() -> None:
+    """An application's settings may be copied, with the queue in them."""
+    queue = JobQueue(secret=SECRET)
+
+    assert copy.copy(queue) is queue
+    assert copy.deepcopy({"queue": queue})["queue"] is queue
+    assert copy.deepcopy(queue._signing) is copy.copy(queue._signing) is queue._signing

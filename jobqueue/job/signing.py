@@ -8,10 +8,16 @@ any language can sign, however it writes numbers and strings.
 import os
 from collections.abc import Sequence
 from functools import cached_property
+from typing import NoReturn, Self
 
 from jobqueue.errors import OptionError, SignatureError
 
 VARIABLE = "JOBQUEUE_SECRET"
+NO_PICKLE = (
+    "a JobQueue can't be pickled: it has connections, and may have a secret. "
+    "Pass a task, which is pickled by its name, or let the other process import "
+    "the module that has the queue"
+)
 SHORTEST = 16  # bytes
 
 Secret = str | bytes | Sequence[str | bytes]
@@ -33,7 +39,7 @@ class Signing:
     checked: every method raises :class:`~jobqueue.errors.OptionError` if it is invalid.
 
     Raises :class:`~jobqueue.errors.OptionError` for a ``secret`` of less than 16 bytes.
-    No error and no ``repr`` shows a secret.
+    No error and no ``repr`` shows a secret, and no pickle has one.
     """
 
     def __init__(self, secret: Secret | None = None) -> None:
@@ -44,6 +50,16 @@ class Signing:
     def _secrets(self) -> tuple[bytes, ...]:
         found = os.environ.get(VARIABLE)
         return () if found is None else _checked(f"${VARIABLE}", found)
+
+    def __reduce__(self) -> NoReturn:
+        """Raise TypeError: a pickle would carry the secret in clear."""
+        raise TypeError(NO_PICKLE)
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self
+
+    def __copy__(self) -> Self:
+        return self
 
     @property
     def is_on(self) -> bool:
