@@ -26,6 +26,7 @@ from .verdict import Verdict, judge
 
 # So long that only a fault can end it, on a busy machine, too.
 TIMEOUT = 60  # seconds
+OPERATORS_TIMEOUT = 10  # seconds: a command that fails is run again
 PRODUCERS = 3
 BACKLOG = 200  # ready jobs: enough to keep all workers busy
 LONG_DELAY = 600  # seconds: longer than any delay of a put or a retry
@@ -141,7 +142,8 @@ class Campaign:
 
     def _make_operator(self, url: str) -> Operator:
         rng = random.Random(self._rng.random())
-        return Operator(self.ledger, f"{url}?timeout={TIMEOUT}", self._folder, rng)
+        url = f"{url}?timeout={OPERATORS_TIMEOUT}"
+        return Operator(self.ledger, url, self._folder, rng)
 
     def _numbers(self) -> Iterator[Sequence[int]]:
         """Yield the numbers of the next jobs, until there are enough.

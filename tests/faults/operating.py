@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from .ledger import Ledger
 PAUSE = 2  # seconds
 ATTEMPTS = 20  # at an import
 FEW = 20  # jobs
+LONGEST = 100  # seconds, for a command
 
 Line = dict[str, Any]
 
@@ -107,18 +109,24 @@ class Operator:
         return False
 
     def _command(self, *arguments: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "jobqueue", *arguments],
+        process = subprocess.Popen(
+            [sys.executable, "-X", "faulthandler", "-m", "jobqueue", *arguments],
             cwd=self.folder,
             env=os.environ | {"BEANSTALKD_URL": self.url, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
         )
-        self.ledger.note("command", arguments[0], done.returncode)
-        if done.returncode not in {0, 1} or "Traceback" in done.stderr:
-            self.failures.append(f"jobqueue {' '.join(arguments)}: {done.stderr}")
-        return done.returncode, done.stdout
+        try:
+            output, errors = process.communicate(timeout=LONGEST)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # it writes where it hangs
+            output, errors = process.communicate()
+        status = process.returncode
+        self.ledger.note("command", arguments[0], status)
+        if status not in {0, 1} or "Traceback" in errors:
+            self.failures.append(f"jobqueue {' '.join(arguments)}: {errors}")
+        return status, output
 
 
 def _number(job: Line) -> int:

@@ -66,7 +66,7 @@ OF_JOB = [
         OUTCOME,
         "self.max_lost == 1 and stats.lost >= stats.allowances",
         "self.max_lost == 1 and stats.lost > stats.allowances",
-        ("tests/job/test_outcome.py",),
+        ("tests/job/test_last_run.py",),
     ),
     Mutant(
         "last-run-too-late",
@@ -74,7 +74,7 @@ OF_JOB = [
         OUTCOME,
         "<= (-1 if self.retries_left(stats) else 0)",
         "<= (-2 if self.retries_left(stats) else -1)",
-        ("tests/job/test_outcome.py",),
+        ("tests/job/test_last_run.py",),
     ),
     Mutant(
         "last-chance-too-late",
@@ -82,7 +82,7 @@ OF_JOB = [
         OUTCOME,
         "return self._spare_losses(stats) <= 0",
         "return self._spare_losses(stats) < 0",
-        ("tests/job/test_outcome.py", "tests/worker/slots/test_admission.py"),
+        ("tests/job/test_last_run.py",),
     ),
     Mutant(
         "exit-ends-the-worker",
