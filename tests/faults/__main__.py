@@ -27,7 +27,7 @@ def main() -> None:
         folder = Path(mkdtemp(prefix="jq-"))  # kept if something goes wrong
         verdict = _run(program, folder, options.seed, size)
         verdicts[program.version] = verdict
-        if verdict.is_good:
+        if verdict.is_good and 2 * verdict.busy >= verdict.faults.total():
             shutil.rmtree(folder)
         else:
             wrong.append(f"{program.version}: {verdict}: {folder}")

@@ -29,6 +29,7 @@ TIMEOUT = 60  # seconds
 OPERATORS_TIMEOUT = 10  # seconds: a command that fails is run again
 PRODUCERS = 3
 BACKLOG = 200  # ready jobs: enough to keep all workers busy
+PATIENCE = 10  # seconds, to wait until workers are busy
 LONG_DELAY = 600  # seconds: longer than any delay of a put or a retry
 
 
@@ -61,7 +62,10 @@ class Campaign:
         self._program = program
         self._lock = threading.Lock()
         self._next = 1
+        self._slots = size.workers * size.processes * size.threads
         self._backlog = 0
+        self._is_busy = False  # half of the slots at least
+        self._injected_at = time.monotonic()
         self._producers: list[Producer] = []
         self.ledger = Ledger(folder / "ledger")
         self._injected = 0
@@ -171,7 +175,7 @@ class Campaign:
             thread.start()
         while any(thread.is_alive() for thread in threads):
             self._restart_if_crashed(scene.broker)
-            self._count_backlog(scene.broker)
+            self._count_jobs(scene.broker)
             if self._is_fault_due():
                 (fault,) = self._rng.choices(
                     list(faults.ALL), list(faults.ALL.values())
@@ -183,10 +187,11 @@ class Campaign:
         failures = [f for producer in self._producers for f in producer.failures]
         return [*failures, *operator.failures]
 
-    def _count_backlog(self, broker: Beanstalkd) -> None:
+    def _count_jobs(self, broker: Beanstalkd) -> None:
         with suppress(OSError):  # it may have crashed just now
-            counts = [broker.counts(tube).get("ready", 0) for tube in tasks.TUBES]
-            self._backlog = sum(counts)
+            counts = [broker.counts(tube) for tube in tasks.TUBES]
+            self._backlog = sum(count.get("ready", 0) for count in counts)
+            self._is_busy = 2 * sum(n.get("reserved", 0) for n in counts) >= self._slots
 
     def _is_fault_due(self) -> bool:
         """Return whether to inject a fault: if workers are busy, and jobs keep pace."""
@@ -194,10 +199,11 @@ class Campaign:
         share = self.job_count / size.jobs
         is_in_pace = share >= 1 or self.fault_count / size.faults <= share
         is_left = self.fault_count < size.faults
-        return is_left and is_in_pace and self._backlog > 0
+        has_waited = time.monotonic() > self._injected_at + PATIENCE
+        return is_left and is_in_pace and (self._is_busy or has_waited)
 
     def _inject(self, fault: Fault, scene: Scene) -> None:
-        began = time.monotonic()
+        began = self._injected_at = time.monotonic()
         with faults.injected(fault, scene) as hits:
             time.sleep(faults.duration(self._rng))
         if hits and fault is not faults.connection_troubled:  # noted by the proxy

@@ -131,7 +131,7 @@ OF_SLOTS = [
         SLOT,
         "            self._admission.distrust()\n            self._reporter.job_ended(",
         "            self._reporter.job_ended(",
-        ("tests/worker/slots/test_admission.py",),
+        DRAINING,
     ),
     Mutant(
         "lost-connection-trusted",

@@ -14,6 +14,7 @@ from jobqueue import JobQueue, Worker
 from jobqueue.broker.consuming import ConsumerConnection
 from jobqueue.broker.settlement import Buried, Outcome
 from jobqueue.broker.stats import JobStats
+from jobqueue.errors import CrashLoopError
 from jobqueue.job.outcome import RetryPolicy, RunLater
 from jobqueue.task.registry import subscriber
 from jobqueue.worker.reporting.reporter import Reporter
@@ -277,6 +278,20 @@ def test_one_last_chance_at_a_time() -> None:
         admitted(second, 3)
     first.release(last_chance)
     assert admitted(second, 3).has_last_chance
+
+
+def test_lost_once() -> None:
+    """With a limit of 1, a job that was lost is refused."""
+    admission = Admission(GuardState(Timings()), Reporter(), has_many_tubes=False)
+    asked: Any = Asked(reserves=2)
+
+    @JobQueue().task("t", max_lost=1)
+    def work() -> None: ...
+
+    (task,) = subscriber.tasks(["t"])
+
+    with pytest.raises(CrashLoopError):
+        admission.admit(asked, task, lambda: False)
 
 
 @pytest.mark.parametrize("max_lost", [1, None])

@@ -13,17 +13,18 @@ from jobqueue.worker.processes.status_board import StatusBoard
 from jobqueue.worker.reporting.reporter import Listener, Reporter
 from jobqueue.worker.running.executor import ReservedJob, Result
 from jobqueue.worker.settings import Timings
-from jobqueue.worker.slots.admission import Admission, GuardState
+from jobqueue.worker.slots.admission import Admission, CrashLoopGuard, GuardState
 from jobqueue.worker.slots.outage import Outage
 from jobqueue.worker.slots.slot import Slot
 from tests.helpers.fake_broker import (
     BODY,
+    NOT_FOUND,
     RESERVED,
     SILENCE,
     FakeBroker,
     stats_reply,
 )
-from tests.helpers.worker_thread import with_timings
+from tests.helpers.worker_thread import with_timings, working
 
 HOUR = 3600  # seconds
 
@@ -194,3 +195,19 @@ def test_outage_of_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert clock.now > HOUR
     assert state.generation is not trusting  # each job is checked for a while
+
+
+def test_lost_reservation_brings_doubt(
+    fake: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each job is checked for a while: this process may have been frozen."""
+    fake.on(b"reserve-with-timeout", RESERVED, SILENCE)
+    fake.on(b"stats-job", stats_reply()).on(b"delete", NOT_FOUND)
+    doubted = threading.Event()
+    monkeypatch.setattr(CrashLoopGuard, "restart", lambda _: doubted.set())
+
+    @JobQueue(fake.url).task("t")
+    def work() -> None: ...
+
+    with fake, working(Worker()):
+        assert doubted.wait(20)
