@@ -151,6 +151,17 @@ def test_connections_that_are_needed_again(broker: Beanstalkd) -> None:
             assert len(pool._idle) == kept
 
 
+def test_as_many_as_were_needed_at_once(broker: Beanstalkd) -> None:
+    """What counts is how many were in use at the same time, not how many are now."""
+    with closing(ConnectionPool(broker.url)) as pool:
+        use_at_the_same_time(pool, 30)
+        use_at_the_same_time(pool, 20)
+        for _ in range(190):
+            pool.put("t", b"", PutOptions())
+
+        assert len(pool._idle) == 20 + 4
+
+
 def test_idle_connection_is_asked_first(
     socket_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
