@@ -67,8 +67,10 @@ def _key_in_json(key: object) -> str:
             return str.__str__(key)
         case int():
             return int.__repr__(key)
+        case float():
+            return float.__repr__(key)
         case _:
-            return float.__repr__(key)  # the last type that JSON takes
+            raise TypeError(f"JSON takes no key of type {type(key).__name__}")
 
 
 def explain(func_name: str, kwargs: Mapping[str, object], error: Exception) -> str:
