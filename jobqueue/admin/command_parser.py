@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from jobqueue.command_line import CommandLineParser
 
@@ -10,14 +10,20 @@ from jobqueue.command_line import CommandLineParser
 class CommandParser(CommandLineParser):
     """The parser of one command: options may stand before, between and after words."""
 
-    def parse_known_args(  # type: ignore[override]  # argparse's has overloads
-        self, args: Sequence[str], namespace: argparse.Namespace | None = None
+    # argparse's own has overloads.
+    def parse_known_args(  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        args: Iterable[str] | None = None,
+        namespace: argparse.Namespace | None = None,
     ) -> tuple[argparse.Namespace, list[str]]:
         """Parse the words after the command's name.
 
         Words that nothing takes are an error here, which names this command's help.
         """
-        found, unknown = super().parse_known_args(self._options_first(args), namespace)
+        words = self._options_first(list(args or ()))
+        found, unknown = super().parse_known_args(
+            words, argparse.Namespace() if namespace is None else namespace
+        )
         if unknown := [word for word in unknown if word != "--"]:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return found, unknown
