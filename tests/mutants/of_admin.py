@@ -12,7 +12,7 @@ OF_ADMIN = [
         IMPORTER,
         "options._replace(delay=self._burials.delay)",
         "options._replace(delay=0)",
-        ("tests/admin/commands/test_transfer.py",),
+        ("tests/admin/commands/test_importer.py",),
     ),
     Mutant(
         "import-repeats-lines",
@@ -44,6 +44,6 @@ OF_ADMIN = [
         CHANGE,
         "    _confirm(session, tube, free)\n",
         "",
-        ("tests/admin",),
+        ("tests/admin/test_command_line.py", "tests/admin/commands/test_change.py"),
     ),
 ]
