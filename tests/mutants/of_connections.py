@@ -77,15 +77,6 @@ OF_CONNECTIONS = [
         APUT_TESTS,
     ),
     Mutant(
-        "unanswered-aput-hangs",
-        "an aput whose reply makes no sense is an error",
-        LOOP_CONNECTION,
-        "                self._read_other(put, line)\n            sent.popleft()",
-        "                sent.popleft()\n                self._read_other(put, line)\n"
-        "                continue\n            sent.popleft()",
-        APUT_TESTS,
-    ),
-    Mutant(
         "idle-loop-connection-not-asked",
         "no aput rides on a connection that something in between has forgotten",
         LOOP_CONNECTION,
@@ -99,14 +90,6 @@ OF_CONNECTIONS = [
         LOOP_POOL,
         "if not was_connected:",
         "if was_connected:",
-        APUT_TESTS,
-    ),
-    Mutant(
-        "child-closes-its-parents-connection",
-        "a forked child leaves its parent's event loop alone",
-        LOOP_POOL,
-        "if pid != os.getpid():",
-        "if pid == -1:",
         APUT_TESTS,
     ),
     Mutant(
