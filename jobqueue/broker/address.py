@@ -27,7 +27,9 @@ _USUAL = re.compile(
 class Address(NamedTuple):
     """Where a beanstalkd listens: a host and port, or the path of a Unix socket.
 
-    ``timeout`` is how many seconds to wait for a connection, and for each reply.
+    ``timeout`` is how many seconds it may take to make a connection, with the look-up
+    of the host's name and all of its addresses. An exchange, which sends a command and
+    reads the whole reply, may take as many. In bulk, each reply has that time.
     """
 
     target: tuple[str, int] | str

@@ -50,7 +50,7 @@ def size_of(word: bytes) -> int:
 
 def id_of(word: bytes) -> int:
     """Return the job id of a reply. Raises ``ValueError``."""
-    job_id = number_of(word)
-    if 0 < job_id <= MAX_JOB_ID:
+    # Each put comes here: number_of would cost another call.
+    if word.isdigit() and 0 < (job_id := int(word)) <= MAX_JOB_ID:
         return job_id
-    raise ValueError(f"a job of id {job_id}")
+    raise ValueError(f"{word!r} instead of a job's id")
