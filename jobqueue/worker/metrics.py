@@ -12,7 +12,6 @@ from prometheus_client.metrics_core import (
     HistogramMetricFamily,
     Metric,
 )
-from prometheus_client.registry import Collector
 
 from jobqueue import Worker
 from jobqueue.broker.address import Address
@@ -33,6 +32,7 @@ from jobqueue.worker.reporting.counters import (
     Memory,
     totals,
 )
+from jobqueue.worker.reporting.metrics_server import DescribedCollector
 
 BROKER_TIMEOUT = 2.0  # seconds: a whole scrape has 10 by default
 
@@ -41,7 +41,7 @@ LABELS_LE = (*map(str, BOUNDS), "+Inf")
 Totals = dict[Key, list[float]]
 
 
-class WorkerMetrics(Collector):
+class WorkerMetrics(DescribedCollector):
     """Collects the counts of worker processes and of the broker.
 
     ``memories`` returns the memories in which processes count, and ``running`` the

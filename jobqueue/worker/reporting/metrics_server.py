@@ -3,6 +3,7 @@
 import io
 import socket
 import threading
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +15,14 @@ from jobqueue.worker.reporting import process_log
 from jobqueue.worker.reporting.request_server import RequestServer
 
 
+class DescribedCollector(Collector):
+    """A collector that knows its metrics' names before it asks for any number."""
+
+    @abstractmethod
+    def describe(self) -> Iterator[Metric]:
+        """Yield the metrics without their numbers."""
+
+
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens. Raises ``OSError`` and ``ValueError``."""
     family, _, _, _, address = socket.getaddrinfo(
@@ -22,7 +31,7 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server(address[:2], family=family)
 
 
-def serve(listening: socket.socket, metrics: Collector) -> None:
+def serve(listening: socket.socket, metrics: DescribedCollector) -> None:
     """Serve the metrics in a thread of their own, until the process ends."""
     server = RequestServer(
         listening, _Answers(metrics).answer, process_log.metrics_not_served
@@ -35,7 +44,7 @@ def serve(listening: socket.socket, metrics: Collector) -> None:
 class _Answers:
     """The responses to scrapes."""
 
-    def __init__(self, metrics: Collector) -> None:
+    def __init__(self, metrics: DescribedCollector) -> None:
         self._snapshot = _Snapshot(metrics)
         registry = CollectorRegistry()  # the default one is the application's
         registry.register(self._snapshot)
@@ -55,10 +64,10 @@ class _Answers:
         return b"".join(exchange.response)
 
 
-class _Snapshot(Collector):
+class _Snapshot(DescribedCollector):
     """Metrics as they were at one moment."""
 
-    def __init__(self, metrics: Collector) -> None:
+    def __init__(self, metrics: DescribedCollector) -> None:
         self._metrics = metrics
         self._taken: list[Metric] = []
 
@@ -72,7 +81,7 @@ class _Snapshot(Collector):
 
     def describe(self) -> Iterator[Metric]:
         """Yield the metrics' names, without asking for any number."""
-        yield from self._metrics.describe()  # type: ignore[attr-defined]
+        yield from self._metrics.describe()
 
 
 class _Exchange:
