@@ -53,4 +53,4 @@ def id_of(word: bytes) -> int:
     # Each put comes here: number_of would cost another call.
     if word.isdigit() and 0 < (job_id := int(word)) <= MAX_JOB_ID:
         return job_id
-    raise ValueError(f"{word!r} instead of a job's id")
+    raise ValueError(f"{word[:50]!r} instead of a job's id")

@@ -101,16 +101,16 @@ def test_frozen_past_the_ttr(app: Path, broker: Beanstalkd) -> None:
 
     The broker notices that the time is over: see test_time_to_run.py.
     """
-    with WorkerProcess(app, "--import=tasks", new_group=True) as frozen:
+    with WorkerProcess(app, "--import=tasks") as frozen:
         eventually(lambda: broker.waiting("t"), 1)
         put(app, "freezes.put()")
         frozen.says("begins")
-        frozen.signal_group(signal.SIGSTOP)
+        frozen.signal_all(signal.SIGSTOP)
         oversleep(broker, seconds=2.5)
         eventually(lambda: broker.counts("t"), {"ready": 1})
         with WorkerProcess(app, "--import=tasks") as other:
             other.says("begins")
-            frozen.signal_group(signal.SIGCONT)
+            frozen.signal_all(signal.SIGCONT)
             put(app, "work.put(n=1)")
             eventually(lambda: broker.counts("t"), {})
             eventually(lambda: broker.waiting("t"), 2)

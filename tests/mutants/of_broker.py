@@ -63,8 +63,8 @@ OF_BROKER = [
         "any-id",
         "a reply with an impossible id is refused",
         REPLIES,
-        "if 0 < job_id <= MAX_JOB_ID:",
-        "if job_id <= MAX_JOB_ID:",
+        "if word.isdigit() and 0 < (job_id := int(word)) <= MAX_JOB_ID:",
+        "if word.isdigit() and (job_id := int(word)) <= MAX_JOB_ID:",
         ("tests/broker",),
     ),
     Mutant(

@@ -276,7 +276,7 @@ def test_errors(broker: Beanstalkd, queue: JobQueue, run: Run[None]) -> None:
         (b"BURIED 7\r\n", BrokerOutOfMemoryError, "buried the job at once, as 7"),
         (b"OUT_OF_MEMORY\r\n", BrokerOutOfMemoryError, "no room for its binlog"),
         (b"BAD_FORMAT\r\n", ConnectionLostError, "BadFormatError"),
-        (b"INSERTED x\r\n", ConnectionLostError, "instead of a number"),
+        (b"INSERTED x\r\n", ConnectionLostError, "instead of a job's id"),
         (b"FOUND 1 2\r\n", ConnectionLostError, "makes no sense"),
         (b"INSERTED", BrokerTimeoutError, "did not answer in time"),
         (b"x" * 70_000, ConnectionLostError, "does not end"),

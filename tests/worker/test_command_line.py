@@ -298,9 +298,9 @@ def test_forked_child_is_signalled(app: Path, broker: Beanstalkd) -> None:
 
 def test_killed_worker_loses_no_job(app: Path, broker: Beanstalkd) -> None:
     put(app, "work.put(seconds=60)")
-    with WorkerProcess(app, "--import", "tasks", new_group=True) as process:
+    with WorkerProcess(app, "--import", "tasks") as process:
         eventually(lambda: broker.counts("t"), {"reserved": 1})
-        process.signal_group(signal.SIGKILL)
+        process.signal_all(signal.SIGKILL)
         assert process.exit_code() == -signal.SIGKILL
 
     eventually(lambda: broker.counts("t"), {"ready": 1})
