@@ -24,13 +24,16 @@ def called_in_children(callback: Callback) -> Iterator[None]:
         callbacks.remove(callback)
 
 
-def has_had_children() -> bool:
-    """Return whether this process has had a child process that has ended."""
+def trace_of_ended_children() -> int:
+    """Return a number that is another one when a child process has ended since.
+
+    It is how many pages the children have touched whose end was waited for.
+    """
     try:
         import resource  # noqa: PLC0415 - few jobs fail
     except ImportError:  # Windows
-        return False
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt > 0
+        return 0
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
 
 
 @functools.cache  # registered once: os.register_at_fork can't be undone

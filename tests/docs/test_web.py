@@ -51,6 +51,7 @@ def test_fastapi_shutdown(api: ModuleType, broker: Beanstalkd) -> None:
 
 
 WORKERS = 4  # as the README has it
+GEVENT = ("--worker-class=gevent", "--graceful-timeout=3")
 
 
 @contextmanager
@@ -127,7 +128,7 @@ def test_gunicorn_with_gevent(
     """Its workers apply the monkey patch when jobqueue is imported already."""
     pytest.importorskip("gevent")
     with (
-        gunicorn(shop, socket_folder / "g.sock", "--worker-class=gevent") as client,
+        gunicorn(shop, socket_folder / "g.sock", *GEVENT) as client,
         ThreadPoolExecutor(8) as threads,
     ):
         answers = list(

@@ -19,7 +19,7 @@ from jobqueue.job.decision import (
 )
 from jobqueue.job.outcome import RetryPolicy
 from jobqueue.worker.exits import end_child
-from jobqueue.worker.forks import called_in_children, has_had_children
+from jobqueue.worker.forks import called_in_children, trace_of_ended_children
 from jobqueue.worker.processes.status_board import SlotStatus
 from jobqueue.worker.reporting.reporter import Reporter
 from jobqueue.worker.running.executor import Executor, Result, refused
@@ -74,6 +74,7 @@ class Slot:
         self._timings = timings
         self._pause = timings.first_reconnect_pause
         self._is_forked = False  # this is the copy in a child process
+        self._ended_children = 0  # their trace at the last job that failed
 
     def run(self) -> None:
         """Run jobs until :meth:`stop`; wait for a lost broker, however long."""
@@ -233,10 +234,12 @@ class Slot:
     def _is_signalled(self) -> bool:
         """Return whether a signal that stops the worker came before now.
 
-        A job may fail by it just before the main thread handles it. So if the process
-        has ever had a child process, this waits a moment for that.
+        A job may fail by it just before the main thread handles it, as the signal has
+        ended a program that the job was waiting for. So if a child process has ended
+        since the last job that failed, this waits a moment for the signal.
         """
-        if has_had_children():
+        before, self._ended_children = self._ended_children, trace_of_ended_children()
+        if self._ended_children != before:
             deadline = time.monotonic() + self._timings.signal_patience
             while not self.was_signalled and time.monotonic() < deadline:
                 time.sleep(self._timings.signal_poll)

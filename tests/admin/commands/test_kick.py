@@ -93,10 +93,12 @@ def test_kick_ends_while_workers_bury(broker: Beanstalkd) -> None:
     worker = Worker(url=broker.url)
     thread = threading.Thread(target=worker.run)
     thread.start()
-    done = operate(broker, "kick", "t", "--all")
-    eventually_true(lambda: broker.counts("t") == {"buried": 300})
-    worker.stop()
-    thread.join()
+    try:
+        done = operate(broker, "kick", "t", "--all")
+        eventually_true(lambda: broker.counts("t") == {"buried": 300})
+    finally:
+        worker.stop()
+        thread.join()
 
     assert done.stdout == "Kicked 300 jobs of tube 't'\n"
     assert broker.stats_job(1)["kicks"] == 1
