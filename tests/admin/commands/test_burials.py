@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from itertools import cycle, islice
 
@@ -12,7 +12,7 @@ from jobqueue.admin.commands.importer import Importer, ImportStoppedError
 from jobqueue.admin.screen.interrupts import Interrupted
 from jobqueue.broker.address import Address
 from jobqueue.broker.operating import OperatorConnection
-from tests.helpers.servers import Beanstalkd, eventually_true
+from tests.helpers.servers import Beanstalkd, eventually, eventually_true
 from tests.helpers.terminal import COMMAND, environment, operate
 
 BURIED: tuple[str, ...] = ("buried",)
@@ -57,8 +57,14 @@ class Import:
 class Fault:
     """Does harm at one call of a connection's method."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, method: str, call: int) -> None:
-        self._harm = self.cut
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        method: str,
+        call: int,
+        harm: Callable[[OperatorConnection], None] | None = None,
+    ) -> None:
+        self._harm = harm or self.cut
         self.calls = 0
         original = getattr(OperatorConnection, method)
 
@@ -73,6 +79,21 @@ class Fault:
     @staticmethod
     def cut(_: OperatorConnection) -> None:
         raise ConnectionResetError("cut by the test")
+
+
+def lose_reply_to_put(
+    monkeypatch: pytest.MonkeyPatch, call: int, broker: Beanstalkd, puts: int
+) -> None:
+    """Cut the connection at a reply, when the broker has all jobs of the write.
+
+    Else it depends on the moment how many of them the broker puts.
+    """
+
+    def cut(connection: OperatorConnection) -> None:
+        eventually(lambda: sum(broker.counts("t").values()), puts)
+        Fault.cut(connection)
+
+    Fault(monkeypatch, REPLY_TO_PUT, call, cut)
 
 
 # The reply to each put, the burying of each job, and the replies to that.
@@ -110,7 +131,7 @@ def test_connection_lost_in_the_replies_to_the_puts(
     call: int,
 ) -> None:
     """Jobs whose replies are lost are found by their delay, and buried."""
-    Fault(monkeypatch, REPLY_TO_PUT, call)
+    lose_reply_to_put(monkeypatch, call, broker, 60)
     source = lines(60, states)
     done = Import(broker, source)
     if done.error:  # it can't be known whether the last ready jobs were put
@@ -127,7 +148,7 @@ def test_first_reply_is_lost(
     broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No id is known: the jobs are unconfirmed, and don't run for a hundred years."""
-    Fault(monkeypatch, REPLY_TO_PUT, 1)
+    lose_reply_to_put(monkeypatch, 1, broker, 60)
     done = Import(broker, lines(60))
 
     assert done.state == (0, 1, 60)

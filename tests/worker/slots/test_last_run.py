@@ -9,7 +9,7 @@ import pytest
 
 from jobqueue import JobQueue, Worker
 from tests.helpers.processes import put, start
-from tests.helpers.servers import Beanstalkd, eventually, eventually_true
+from tests.helpers.servers import Beanstalkd, eventually, eventually_true, oversleep
 from tests.helpers.worker_process import copy_app
 from tests.helpers.worker_thread import working
 
@@ -25,6 +25,7 @@ def lose(broker: Beanstalkd, times: int, *, jobs: int = 1) -> None:
         with ExitStack() as stack:
             for _ in range(jobs):
                 stack.enter_context(broker.client("t")).reserve(5)
+            oversleep(broker, seconds=1.2)  # else the broker may miss the end
 
 
 def freeze(broker: Beanstalkd, times: int) -> None:
@@ -32,6 +33,7 @@ def freeze(broker: Beanstalkd, times: int) -> None:
     with ExitStack() as stack:
         for _ in range(times):
             stack.enter_context(broker.client("t")).reserve(5)
+            oversleep(broker, seconds=1.2)  # else the broker may miss the end
 
 
 @pytest.mark.parametrize("retries", [0, 2])
