@@ -161,6 +161,9 @@ class ReplyReader:
             self._fill(extra)
             start = 0
             end = self._buffer.find(b"\r\n") + 2
+            if extra and end < 2:  # noqa: PLR2004 - it has begun: its end is not far
+                self._socket.deadline = None
+                extra = 0
         self._position = end
         return self._buffer[start:end]
 
