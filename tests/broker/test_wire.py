@@ -143,6 +143,7 @@ class TricklingBroker:
         (b"OK 100000\r\n", lambda c: c.stats_job(1)),
         (b"OK 100000\r\n", lambda c: list(c.jobs([1, 2]))),
         (b"RESERVED 1 100000\r\n", lambda c: c.reserve(0)),
+        (b"RESERVED 1 1", lambda c: c.reserve(3600)),  # a job may be long in coming
     ],
 )
 def test_trickle(
