@@ -1,7 +1,6 @@
 """LoopSocket: a connection that an asyncio event loop reads and writes."""
 
 import asyncio
-import socket
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -14,7 +13,6 @@ from jobqueue.broker.connecting import connect
 from jobqueue.broker.wire import BrokerSocket
 
 _READ_SIZE = 2**16  # bytes
-_NO_SIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)  # raise an error, send no SIGPIPE
 
 
 class SocketOwner(Protocol):
@@ -86,13 +84,10 @@ class LoopSocket:
         called. Raises ``OSError``.
         """
         (sock,) = self._sockets
-        try:
-            sent = sock.send(data, _NO_SIGNAL)
-        except BlockingIOError:
-            sent = 0
-        if sent == len(data):
+        rest = memoryview(data)[sock.send_some(data) :]
+        if not rest:
             return True
-        self._unwritten = memoryview(data)[sent:]
+        self._unwritten = rest
         self._loop.add_writer(sock.fileno(), self._write_rest)
         return False
 
@@ -162,9 +157,7 @@ class LoopSocket:
 
     def _write_rest(self) -> None:
         try:
-            sent = self._sockets[0].send(self._unwritten, _NO_SIGNAL)
-        except BlockingIOError:
-            return
+            sent = self._sockets[0].send_some(self._unwritten)
         except OSError as error:
             self._owner.on_lost(error)
             return

@@ -82,7 +82,7 @@ class BrokerSocket(_socket.socket):
         if sent < len(data):
             self._send_rest(memoryview(data)[sent:])
 
-    def send_some(self, data: memoryview) -> int:
+    def send_some(self, data: bytes | memoryview) -> int:
         """Send what can be sent without waiting, and return how many bytes it is."""
         try:
             return self.send(data, _SENDING)
