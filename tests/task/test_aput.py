@@ -30,7 +30,7 @@ from jobqueue.broker import loop_connection
 from jobqueue.broker.address import Address
 from jobqueue.broker.loop_connection import LoopConnection
 from jobqueue.broker.put_options import PutOptions
-from tests.helpers.fake_broker import HANG_UP, SILENCE, FakeBroker, cut
+from tests.helpers.fake_broker import HANG_UP, SILENCE, Answer, FakeBroker, cut
 from tests.helpers.paths import ROOT
 from tests.helpers.servers import (
     Beanstalkd,
@@ -41,6 +41,7 @@ from tests.helpers.servers import (
 T = TypeVar("T")
 Run = Callable[[Coroutine[Any, Any, T]], T]
 
+USING = b"USING t\r\n"
 LOOPS = ["asyncio", *([] if sys.platform == "win32" else ["uvloop"])]
 
 
@@ -378,51 +379,39 @@ def test_restarted_broker(broker: Beanstalkd, queue: JobQueue, run: Run[None]) -
     run(put())
 
 
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        # A new connection takes what an idle one can't: it has hung up, or is silent.
+        ([USING, USING, HANG_UP, USING], b"use put use put use use put"),
+        # The question waits for half of the time-out, and the rest is for the put.
+        ([USING, SILENCE, USING], b"use put use use put"),
+    ],
+    ids=["hung up", "silent"],
+)
 def test_idle_connection_is_asked_first(
-    socket_folder: Path, monkeypatch: pytest.MonkeyPatch, run: Run[None]
+    socket_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    run: Run[None],
+    answers: list[bytes | Answer],
+    expected: bytes,
 ) -> None:
-    """A connection that was idle and is silent takes no job; a new one does."""
     monkeypatch.setattr(loop_connection, "ASK_AFTER", -1)
     with (
         FakeBroker(socket_folder / "fake.sock") as fake,
         JobQueue(f"{fake.url}?timeout=2") as queue,
     ):
         task_one = task_of(queue)
-        using = b"USING t\r\n"
-        fake.on(b"use", using, using, HANG_UP, using).on(b"put", b"INSERTED 1\r\n")
+        fake.on(b"use", *answers).on(b"put", b"INSERTED 1\r\n")
 
         async def put() -> None:
-            await task_one.aput(1)
-            await task_one.aput(2)
-            await task_one.aput(3)
+            for n in range(expected.count(b"put")):
+                await task_one.aput(n)
 
         run(put())
 
         names = [command.split()[0] for command in fake.received]
-        assert names == [b"use", b"put", b"use", b"put", b"use", b"use", b"put"]
-
-
-def test_silent_idle_connection(
-    socket_folder: Path, monkeypatch: pytest.MonkeyPatch, run: Run[None]
-) -> None:
-    """The question waits for half of the time-out, and the rest is for the put."""
-    monkeypatch.setattr(loop_connection, "ASK_AFTER", -1)
-    with (
-        FakeBroker(socket_folder / "fake.sock") as fake,
-        JobQueue(f"{fake.url}?timeout=1") as queue,
-    ):
-        task_one = task_of(queue)
-        using = b"USING t\r\n"
-        fake.on(b"use", using, SILENCE, using).on(b"put", b"INSERTED 1\r\n")
-
-        async def put() -> None:
-            await task_one.aput(1)
-            await task_one.aput(2)
-
-        run(put())
-
-        names = [command.split()[0] for command in fake.received]
-        assert names == [b"use", b"put", b"use", b"use", b"put"]
+        assert names == expected.split()
 
 
 def test_loops_in_turn(broker: Beanstalkd, queue: JobQueue, run: Run[int]) -> None:
