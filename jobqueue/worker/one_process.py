@@ -3,7 +3,6 @@
 import argparse
 import functools
 import importlib
-import logging
 import os
 import sys
 import threading
@@ -17,7 +16,7 @@ from jobqueue.worker.exits import call_with_timeout, exit_now, is_blocked
 from jobqueue.worker.processes.child import ParentLink, ParentWatch
 from jobqueue.worker.processes.status_board import StatusBoard
 from jobqueue.worker.reporting import process_log
-from jobqueue.worker.reporting.unfailing import one_line
+from jobqueue.worker.reporting.unfailing import logger, one_line, switch_on_log
 from jobqueue.worker.slots.shutdown import StopReason
 from jobqueue.worker.slots.slot_thread import THREAD_NAME
 
@@ -33,8 +32,7 @@ def work(options: argparse.Namespace, link: ParentLink, on_error: OnError) -> No
     parent_watch = ParentWatch(link.pipe, on_stop=lambda _: exit_now())
     for module in options.modules:
         _import(module, on_error)
-    # A module that configures logging may have switched off the loggers from before.
-    logging.getLogger("jobqueue.worker").disabled = False
+    switch_on_log()
     try:
         worker = _make_worker(options)
         worker.manager.status_board = StatusBoard(options.threads, link.status)
@@ -71,8 +69,8 @@ def _import(module: str, on_error: OnError) -> None:
         importlib.import_module(module)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:
-        logging.getLogger("jobqueue.worker").debug("Import failed", exc_info=True)
+    except BaseException as error:  # noqa: BLE001 - said, and the process ends
+        logger.debug("Import failed", exc_info=True)
         if module.endswith(".py"):
             on_error(f"can't import {module}: give the module's dotted name")
         on_error(f"can't import {module}: {_cause(error)}")

@@ -5,6 +5,8 @@ import sys
 import threading
 from types import TracebackType
 
+from jobqueue.worker.reporting.unfailing import logger
+
 
 def log_python_errors() -> None:
     """Log what Python would print: warnings, and errors that no code handles.
@@ -19,14 +21,10 @@ def log_python_errors() -> None:
     sys.unraisablehook = _log_unraisable
 
 
-def _logger() -> logging.Logger:
-    return logging.getLogger("jobqueue.worker")
-
-
 def _log_uncaught(
     kind: type[BaseException], error: BaseException, traceback: TracebackType | None
 ) -> None:
-    _logger().critical("The process has failed", exc_info=(kind, error, traceback))
+    logger.critical("The process has failed", exc_info=(kind, error, traceback))
 
 
 def _log_of_thread(args: threading.ExceptHookArgs) -> None:
@@ -34,7 +32,7 @@ def _log_of_thread(args: threading.ExceptHookArgs) -> None:
         return
     error = args.exc_value or args.exc_type()
     name = args.thread.name if args.thread else "a thread that has ended"
-    _logger().error(
+    logger.error(
         "Thread %s has failed",
         name,
         exc_info=(args.exc_type, error, args.exc_traceback),
@@ -43,7 +41,7 @@ def _log_of_thread(args: threading.ExceptHookArgs) -> None:
 
 def _log_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
     error = unraisable.exc_value or unraisable.exc_type()
-    _logger().error(
+    logger.error(
         "%s %s",
         f"{unraisable.err_msg or 'Exception ignored in'}:",
         _name(unraisable.object),

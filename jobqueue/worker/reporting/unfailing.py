@@ -34,7 +34,7 @@ def unfailing(say: Callable[P, None]) -> Callable[P, None]:
 
 
 def switch_on_log() -> None:
-    """Enable the worker's logger again, if a task has disabled it.
+    """Enable the worker's logger again, if a task or its module has disabled it.
 
     ``dictConfig`` and ``fileConfig`` disable all loggers that they don't name.
     """
