@@ -11,7 +11,7 @@ from greenstalk import DEFAULT_TUBE
 from jobqueue.broker.address import Address
 from jobqueue.broker.checks import check_tube, whole_number
 from jobqueue.broker.connection import Connection
-from jobqueue.broker.replies import id_of, size_of, values_of
+from jobqueue.broker.replies import id_of, number_of, size_of, values_of
 from jobqueue.broker.settlement import Buried, Deleted, Outcome, Released
 from jobqueue.broker.stats import JobStats
 
@@ -199,7 +199,8 @@ class ConsumerConnection(Connection):
         return self.read_confirmation(b"TOUCHED\r\n")
 
     def _read_watching(self) -> None:
-        values_of(self._reader.readline(), b"WATCHING")
+        (count,) = values_of(self._reader.readline(), b"WATCHING")
+        number_of(count)
 
     def _read_stats(self) -> JobStats | None:
         chunk = self.read_chunk()

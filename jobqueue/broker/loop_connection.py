@@ -141,7 +141,7 @@ class LoopConnection:
     def _read_other(self, put: PendingPut | None, line: bytes) -> None:
         """Read a line that is no reply of a put that went well."""
         if put is None:
-            values_of(line, b"USING")
+            (_tube,) = values_of(line, b"USING")
             if self._ask_until < _NEVER:
                 self._ask_until = _NEVER
                 self.loop.call_soon(self._write_again)

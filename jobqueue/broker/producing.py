@@ -130,7 +130,7 @@ class ProducerConnection(Connection):
 
     def _read_using(self, tube: str) -> None:
         """Read the reply to ``use``."""
-        values_of(self._reader.readline(), b"USING")
+        (_tube,) = values_of(self._reader.readline(), b"USING")
         self.using = tube
 
     def _read_put(self) -> int | greenstalk.BeanstalkdError:

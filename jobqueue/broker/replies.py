@@ -11,11 +11,12 @@ _MAX_BODY = 2**30  # bytes: the most that beanstalkd's -z allows
 
 
 def values_of(line: bytes, expected: bytes) -> list[bytes]:
-    """Return the values of a reply line.
+    """Return the values of a reply line, with its end or without.
 
-    Raises greenstalk's error for any reply but the expected one.
+    Raises greenstalk's error for any reply but the expected one. Other white space than
+    one space between two words belongs to a word: it comes of a stream out of step.
     """
-    status, *values = line.split() or [b""]
+    status, *values = line.removesuffix(b"\r\n").split(b" ")
     if status == expected:
         return values
     raise unexpected(line)

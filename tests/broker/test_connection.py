@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +221,8 @@ with tempfile.TemporaryDirectory() as folder:
         b"RESERVED 99999999999999999999 1\r\na\r\n",
         b"RESERVED 1 99999999999999\r\n",
         b"RESERVED 1 2\r\nabcdef\r\n",
+        b"\nINSERTED 1\r\n",
+        b"\nRESERVED 1 1\r\na\r\n",
         b"OK 3\r\n\xff\xff\xff\r\n",
         b"OK %d\r\n%b\r\n" % (len(NEGATIVE), NEGATIVE),
         b"x" * 2000,
@@ -237,6 +239,28 @@ def test_nonsense(socket_folder: Path, method: str, garbage: bytes) -> None:
         assert not connection.is_open
         with pytest.raises(BrokerError):
             call(connection, method)
+
+
+@pytest.mark.parametrize(
+    ("command", "answer", "ask"),
+    [
+        (b"watch", b"WATCHING 2\r no reply\r\n", lambda c: c.watch_only(["t"])),
+        (b"watch", b"WATCHING x\r\n", lambda c: c.watch_only(["t"])),
+        (b"use", b"USING t\r no reply\r\n", lambda c: c.use("t")),
+    ],
+)
+def test_nonsense_after_a_reply(
+    socket_folder: Path,
+    command: bytes,
+    answer: bytes,
+    ask: Callable[[FullConnection], object],
+) -> None:
+    """A line that only begins like the reply was not sent by beanstalkd."""
+    fake = FakeBroker(socket_folder / "s").on(command, answer)
+    with fake, FullConnection(Address.parse(fake.url)) as connection:
+        with pytest.raises(ConnectionLostError):
+            ask(connection)
+        assert not connection.is_open
 
 
 @pytest.mark.parametrize(
