@@ -28,10 +28,10 @@ def test_sigpipe(socket_folder: Path, tmp_path: Path) -> None:
     """The end of a broker ends no worker, whatever SIGPIPE does there."""
     write_module(tmp_path, "tasks", TASKS)
     path = tmp_path / "over"
-    broker = Beanstalkd(socket_folder / "b", "-b", str(socket_folder))
+    body = f'{{"func_name":"waits","tube":"t","kwargs":{{"path":"{path}"}}}}'.encode()
+    broker = Beanstalkd(socket_folder / "b")
     with broker:
-        body = f'{{"func_name":"waits","tube":"t","kwargs":{{"path":"{path}"}}}}'
-        broker.put(body.encode())
+        broker.put(body)
         with WorkerProcess(
             tmp_path, "--import", "tasks", BEANSTALKD_URL=broker.url
         ) as worker:
@@ -40,6 +40,8 @@ def test_sigpipe(socket_folder: Path, tmp_path: Path) -> None:
             path.touch()
             worker.says("Waiting for the broker")  # it could not settle the job
             broker.start()
+            broker.put(body)
+            eventually(lambda: worker.log.count("begins"), 2)
             eventually(lambda: broker.counts("t"), {})
             worker.signal(signal.SIGTERM)
             assert worker.exit_code() == 0

@@ -65,7 +65,7 @@ def test_patch(broker: Beanstalkd, tmp_path: Path, place: str, processes: int) -
 def test_broker_restarts(socket_folder: Path, tmp_path: Path) -> None:
     """A worker of greenlets finds a broker again that was away."""
     write_module(tmp_path, "tasks", PATCH + TASKS)
-    broker = Beanstalkd(socket_folder / "b", "-b", str(socket_folder))
+    broker = Beanstalkd(socket_folder / "b")
     with (
         broker,
         WorkerProcess(
