@@ -76,6 +76,7 @@ PRINTING = {
     "admin.cli",  # says how to show what an encoding lacks
     "admin.screen.console",
     "job.body",  # its JSON goes to the broker
+    "job.note",  # the same
     "worker.exits",  # flushes
     "worker.reporting.log_format",
     "worker.reporting.written_log",  # looks which handlers there are

@@ -1,0 +1,78 @@
+"""The names of the tubes that hold notes of failures, and no jobs.
+
+Workers put a note of each failure into the broker itself: see ``note.py``. The notes of
+one tube's burials are in a tube of their own, and so are those of its retries: a storm
+of retries pushes no burial out.
+"""
+
+from jobqueue.errors import TubeNameError
+
+FAILURES = "jobqueue.failures/"  # buried jobs, and jobs deleted for their kicks
+RETRIES = "jobqueue.retries/"
+
+_LONGEST = 200  # bytes of a tube's name (protocol.txt, "Names")
+_DIGEST = 16  # bytes
+
+
+def failures_tube(tube: str) -> str:
+    """Return the tube with the notes of the jobs of a tube that failed for good.
+
+    >>> failures_tube("emails")
+    'jobqueue.failures/emails'
+    """
+    return _named(FAILURES, tube)
+
+
+def retries_tube(tube: str) -> str:
+    """Return the tube with the notes of the retries of a tube's jobs.
+
+    >>> retries_tube("emails")
+    'jobqueue.retries/emails'
+    """
+    return _named(RETRIES, tube)
+
+
+def is_notes_tube(name: str) -> bool:
+    """Return whether a tube holds notes, which are no jobs: no worker may run them."""
+    return name.startswith((FAILURES, RETRIES))
+
+
+def check_job_tube(name: str) -> None:
+    """Raise TubeNameError for a tube that is for notes, and not for jobs."""
+    if is_notes_tube(name):
+        raise TubeNameError(
+            f"{name!r} is no tube for jobs: workers put notes of failures into it"
+        )
+
+
+def tube_of_notes(name: str) -> str | None:
+    """Return the tube whose jobs the notes in a notes tube are about.
+
+    None for a tube of jobs, and for the notes of a tube whose name is too long to be
+    part of another name: each note says its tube itself.
+
+    >>> tube_of_notes("jobqueue.failures/emails")
+    'emails'
+    """
+    for prefix in (FAILURES, RETRIES):
+        tube = name.removeprefix(prefix)
+        if tube != name:
+            return tube if tube and not _is_shortened(name) else None
+    return None
+
+
+def _named(prefix: str, tube: str) -> str:
+    name = prefix + tube
+    return name if len(name) <= _LONGEST else _shortened(prefix, tube)
+
+
+def _shortened(prefix: str, tube: str) -> str:
+    """Return a name of the greatest length, which ends in a digest of the tube's."""
+    from hashlib import blake2b  # noqa: PLC0415 - few names are so long
+
+    end = f"${blake2b(tube.encode(), digest_size=_DIGEST).hexdigest()}"
+    return (prefix + tube)[: _LONGEST - len(end)] + end
+
+
+def _is_shortened(name: str) -> bool:
+    return len(name) == _LONGEST and name[-2 * _DIGEST - 1] == "$"
