@@ -13,6 +13,8 @@ A worker runs the jobs: ``python -m jobqueue.worker --tube emails --import app.t
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from jobqueue.broker.server_stats import ServerStats, TubeStats
+    from jobqueue.broker.stats import JobState, JobStats
     from jobqueue.errors import (
         ArgumentError,
         BadJobError,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
         ConnectionLostError,
         CrashLoopError,
         DuplicateTaskError,
+        IncompleteSearchError,
         JobQueueError,
         JobStuckError,
         JobTooBigError,
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
     from jobqueue.job.context import Job, current_job
     from jobqueue.job.outcome import Bury, Retry
     from jobqueue.job_queue import JobQueue
+    from jobqueue.operating.operator import Operator
+    from jobqueue.operating.record import JobRecord
     from jobqueue.task.putter import Putter
     from jobqueue.worker import Worker
 
@@ -59,21 +64,28 @@ __all__ = [
     "ConnectionLostError",
     "CrashLoopError",
     "DuplicateTaskError",
+    "IncompleteSearchError",
     "Job",
     "JobQueue",
     "JobQueueError",
+    "JobRecord",
+    "JobState",
+    "JobStats",
     "JobStuckError",
     "JobTooBigError",
     "NoCurrentJobError",
+    "Operator",
     "OptionError",
     "PutManyError",
     "Putter",
     "ReservationLostError",
     "Retry",
+    "ServerStats",
     "SignatureError",
     "TaskDefinitionError",
     "TimeLimitExceeded",
     "TubeNameError",
+    "TubeStats",
     "UnknownTubeError",
     "Worker",
     "__version__",
@@ -86,8 +98,14 @@ _MODULES = {
     "Bury": "job.outcome",
     "Job": "job.context",
     "JobQueue": "job_queue",
+    "JobRecord": "operating.record",
+    "JobState": "broker.stats",
+    "JobStats": "broker.stats",
+    "Operator": "operating.operator",
     "Putter": "task.putter",
     "Retry": "job.outcome",
+    "ServerStats": "broker.server_stats",
+    "TubeStats": "broker.server_stats",
     "Worker": "worker",
     "current_job": "job.context",
 }

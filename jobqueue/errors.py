@@ -153,6 +153,13 @@ class ReservationLostError(BrokerError):
     """A job is no longer reserved for this worker, and another may run it."""
 
 
+class IncompleteSearchError(JobQueueError, RuntimeError):
+    """Not all jobs of a tube were found, as beanstalkd has no list of them.
+
+    A server that has read a binlog does not say what its last job id is.
+    """
+
+
 class NoCurrentJobError(JobQueueError, LookupError):
     """There is no current job, as the calling code was not called by a worker."""
 

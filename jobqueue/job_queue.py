@@ -30,6 +30,7 @@ from jobqueue.task.source import SourceLocation
 
 if TYPE_CHECKING:
     from jobqueue.job.context import Around
+    from jobqueue.operating.operator import Operator
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -259,9 +260,22 @@ class JobQueue:
         self._around.append(hook)
         return hook
 
+    @functools.cached_property
+    def operator(self) -> "Operator":
+        """What looks at the jobs of this queue's broker, and changes them.
+
+        >>> queue.operator.kick(2)
+        [2]
+        """
+        from jobqueue.operating.operator import Operator  # noqa: PLC0415 - most need none
+
+        return Operator(self._url)
+
     def close(self) -> None:
         """Close the open connections; a later put makes a new one."""
         self._pool.close()
+        if "operator" in self.__dict__:
+            self.operator.close()
 
     def __enter__(self) -> Self:
         return self

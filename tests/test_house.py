@@ -19,14 +19,15 @@ TEXT = {"safe_text", "standard_streams"}
 BROKER = {*TEXT, "errors", "broker"}
 JOB = {*BROKER, "job"}
 TASK = {*JOB, "task"}
-QUEUE = {*TASK, "job_queue"}
+OPERATING = {*JOB, "operating"}
+QUEUE = {*TASK, *OPERATING, "job_queue"}
 BASE = {"worker.exits", "worker.forks", "worker.patched", "worker.settings"}
 RUNNING = {*TASK, *BASE, "worker.running"}
 REPORTING = {*RUNNING, "worker.reporting"}
 PROCESSES = {*REPORTING, "worker.processes"} - {"worker.running"}
 SLOTS = {*REPORTING, "worker.processes", "worker.slots"}
 WORKER = {*SLOTS, "worker"}
-ADMIN = {*JOB, "", "command_line", "admin"}
+ADMIN = {*OPERATING, "", "command_line", "admin"}
 EVERYTHING = {*QUEUE, *WORKER, *ADMIN, "devserver", "testing", "pytest_plugin"}
 MAY_IMPORT: Mapping[str, set[str]] = {
     "": set(QUEUE | WORKER),  # the package itself: the public names
@@ -35,6 +36,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "broker": BROKER,
     "job": JOB,
     "task": TASK,
+    "operating": OPERATING,
     "job_queue": QUEUE,
     "safe_text": set(),
     "standard_streams": TEXT,
@@ -305,7 +307,8 @@ LONG_FUNCTION = "\n\ndef long():\n" + "    pass\n" * LONGEST_FUNCTION
             "from jobqueue.worker.running import executor",
         ),
         (wrong_imports, "worker.slots.slot", "from jobqueue.worker import Worker"),
-        (wrong_imports, "admin.search", "from jobqueue.worker import Worker"),
+        (wrong_imports, "operating.search", "import jobqueue.admin.session"),
+        (wrong_imports, "admin.session", "from jobqueue.worker import Worker"),
         (wrong_imports, "devserver.broker", "from jobqueue.errors import BrokerError"),
         (wrong_imports, "worker.metrics", "from jobqueue.testing import eager"),
         (
@@ -318,10 +321,10 @@ LONG_FUNCTION = "\n\ndef long():\n" + "    pass\n" * LONGEST_FUNCTION
             "task.definition",  # which a file of running imports
             "from jobqueue.task.putter import Putter",
         ),
-        (foreign_imports, "admin.search", "import greenstalk"),
+        (foreign_imports, "operating.search", "import greenstalk"),
         (foreign_imports, "worker.slots.slot", "import prometheus_client"),
         (foreign_imports, "job_queue", "def f():\n    import rich.table"),
-        (unsafe_output, "admin.search", "print('x')"),
+        (unsafe_output, "operating.search", "print('x')"),
         (unsafe_output, "admin.top.loop", "import sys\nsys.stdout.write('x')"),
         (unsafe_output, "worker.one_process", "import sys\nw = sys.stderr.write"),
         (unsafe_output, "admin.jsonl", "import json\nJ = json.JSONEncoder()"),

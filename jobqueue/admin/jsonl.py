@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from jobqueue.broker.checks import check_tube
 from jobqueue.broker.put_options import PutOptions
-from jobqueue.broker.stats import JobState, JobStats
+from jobqueue.broker.stats import JobState
 from jobqueue.errors import JobQueueError
+from jobqueue.operating.record import JobRecord
 from jobqueue.safe_text import to_json
 
 
@@ -31,19 +32,19 @@ class JobLine:
     is_buried: bool
 
 
-def as_values(job: JobStats, body: bytes) -> dict[str, object]:
+def as_values(job: JobRecord) -> dict[str, object]:
     """Return the keys and values of a job's line."""
-    remaining = job.time_left if job.state == JobState.DELAYED else 0
-    values = job.as_dict() | {"delay": remaining}
+    remaining = job.stats.time_left if job.state == JobState.DELAYED else 0
+    values = job.stats.as_dict() | {"delay": remaining}
     try:
-        return values | {"body": body.decode()}
+        return values | {"body": job.body.decode()}
     except UnicodeDecodeError:
-        return values | {"body_base64": base64.b64encode(body).decode()}
+        return values | {"body_base64": base64.b64encode(job.body).decode()}
 
 
-def encode(job: JobStats, body: bytes) -> bytes:
+def encode(job: JobRecord) -> bytes:
     """Return the line of a job, with the line break."""
-    values = as_values(job, body)
+    values = as_values(job)
     return to_json(values).encode() + b"\n"
 
 

@@ -1,18 +1,22 @@
 """One run of the command line: its options, its connection and its output."""
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
 from jobqueue.admin.errors import CommandError
 from jobqueue.admin.screen.console import Console
 from jobqueue.admin.screen.interrupts import Interrupts
-from jobqueue.admin.search import Search
 from jobqueue.broker.address import Address
 from jobqueue.broker.checks import check_tube
 from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.server_stats import TubeStats
 from jobqueue.broker.stats import JobState
+from jobqueue.operating.filters import Filters, check_states
+from jobqueue.operating.finder import Finder
+from jobqueue.operating.operator import Operator
 
 
 @dataclass
@@ -25,14 +29,22 @@ class Session:
     interrupts: Interrupts
 
     @cached_property
+    def operator(self) -> Operator:
+        """What looks at jobs and changes them; signals wait until a step is done."""
+        operator = Operator(self.options.url)
+        operator.uninterrupted = self.interrupts
+        return operator
+
+    @cached_property
     def connection(self) -> OperatorConnection:
-        """The connection to the broker, made at its first use."""
+        """A connection to the broker for puts, made at its first use."""
         return OperatorConnection(self.address)
 
     def close(self) -> None:
-        """Close the connection, if there is one."""
-        if "connection" in self.__dict__:
-            self.connection.close()
+        """Close the connections, if there are any."""
+        for connected in ("connection", "operator"):
+            if connected in self.__dict__:
+                getattr(self, connected).close()
 
     def tube(self) -> TubeStats:
         """Return the counts of the tube that the command line names.
@@ -40,18 +52,23 @@ class Session:
         Raises :class:`~jobqueue.admin.errors.CommandError` if there is no such tube.
         """
         name = check_tube(self.options.tube)
-        tube = self.connection.tube(name)
+        tube = self.operator.tube(name)
         if tube is None:
             raise self.no_tube(name)
         return tube
 
     def states(self) -> list[JobState]:
         """Return the states that the command line names, or all."""
-        return [JobState(name) for name in self.options.states] or list(JobState)
+        return check_states(tuple(self.options.states))
 
-    def search(self) -> Search:
-        """Return a search for the jobs that the command line names."""
-        return Search(self.connection, self.tube(), self.states())
+    @contextmanager
+    def finding(self) -> Iterator[Finder]:
+        """Yield what finds the jobs that the command line names."""
+        tube = self.tube().tube
+        with self.operator.finding(tube, self.states(), Filters()) as finder:
+            if finder is None:
+                raise self.no_tube(tube)
+            yield finder
 
     def no_tube(self, name: str) -> CommandError:
         """Return the error that there is no such tube."""

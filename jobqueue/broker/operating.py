@@ -23,6 +23,13 @@ class OperatorConnection(ProducerConnection):
         """Return the file descriptor of the connection."""
         return self._socket.fileno()
 
+    def is_quiet(self) -> bool:
+        """Return whether the connection is open, and the broker has not ended it."""
+        try:
+            return not self._socket.has_received()
+        except OSError:
+            return False
+
     def server(self) -> ServerStats:
         """Return the counts and settings of the server."""
         return self.ask(

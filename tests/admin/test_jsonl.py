@@ -9,26 +9,28 @@ from hypothesis import strategies as st
 
 from jobqueue.admin import jsonl
 from jobqueue.broker.stats import JobState, JobStats
+from jobqueue.operating.record import JobRecord
 
 
-def record(state: str = "ready", **numbers: int) -> JobStats:
+def line_of(body: bytes, state: str = "ready", **numbers: int) -> bytes:
     names = (
         "id priority age delay ttr time_left reserves timeouts releases buries kicks"
     )
     values = dict.fromkeys(names.split(), 1) | numbers
-    return JobStats(tube="t", state=JobState(state), **values)
+    stats = JobStats(tube="t", state=JobState(state), **values)
+    return jsonl.encode(JobRecord(stats, body))
 
 
 @given(content=st.binary())
 def test_any_body_survives(content: bytes) -> None:
-    line = jsonl.encode(record(), content)
+    line = line_of(content)
 
     assert line.count(b"\n") == 1
     assert jsonl.decode(line).body == content
 
 
 def test_documented_keys() -> None:
-    values = json.loads(jsonl.encode(record("delayed", time_left=9), b"x"))
+    values = json.loads(line_of(b"x", "delayed", time_left=9))
 
     names = (
         "id tube state priority age delay ttr time_left reserves timeouts releases "
@@ -36,8 +38,8 @@ def test_documented_keys() -> None:
     )
     assert names.split() == list(values)
     assert values["delay"] == 9
-    assert json.loads(jsonl.encode(record("ready", time_left=9), b"x"))["delay"] == 0
-    odd = json.loads(jsonl.encode(record(), b"\xff"))
+    assert json.loads(line_of(b"x", "ready", time_left=9))["delay"] == 0
+    odd = json.loads(line_of(b"\xff"))
     assert base64.b64decode(odd["body_base64"]) == b"\xff"
 
 

@@ -1,14 +1,14 @@
 """The commands that change jobs and tubes: kick, delete, clear, pause and resume."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from jobqueue.admin.errors import CommandError, UsageError
 from jobqueue.admin.screen import formatting
 from jobqueue.admin.session import Session
-from jobqueue.admin.sweep import Sweep
 from jobqueue.broker.checks import check_id, whole_number
 from jobqueue.broker.server_stats import TubeStats
-from jobqueue.broker.stats import JobState
+from jobqueue.broker.stats import JobState, JobStats
+from jobqueue.operating.operator import OnStep
 
 
 def kick(session: Session) -> int:
@@ -21,11 +21,16 @@ def kick(session: Session) -> int:
     if not options.tube or options.all == (options.count is not None):
         raise UsageError("give a tube with either --all or --count N, or --job ID...")
     tube = session.tube()
-    sweep = Sweep(session.connection, tube.tube, JobState.BURIED)
-    count = min(tube.buried, tube.buried if options.all else options.count)
-    walk = sweep.in_any_order if options.all else sweep.in_order
-    steps = walk(session.connection.kick_jobs, count)
-    kicked = _run(session, "Kicking", steps, count)
+    count = None if options.all else options.count
+    most = tube.buried if count is None else min(tube.buried, count)
+    kicked = _run(
+        session,
+        "Kicking",
+        most,
+        lambda on_step: session.operator.kick_all(
+            tube.tube, count=count, on_step=on_step
+        ),
+    )
     if session.console.as_json:
         session.console.json({"kicked": kicked})
     else:
@@ -35,14 +40,11 @@ def kick(session: Session) -> int:
 
 
 def _kick_by_id(session: Session, ids: Sequence[int]) -> int:
-    records = list(session.connection.jobs(ids))
-    buried = [job.id for job in records if job and job.state == JobState.BURIED]
-    results = session.connection.kick_jobs(buried)
-    kicked = {job_id for job_id, done in zip(buried, results, strict=True) if done}
+    kicked = session.operator.kick(*ids)
+    left = [job_id for job_id in ids if job_id not in set(kicked)]
     problems = {
         job_id: f"job {job_id} is {job.state}, not buried" if job else _no_job(job_id)
-        for job_id, job in zip(ids, records, strict=True)
-        if job_id not in kicked
+        for job_id, job in zip(left, session.operator.job_stats(*left), strict=True)
     }
     return _report(session, "kicked", len(kicked), problems)
 
@@ -50,15 +52,15 @@ def _kick_by_id(session: Session, ids: Sequence[int]) -> int:
 def delete(session: Session) -> int:
     """Delete jobs by their ids."""
     ids = list(map(check_id, session.options.ids))
-    results = list(session.connection.delete_jobs(ids))
-    failed = [job_id for job_id, done in zip(ids, results, strict=True) if not done]
+    deleted = session.operator.delete(*ids)
+    left = [job_id for job_id in ids if job_id not in set(deleted)]
     problems = {
         job_id: f"job {job_id} is reserved: only its worker can delete it"
         if job
         else _no_job(job_id)
-        for job_id, job in zip(failed, session.connection.jobs(failed), strict=True)
+        for job_id, job in zip(left, session.operator.job_stats(*left), strict=True)
     }
-    return _report(session, "deleted", sum(results), problems)
+    return _report(session, "deleted", len(deleted), problems)
 
 
 def _no_job(job_id: int) -> str:
@@ -79,17 +81,17 @@ def _report(session: Session, done: str, count: int, problems: dict[int, str]) -
 
 def clear(session: Session) -> int:
     """Delete all jobs of a tube that are in some states."""
-    connection, console, states = session.connection, session.console, session.states()
+    operator, console, states = session.operator, session.console, session.states()
     tube = session.tube()
-    free = [state for state in dict.fromkeys(states) if state is not JobState.RESERVED]
+    free = [state for state in states if state is not JobState.RESERVED]
     _confirm(session, tube, free)
-    cleared = 0
-    for state in free:
-        sweep = Sweep(connection, tube.tube, state)
-        count = tube.jobs_in([state])
-        steps = sweep.in_any_order(connection.delete_jobs, count)
-        cleared += _run(session, "Deleting", steps, count)
-    left = connection.tube(tube.tube)
+    cleared = _run(
+        session,
+        "Deleting",
+        tube.jobs_in(free),
+        lambda on_step: operator.clear(tube.tube, *free, on_step=on_step),
+    )
+    left = operator.tube(tube.tube)
     reserved = left.reserved if left and JobState.RESERVED in states else 0
     others = left.jobs_in(free) if left else 0
     if console.as_json:
@@ -129,7 +131,7 @@ def resume(session: Session) -> int:
 
 def _pause(session: Session, seconds: int, result: str) -> int:
     name = session.tube().tube
-    if not session.connection.pause(name, seconds):
+    if not session.operator.pause(name, seconds):
         raise CommandError(f"tube {name!r} has gone meanwhile")
     if session.console.as_json:
         session.console.json({"tube": name, "paused": seconds})
@@ -138,18 +140,20 @@ def _pause(session: Session, seconds: int, result: str) -> int:
     return 0
 
 
-def _run(session: Session, title: str, steps: Iterator[int], total: int) -> int:
-    """Run the steps, show their progress, and return how many jobs they changed."""
+def _run(
+    session: Session, title: str, total: int, change: Callable[[OnStep], int]
+) -> int:
+    """Change jobs, show the progress, and return how many were changed."""
     count = 0
     with session.console.progress(title, total) as advance:
+
+        def on_step(jobs: list[JobStats]) -> None:
+            nonlocal count
+            count += len(jobs)
+            advance(count, total)
+
         try:
-            while True:
-                with session.interrupts:
-                    step = next(steps, None)
-                    count += step or 0
-                if step is None:
-                    return count
-                advance(count, total)
+            return change(on_step)
         except BaseException:
             jobs = formatting.number_of(count, "job")
             session.console.note(f"{title} was interrupted after {jobs}")

@@ -10,9 +10,8 @@ from jobqueue.admin import jsonl
 from jobqueue.admin.commands.importer import Importer
 from jobqueue.admin.errors import CommandError
 from jobqueue.admin.screen import formatting
-from jobqueue.admin.search import Search
 from jobqueue.admin.session import Session
-from jobqueue.broker.operating import OperatorConnection
+from jobqueue.operating.finder import Finder
 
 _WRITE_SIZE = 2**18  # bytes of lines
 
@@ -20,35 +19,32 @@ _WRITE_SIZE = 2**18  # bytes of lines
 def export(session: Session) -> int:
     """Write the jobs of a tube as lines of JSON."""
     console = session.console
-    search = session.search()
-    count = 0
-    try:
-        with console.progress("Exporting", search.total) as advance:
-            for lines in _exported(session.connection, search):
-                with session.interrupts:  # only whole lines are written
-                    console.bytes(b"".join(lines))
-                    count += len(lines)
-                advance(count, search.total)
-    finally:
-        jobs = formatting.number_of(count, "job")
-        console.note(f"Exported {jobs}; they stay in the tube")
-    search.check_complete()
+    with session.finding() as finder:
+        count = 0
+        try:
+            with console.progress("Exporting", finder.total) as advance:
+                for lines in _exported(finder):
+                    with session.interrupts:  # only whole lines are written
+                        console.bytes(b"".join(lines))
+                        count += len(lines)
+                    advance(count, finder.total)
+        finally:
+            jobs = formatting.number_of(count, "job")
+            console.note(f"Exported {jobs}; they stay in the tube")
+        finder.check_complete()
     return 0
 
 
-def _exported(connection: OperatorConnection, search: Search) -> Iterator[list[bytes]]:
-    """Yield the lines of the jobs that a search finds, some at a time.
+def _exported(finder: Finder) -> Iterator[list[bytes]]:
+    """Yield the lines of the jobs that are found, some at a time.
 
     That is one body at a time, if bodies are large.
     """
-    for jobs in search.blocks():
+    for jobs in finder.blocks():
         lines: list[bytes] = []
         size = 0
-        bodies = connection.bodies(job.id for job in jobs)
-        for job, body in zip(jobs, bodies, strict=True):
-            if body is None:  # the job has been deleted meanwhile
-                continue
-            lines.append(jsonl.encode(job, body))
+        for job in finder.with_bodies(jobs):
+            lines.append(jsonl.encode(job))
             size += len(lines[-1])
             if size >= _WRITE_SIZE:
                 yield lines

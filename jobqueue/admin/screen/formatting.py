@@ -5,8 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import NoReturn
 
-from jobqueue.errors import BadJobError
-from jobqueue.job.body import Message, decode
+from jobqueue.operating.record import JobRecord
 from jobqueue.safe_text import body_line, indented_json, to_json
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
@@ -79,22 +78,14 @@ def shortened(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"
 
 
-def message_of(body: bytes) -> Message | None:
-    """Return the message in a body; None if the body is not a job of jobqueue."""
-    try:
-        return decode(body)
-    except BadJobError:
-        return None
-
-
-def call(body: bytes) -> str:
+def call(job: JobRecord) -> str:
     """Return a job's func_name and its arguments, each ``name=value``.
 
     For a body that is not a job of jobqueue, return a dash and the body.
     """
-    message = message_of(body)
+    message = job.message
     if message is None:
-        return f"- {body_line(body)}"
+        return f"- {body_line(job.body)}"
     arguments = (
         f"{_name(name)}={to_json(value)}" for name, value in message.kwargs.items()
     )

@@ -7,6 +7,7 @@ from jobqueue.admin.screen import formatting
 from jobqueue.admin.screen.table import Cell, Column, Table, count
 from jobqueue.broker.server_stats import ServerStats, TubeStats
 from jobqueue.broker.stats import JobState, JobStats
+from jobqueue.operating.record import JobRecord
 from jobqueue.safe_text import one_line
 
 _CALL_WIDTH = 200  # characters
@@ -101,8 +102,9 @@ def overdue(count: int) -> str:
     )
 
 
-def job_row(job: JobStats, body: bytes) -> list[Cell]:
+def job_row(record: JobRecord) -> list[Cell]:
     """Return a row of the table of ``list``."""
+    job = record.stats
     counts = (job.reserves, job.timeouts, job.releases, job.buries, job.kicks)
     return [
         Cell(str(job.id), "bold"),
@@ -111,7 +113,7 @@ def job_row(job: JobStats, body: bytes) -> list[Cell]:
         Cell(_left(job), _OVERDUE) if job.overdue else _plain(_left(job)),
         _plain(str(job.priority)),
         *map(count, counts),
-        Cell(formatting.shortened(formatting.call(body), _CALL_WIDTH)),
+        Cell(formatting.shortened(formatting.call(record), _CALL_WIDTH)),
     ]
 
 
@@ -123,17 +125,14 @@ def _left(job: JobStats) -> str:
     return formatting.brief(job.time_left) if has_end else "-"
 
 
-def job_values(job: JobStats, body: bytes) -> dict[str, object]:
+def job_values(job: JobRecord) -> dict[str, object]:
     """Return the values of a job in ``list --json``."""
-    message = formatting.message_of(body)
-    return job.as_dict() | {
-        "func_name": message.func_name if message else None,
-        "kwargs": message.kwargs if message else None,
-    }
+    return job.stats.as_dict() | {"func_name": job.func_name, "kwargs": job.kwargs}
 
 
-def one_job(job: JobStats, body: bytes) -> str:
+def one_job(record: JobRecord) -> str:
     """Return the lines of ``show``."""
+    job = record.stats
     lines = {
         "job": job.id,
         "tube": job.tube,
@@ -147,10 +146,10 @@ def one_job(job: JobStats, body: bytes) -> str:
         "releases": job.releases,
         "buries": job.buries,
         "kicks": job.kicks,
-        "body": f"{len(body):,} bytes",
+        "body": f"{len(record.body):,} bytes",
     }
     head = "\n".join(f"{key:<9} {value}" for key, value in lines.items())
-    return f"{head}\n\n{formatting.pretty(body)}"
+    return f"{head}\n\n{formatting.pretty(record.body)}"
 
 
 def _left_in_words(job: JobStats) -> str:

@@ -11,10 +11,11 @@ these few milliseconds, and that its worker then releases with a delay, is kicke
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import compress
 
 from jobqueue.broker.checks import MAX_JOB_ID
 from jobqueue.broker.operating import OperatorConnection
-from jobqueue.broker.stats import JobState
+from jobqueue.broker.stats import JobState, JobStats
 
 _MAX_REACH = 2_000  # ids that are asked about at a time
 
@@ -32,41 +33,46 @@ class Sweep:
         self._state = state
         self._seen: set[int] = set()
 
-    def in_any_order(self, change: Change, count: int) -> Iterator[int]:
-        """Change up to ``count`` jobs, and yield after each step how many it changed.
+    def in_any_order(self, change: Change, count: int) -> Iterator[list[JobStats]]:
+        """Change up to ``count`` jobs, and yield after each step those it changed.
 
-        A job that enters the state again meanwhile is left alone.
+        Their counts are those of just before. A job that enters the state again
+        meanwhile is left alone.
         """
         reach = 1
         while count > 0 and (first := self._next()) is not None:
             jobs = self._jobs_from(first, reach)[:count]
-            self._seen.update(jobs)
-            changed = sum(change(jobs))
+            self._seen.add(first)
+            changed = self._changed(change, jobs)
             yield changed
-            count -= changed
+            count -= len(changed)
             is_dense = 2 * len(jobs) >= reach
             reach = min(reach * 2, _MAX_REACH) if is_dense else max(reach // 2, 1)
 
-    def in_order(self, change: Change, count: int) -> Iterator[int]:
+    def in_order(self, change: Change, count: int) -> Iterator[list[JobStats]]:
         """Change the ``count`` jobs that come first, one by one."""
         while count > 0 and (first := self._next()) is not None:
+            jobs = self._jobs_from(first, 1)
             self._seen.add(first)
-            changed = sum(change([first]))
+            changed = self._changed(change, jobs)
             yield changed
-            count -= changed
+            count -= len(changed)
+
+    def _changed(self, change: Change, jobs: list[JobStats]) -> list[JobStats]:
+        """Change jobs, and return those that were still there to be changed."""
+        ids = [job.id for job in jobs]
+        self._seen.update(ids)
+        return list(compress(jobs, list(change(ids))))
 
     def _next(self) -> int | None:
         first = self._connection.first(self._tube, self._state)
         return None if first in self._seen else first
 
-    def _jobs_from(self, first: int, reach: int) -> list[int]:
+    def _jobs_from(self, first: int, reach: int) -> list[JobStats]:
         """Return the first job, and those among the ids after it."""
-        if reach == 1:
-            return [first]
         ids = range(first, min(first + reach, MAX_JOB_ID + 1))
-        jobs = self._connection.jobs_of(self._tube, ids)
         return [
-            job.id
-            for job in jobs
+            job
+            for job in self._connection.jobs_of(self._tube, ids)
             if job.state == self._state and job.id not in self._seen
         ]

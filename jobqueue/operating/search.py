@@ -13,12 +13,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from jobqueue.admin.errors import CommandError
-from jobqueue.admin.screen.formatting import number_of
 from jobqueue.broker.checks import MAX_JOB_ID
 from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.server_stats import TubeStats
 from jobqueue.broker.stats import JobState, JobStats
+from jobqueue.errors import IncompleteSearchError
 
 BLOCK = 5_000  # ids
 PATIENCE = 10_000_000  # ids in a row without a job, while the last id is unknown
@@ -83,12 +82,13 @@ class Search:
         self._is_over = True
 
     def check_complete(self) -> None:
-        """Raise :class:`~jobqueue.admin.errors.CommandError` if jobs were not found."""
+        """Raise :class:`~jobqueue.errors.IncompleteSearchError` if jobs are missing."""
         if self.missing:
-            raise CommandError(
-                f"this is incomplete: {number_of(self.missing, 'more job')} should "
-                "exist, but this server does not say what its last job id is, and the "
-                "ids lie too far apart to ask about each"
+            jobs = "job" if self.missing == 1 else "jobs"
+            raise IncompleteSearchError(
+                f"this is incomplete: {self.missing:,} more {jobs} should exist, but "
+                "this server does not say what its last job id is, and the ids lie too "
+                "far apart to ask about each"
             )
 
     def _jobs_among(self, ids: range) -> list[JobStats]:

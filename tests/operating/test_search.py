@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobqueue.admin import search as search_room
 from jobqueue.admin.cli import main
-from jobqueue.admin.search import IdBlocks, Search
 from jobqueue.broker.address import Address
 from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.stats import JobState
+from jobqueue.operating import search as search_room
+from jobqueue.operating.search import IdBlocks, Search
 from tests.helpers.servers import REAL, Beanstalkd, require_beanstalkd
 from tests.helpers.terminal import delete, operate, put, put_buried
 

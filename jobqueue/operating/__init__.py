@@ -1,0 +1,1 @@
+"""Looking at the jobs that the broker has, and changing them: Operator."""

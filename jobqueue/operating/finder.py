@@ -1,0 +1,63 @@
+"""Finding those jobs of a tube that pass a filter."""
+
+from collections.abc import Iterator, Sequence
+
+from jobqueue.broker.operating import OperatorConnection
+from jobqueue.broker.server_stats import TubeStats
+from jobqueue.broker.stats import JobState, JobStats
+from jobqueue.operating.filters import Filters
+from jobqueue.operating.record import JobRecord
+from jobqueue.operating.search import Search
+
+
+class Finder:
+    """Finds the jobs of a tube that are in some states and pass a filter.
+
+    It changes nothing.
+    """
+
+    def __init__(
+        self,
+        connection: OperatorConnection,
+        tube: TubeStats,
+        states: Sequence[JobState],
+        filters: Filters,
+    ) -> None:
+        self._connection = connection
+        self._filters = filters
+        self._search = Search(connection, tube, states)
+
+    @property
+    def looked_at(self) -> int:
+        """How many jobs of these states were looked at."""
+        return self._search.found
+
+    @property
+    def total(self) -> int:
+        """How many jobs of these states to expect."""
+        return self._search.total
+
+    def blocks(self) -> Iterator[list[JobStats]]:
+        """Yield the jobs that are found, a block at a time."""
+        for jobs in self._search.blocks():
+            if self._filters.need_bodies:
+                yield [job.stats for job in self.with_bodies(jobs)]
+            else:
+                yield jobs
+
+    def with_bodies(self, jobs: Sequence[JobStats]) -> Iterator[JobRecord]:
+        """Yield those of the jobs that still exist and pass the filter.
+
+        One body is held at a time.
+        """
+        bodies = self._connection.bodies(job.id for job in jobs)
+        for stats, body in zip(jobs, bodies, strict=True):
+            if body is None:  # the job has been deleted meanwhile
+                continue
+            job = JobRecord(stats, body)
+            if self._filters.passes(job):
+                yield job
+
+    def check_complete(self) -> None:
+        """Raise :class:`~jobqueue.errors.IncompleteSearchError` if jobs are missing."""
+        self._search.check_complete()

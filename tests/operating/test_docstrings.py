@@ -1,0 +1,47 @@
+"""The examples in the docstrings of Operator, each on a broker of its own."""
+
+import doctest
+import inspect
+
+import pytest
+
+from jobqueue import JobQueue, Operator
+from tests.helpers.servers import Beanstalkd
+from tests.helpers.terminal import bury
+
+WITHOUT_EXAMPLE = {"address", "close", "finding", "uninterrupted"}
+EXAMPLES = {
+    name: found
+    for name, found in vars(Operator).items()
+    if not name.startswith("_") and name not in WITHOUT_EXAMPLE
+}
+
+
+@pytest.fixture
+def names(broker: Beanstalkd) -> dict[str, object]:
+    """Return what the examples use: a tube with a job in each of three states."""
+    queue = JobQueue(broker.url)
+
+    @queue.task("emails")
+    def send(to: str) -> None: ...
+
+    send.put(to="ada")
+    bury(broker, [send.put(to="nobody")])
+    send.options(delay=60).put(to="bob")
+    return {"Operator": Operator, "url": broker.url, "queue": queue}
+
+
+@pytest.mark.parametrize("name", ["Operator", "queue", *EXAMPLES])
+def test_example(name: str, names: dict[str, object]) -> None:
+    documented = {"Operator": Operator, "queue": JobQueue.operator} | EXAMPLES
+    queue = names["queue"]
+    assert isinstance(queue, JobQueue)
+    with queue, queue.operator as names["operator"]:
+        text = inspect.getdoc(documented[name]) or ""
+        test = doctest.DocTestParser().get_doctest(text, names, name, None, None)
+        result = doctest.DocTestRunner().run(test)
+        if isinstance(own := test.globs.get("operator"), Operator):
+            own.close()
+
+    assert result.attempted > 0
+    assert result.failed == 0
