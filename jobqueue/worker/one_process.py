@@ -15,7 +15,7 @@ from jobqueue import JobQueueError, JobStuckError, Worker
 from jobqueue.worker.exits import call_with_timeout, exit_now, is_blocked
 from jobqueue.worker.processes.child import ParentLink, ParentWatch
 from jobqueue.worker.processes.status_board import StatusBoard
-from jobqueue.worker.reporting import process_log
+from jobqueue.worker.reporting import log_format, process_log
 from jobqueue.worker.reporting.unfailing import logger, one_line, switch_on_log
 from jobqueue.worker.slots.shutdown import StopReason
 from jobqueue.worker.slots.slot_thread import THREAD_NAME
@@ -32,6 +32,7 @@ def work(options: argparse.Namespace, link: ParentLink, on_error: OnError) -> No
     parent_watch = ParentWatch(link.pipe, on_stop=lambda _: exit_now())
     for module in options.modules:
         _import(module, on_error)
+    log_format.complete()
     switch_on_log()
     try:
         worker = _make_worker(options)

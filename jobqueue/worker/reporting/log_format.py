@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,14 +21,41 @@ def configure(level: str, *, as_json: bool, in_several: bool) -> None:
     """Set up the log of a worker process; not for one that embeds a worker.
 
     With ``in_several``, each line of text has the process's id. JSON always has it.
+
+    An imported module may set up logging, too, and ``logging.basicConfig`` does nothing
+    if the root logger has a handler. So until :func:`complete` a handler of text is
+    that of last resort: it gets what no other handler gets.
     """
+    root = logging.getLogger()
+    root.setLevel(level)
     handler = logging.StreamHandler()
+    logging.lastResort = handler
     if as_json:
         handler.setFormatter(JSONLines())
         log_python_errors()
+        root.addHandler(handler)
     else:
         handler.setFormatter(TextLines(TEXT_OF_SEVERAL if in_several else TEXT))
-    logging.basicConfig(level=level, handlers=[handler])
+
+
+def complete() -> None:
+    """Give the root logger the command's handler, unless a module has set up a log.
+
+    ``basicConfig()`` without a file or a format is no such set-up: its lines have no
+    time, and ``logging.warning("...")`` calls it, too.
+    """
+    root = logging.getLogger()
+    if logging.lastResort and all(_is_default(handler) for handler in root.handlers):
+        root.handlers[:] = [logging.lastResort]
+
+
+def _is_default(handler: logging.Handler) -> bool:
+    """Return whether a handler is that of ``logging.basicConfig()``."""
+    return (
+        type(handler) is logging.StreamHandler
+        and handler.stream is sys.stderr
+        and getattr(handler.formatter, "_fmt", None) == logging.BASIC_FORMAT
+    )
 
 
 class _Formatter(logging.Formatter):
