@@ -1,5 +1,6 @@
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +25,11 @@ from tests.helpers.servers import (
     Server,
     server_of,
 )
+
+# The tests start a thousand processes. In an environment that says to write no compiled
+# files, each would compile the package anew, which takes it longer than all else.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Machines stall; no test asserts a time.
 hypothesis.settings.register_profile("jobqueue", deadline=None)
