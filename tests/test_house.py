@@ -21,7 +21,13 @@ JOB = {*BROKER, "job"}
 TASK = {*JOB, "task"}
 OPERATING = {*JOB, "operating"}
 QUEUE = {*TASK, *OPERATING, "job_queue"}
-BASE = {"worker.exits", "worker.forks", "worker.patched", "worker.settings"}
+BASE = {
+    "worker.exits",
+    "worker.forks",
+    "worker.patched",
+    "worker.settings",
+    "worker.threads",
+}
 RUNNING = {*TASK, *BASE, "worker.running"}
 REPORTING = {*RUNNING, "worker.reporting"}
 PROCESSES = {*REPORTING, "worker.processes"} - {"worker.running"}
@@ -41,10 +47,11 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "safe_text": set(),
     "standard_streams": TEXT,
     "command_line": {*TEXT, "broker"},
-    "worker.exits": set(),
+    "worker.exits": {"worker.threads"},
     "worker.forks": set(),
     "worker.patched": TASK,
     "worker.settings": TASK,
+    "worker.threads": {"errors"},
     "worker.running": RUNNING,
     "worker.reporting": REPORTING,
     "worker.processes": PROCESSES,

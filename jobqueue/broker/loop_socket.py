@@ -74,7 +74,7 @@ class LoopSocket:
         )
         try:
             thread.start()
-        except RuntimeError as error:  # no more threads, or memory for one
+        except (RuntimeError, MemoryError) as error:  # there is no thread for it
             self._loop.call_soon(self._owner.on_unreachable, error)
 
     def write(self, data: bytes) -> bool:

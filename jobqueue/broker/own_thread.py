@@ -7,11 +7,16 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from jobqueue.errors import JobQueueError
+
 T = TypeVar("T")
 
 
 async def in_own_thread(call: Callable[..., T], /, *args: Any) -> T:  # noqa: ANN401
     """Run a function in a thread that only it uses, and return what it returns.
+
+    Raises :class:`~jobqueue.errors.JobQueueError`, and has called nothing, if the
+    system starts no more threads.
 
     ``asyncio.to_thread`` would use the loop's default executor: its few threads are
     what asyncio itself needs for each look-up of a host name.
@@ -26,5 +31,11 @@ async def in_own_thread(call: Callable[..., T], /, *args: Any) -> T:  # noqa: AN
         except BaseException as error:  # noqa: BLE001 - raised where it is awaited
             outcome.set_exception(error)
 
-    threading.Thread(target=run, name="jobqueue-aput").start()
+    thread = threading.Thread(target=run, name="jobqueue-aput")
+    try:
+        thread.start()
+    except (RuntimeError, MemoryError) as error:
+        raise JobQueueError(
+            f"nothing was put: the thread for it can't be started ({error})"
+        ) from error
     return await asyncio.wrap_future(outcome)

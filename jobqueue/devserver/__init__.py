@@ -29,7 +29,7 @@ class DevServer:
     ``listen`` is ``HOST:PORT`` or ``unix:PATH``; port 0 is any free one, and
     :attr:`url` has the one it got. ``max_job_size`` is in bytes. Raises ``ValueError``
     for a ``listen`` that is no address, and ``OSError`` at the beginning of the block
-    if the server can't listen there.
+    if the server can't listen there, and ``RuntimeError`` if it gets no thread.
     """
 
     url: str  # within the block
@@ -62,11 +62,12 @@ class DevServer:
         self._thread = threading.Thread(
             target=serve, name="jobqueue-devserver", daemon=True
         )
-        self._thread.start()
         try:
+            self._thread.start()
             self._loop, self._stop = running.result()
         except BaseException:
             sock.close()
+            self._endpoint.leave()
             raise
         return self
 

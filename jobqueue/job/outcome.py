@@ -58,7 +58,15 @@ class Bury(Exception):  # noqa: N818 - a task says `raise Bury("why")`
 
 
 class RunLater(Exception):  # noqa: N818 - a decision, like the two above
-    """Raised by the worker: release this job for a moment, as it can't run now."""
+    """Raised by the worker: release this job for a moment, as it can't run now.
+
+    The ``reason`` goes on from the task's name, as in "can't run now, as ...". With
+    ``is_fault`` something of the machine's is missing, and the log warns of it.
+    """
+
+    def __init__(self, reason: str, /, *, is_fault: bool = False) -> None:
+        super().__init__(reason)
+        self.is_fault = is_fault
 
 
 class _Fields(NamedTuple):

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from jobqueue.command_line import CommandLineParser
+from jobqueue.errors import JobQueueError
 from jobqueue.standard_streams import open_closed
 from jobqueue.worker import one_process
 from jobqueue.worker.arguments import make_parser
@@ -97,14 +98,14 @@ def _serve_metrics(
             f"metrics need an extra: pip install 'jobqueue[metrics]' ({error})"
         )
     host, port = options.metrics_host, options.metrics_port
-    try:
-        listening = metrics_server.listen(host, port)
-    except (OSError, ValueError) as error:  # ValueError: a host that can't be one
-        parser.error(f"can't serve metrics at {host}:{port}: {error}")
     worker_metrics = metrics.WorkerMetrics(
         counter_pool.memories, supervisor.count_running
     )
-    metrics_server.serve(listening, worker_metrics)
+    try:
+        listening = metrics_server.listen(host, port)
+        metrics_server.serve(listening, worker_metrics)
+    except (OSError, ValueError, JobQueueError) as error:  # ValueError: no valid host
+        parser.error(f"can't serve metrics at {host}:{port}: {error}")
     call_with_timeout(process_log.metrics_are_served, host, port)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn, ParamSpec
 
+from jobqueue.worker.threads import NO_THREAD
+
 P = ParamSpec("P")
 
 CALL_TIMEOUT = 1.0  # seconds
@@ -38,7 +40,7 @@ def start_call(
     )
     try:
         thread.start()
-    except RuntimeError:
+    except NO_THREAD:
         call(*args, **kwargs)
         return None
     return thread

@@ -13,12 +13,14 @@ from typing import NoReturn
 
 from jobqueue import JobQueueError, JobStuckError, Worker
 from jobqueue.worker.exits import call_with_timeout, exit_now, is_blocked
-from jobqueue.worker.processes.child import ParentLink, ParentWatch
+from jobqueue.worker.processes.child import ParentLink
+from jobqueue.worker.processes.parent_watch import ParentWatch
 from jobqueue.worker.processes.status_board import StatusBoard
 from jobqueue.worker.reporting import log_format, process_log
 from jobqueue.worker.reporting.unfailing import logger, one_line, switch_on_log
 from jobqueue.worker.slots.shutdown import StopReason
 from jobqueue.worker.slots.slot_thread import THREAD_NAME
+from jobqueue.worker.threads import NO_THREAD, reason_of, start_thread
 
 OnError = Callable[[str], NoReturn]
 
@@ -29,7 +31,12 @@ def work(options: argparse.Namespace, link: ParentLink, on_error: OnError) -> No
     Most of what can be wrong with a command line is found here, where the tasks are
     known; ``on_error`` prints it and exits.
     """
-    parent_watch = ParentWatch(link.pipe, on_stop=lambda _: exit_now())
+    try:
+        parent_watch = ParentWatch(link.pipe, on_stop=lambda _: exit_now())
+    except NO_THREAD as error:
+        on_error(
+            f"no thread can be started to watch the supervisor: {reason_of(error)}"
+        )
     for module in options.modules:
         _import(module, on_error)
     log_format.complete()
@@ -40,8 +47,8 @@ def work(options: argparse.Namespace, link: ParentLink, on_error: OnError) -> No
         worker.manager.on_leaving = link.wake_supervisor
         if link.counters is not None:
             worker.manager.count_in(link.counters)
-        parent_watch.on_stop = functools.partial(
-            worker.manager.request_stop, StopReason.SUPERVISOR
+        parent_watch.pass_on_to(
+            functools.partial(worker.manager.request_stop, StopReason.SUPERVISOR)
         )
         worker.run()
     except JobStuckError as error:
@@ -117,13 +124,22 @@ def _end_threads(patience: float) -> None:
     # A slot may still wait for a connection, and for that nobody waits.
     tasks_own = [thread for thread in left if thread.name != THREAD_NAME]
 
+    deadline = time.monotonic() + patience
+
     def end_at_last() -> None:
-        time.sleep(patience)
+        time.sleep(max(0, deadline - time.monotonic()))
         names = [thread.name for thread in tasks_own if thread.is_alive()]
         call_with_timeout(process_log.threads_left, names)
         exit_now()
 
     if tasks_own:
-        threading.Thread(target=end_at_last, daemon=True).start()
+        try:
+            start_thread(end_at_last, name="jobqueue-end")
+        except JobQueueError:  # wait here; a pool of idle threads takes all the time
+            for thread in tasks_own:
+                thread.join(max(0, deadline - time.monotonic()))
+            if any(thread.is_alive() for thread in tasks_own):
+                end_at_last()
+            exit_now()
     elif left or is_blocked():
         exit_now()

@@ -15,6 +15,7 @@ import pytest
 
 from jobqueue.devserver import DevServer
 from tests.helpers.raw_client import RawClient, converse
+from tests.helpers.refused_threads import refusing_threads
 from tests.helpers.servers import (
     DevServerInThread,
     eventually,
@@ -174,3 +175,15 @@ def test_more_connections_than_files_allow(
         assert converse(server.target, ASK) == USING
     (message,) = caplog.messages
     assert "35 are open, all that the limit of open files (ulimit -n) allows" in message
+
+
+def test_no_thread(socket_folder: Path) -> None:
+    """Nothing is left behind, so that the next try works."""
+    path = socket_folder / "d.sock"
+    with refusing_threads("jobqueue-devserver"):
+        for listen in (f"unix:{path}", f"127.0.0.1:{free_port()}"):
+            with pytest.raises(RuntimeError), DevServer(listen):
+                pass
+    assert not path.exists()
+    with DevServer(f"unix:{path}"):
+        assert converse(str(path), ASK) == USING

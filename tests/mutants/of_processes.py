@@ -2,7 +2,7 @@
 
 from .mutant import Mutant
 
-CHILD = "jobqueue/worker/processes/child.py"
+PARENT_WATCH = "jobqueue/worker/processes/parent_watch.py"
 SEAT = "jobqueue/worker/processes/seat.py"
 SUPERVISOR = "jobqueue/worker/processes/supervisor.py"
 
@@ -10,11 +10,11 @@ OF_PROCESSES = [
     Mutant(
         "orphans-go-on",
         "processes stop when their supervisor is killed",
-        CHILD,
-        "self.on_stop(reason.decode() or PARENT_IS_GONE)",
-        "self.on_stop(reason.decode()) if reason else None",
+        PARENT_WATCH,
+        "self._on_stop(reason.decode() or PARENT_IS_GONE)",
+        "self._on_stop(reason.decode()) if reason else None",
         (
-            "tests/worker/processes/test_child.py",
+            "tests/worker/processes/test_parent_watch.py",
             "tests/worker/processes/test_stopping.py::test_killed_supervisor",
         ),
     ),

@@ -113,7 +113,7 @@ OF_SLOTS = [
         "jobs on their last chance run one after the other",
         ADMISSION,
         "            if is_stopping is None or is_stopping():\n"
-        "                raise RunLater\n",
+        "                raise RunLater(_ANOTHER_RUNS)\n",
         "            return\n",
         ("tests/worker/slots/test_admission.py",),
     ),

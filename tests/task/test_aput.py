@@ -23,6 +23,7 @@ from jobqueue import (
     BrokerUnreachableError,
     ConnectionLostError,
     JobQueue,
+    JobQueueError,
     JobTooBigError,
     Putter,
 )
@@ -32,6 +33,7 @@ from jobqueue.broker.loop_connection import LoopConnection
 from jobqueue.broker.put_options import PutOptions
 from tests.helpers.fake_broker import HANG_UP, SILENCE, Answer, FakeBroker, cut
 from tests.helpers.paths import ROOT
+from tests.helpers.refused_threads import refusing_threads
 from tests.helpers.servers import (
     Beanstalkd,
     eventually,
@@ -562,3 +564,22 @@ def test_fork(broker: Beanstalkd) -> None:
 
     assert (done.stdout, done.stderr) == ("2\n[1, 3]\n", "")
     eventually(broker.connections, 0)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, MemoryError])
+def test_no_thread(
+    broker: Beanstalkd, queue: JobQueue, error: type[Exception], run: Run[None]
+) -> None:
+    """Nothing is put without the thread that connects; the next put tries again."""
+    task = task_of(queue)
+
+    async def main() -> None:
+        with refusing_threads("jobqueue-connect", "jobqueue-aput", error=error):
+            with pytest.raises(BrokerUnreachableError, match="can't start new thread"):
+                await task.aput(1)
+            with pytest.raises(JobQueueError, match="nothing was put: the thread"):
+                await task.aput_many([{"n": 2}])
+        assert await task.aput(3) == 1
+
+    run(main())
+    assert broker.counts("t") == {"ready": 1}

@@ -25,7 +25,10 @@ class ConnectionKeeper:
     """
 
     def __init__(self, connection: int) -> None:
-        reading, self._writing = os.pipe()
+        try:
+            reading, self._writing = os.pipe()
+        except OSError as error:
+            raise JobQueueError(f"no pipe can be opened: {error}") from error
         try:
             self._process = subprocess.Popen(  # noqa: S603 - of our own
                 [

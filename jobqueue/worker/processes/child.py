@@ -7,27 +7,21 @@ as a supervisor imports nothing of the application's. On macOS system libraries 
 threads of their own, and Windows has no fork: there a child is spawned.
 """
 
-import _thread
 import gc
-import math
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple, Protocol, Self
 
-from jobqueue.broker.waiting import wait_readable
 from jobqueue.worker.exits import flush_output
-from jobqueue.worker.patched import has_real_threads
 from jobqueue.worker.processes.shared_memory import SharedMemory
 from jobqueue.worker.processes.signals import block_signals, unblock_signals
 from jobqueue.worker.processes.status_board import size_of_status_board
 from jobqueue.worker.reporting.counters import SIZE, Memory
-
-PARENT_IS_GONE = "the supervisor is gone"  # a reason to stop
 
 _STDIN = 0  # the file descriptor
 _TRIES = 50
@@ -61,29 +55,6 @@ class ParentLink(NamedTuple):
         if sys.platform != "win32":
             with suppress(OSError):  # it has ended, and another process is the parent
                 os.kill(os.getppid(), signal.SIGCHLD)
-
-
-class ParentWatch:
-    """Watches for the supervisor to say stop, or to be gone.
-
-    Calls ``on_stop``, from a thread, with the reason: it is what the supervisor wrote
-    into the pipe before it closed its end. A supervisor that died has written nothing.
-    """
-
-    def __init__(self, pipe: int, on_stop: Callable[[str], object]) -> None:
-        self.on_stop = on_stop
-        self._pipe = pipe
-        # Not by threading: gevent's patch, which a task's module may apply, can't mend
-        # the locks of an import that is under way if there is a second thread.
-        _thread.start_new_thread(self._watch, ())
-
-    def _watch(self) -> None:
-        if not has_real_threads():
-            wait_readable(self._pipe, math.inf)  # else no other greenlet would run
-        # One read, as the reason is one small write: a task may close descriptors that
-        # are not its own, so by a second read this one may be that of another file.
-        reason = os.read(self._pipe, 2**10)
-        self.on_stop(reason.decode() or PARENT_IS_GONE)
 
 
 class Forked(BaseException):

@@ -18,10 +18,15 @@ class SharedMemory:
             self.fds: tuple[int, ...] = ()
             self.memory = mmap.mmap(-1, size, tagname=self.handle)
         else:
-            fd = _new_file(size)
+            fd = _new_file()
+            try:
+                os.truncate(fd, size)
+                self.memory = mmap.mmap(fd, size)
+            except BaseException:
+                os.close(fd)
+                raise
             self.handle = str(fd)
             self.fds = (fd,)
-            self.memory = mmap.mmap(fd, size)
 
     def close_fds(self) -> None:
         """Close the descriptors, when no more process has to be started with them."""
@@ -40,14 +45,11 @@ class SharedMemory:
             os.close(fd)
 
 
-def _new_file(size: int) -> int:
+def _new_file() -> int:
     """Return the descriptor of a file without a name: in memory, else on the disk."""
     if hasattr(os, "memfd_create"):  # needs no folder that can be written
-        fd = os.memfd_create("jobqueue")
-        os.truncate(fd, size)
-        return fd
+        return os.memfd_create("jobqueue")
     import tempfile  # noqa: PLC0415 - slow to import, and Linux does without
 
     with tempfile.TemporaryFile() as file:
-        file.truncate(size)
         return os.dup(file.fileno())

@@ -223,12 +223,10 @@ def _log_put_back(job: ReservedJob, result: Result, decision: Decision) -> None:
     if error is None or stats is None:
         return
     extra = _extra_of_failure(job, result, stats)
-    if type(error) is RunLater:
-        text = (
-            "Job %d put back for a moment: %s was lost with its worker before, and so "
-            "was another job that runs now; they run one after the other"
-        )
-        logger.info(text, job.id, _name(job.task), extra=extra)
+    if isinstance(error, RunLater):
+        level = logging.WARNING if error.is_fault else logging.INFO
+        text = "Job %d put back for a moment: %s %s"
+        logger.log(level, text, job.id, _name(job.task), error, extra=extra)
     else:
         text = "Job %d put back, as the stop's signal may have made it fail: %s"
         why = _why(job, result, error)

@@ -2,7 +2,6 @@
 
 import io
 import socket
-import threading
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from jobqueue.worker.reporting import process_log
 from jobqueue.worker.reporting.request_server import RequestServer
+from jobqueue.worker.threads import start_thread
 
 
 class DescribedCollector(Collector):
@@ -32,13 +32,15 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(listening: socket.socket, metrics: DescribedCollector) -> None:
-    """Serve the metrics in a thread of their own, until the process ends."""
+    """Serve the metrics in a thread of their own, until the process ends.
+
+    Raises ``OSError``, and :class:`~jobqueue.errors.JobQueueError` if the system starts
+    no more threads.
+    """
     server = RequestServer(
         listening, _Answers(metrics).answer, process_log.metrics_not_served
     )
-    threading.Thread(
-        target=server.run_forever, name="jobqueue-metrics", daemon=True
-    ).start()
+    start_thread(server.run_forever, name="jobqueue-metrics")
 
 
 class _Answers:

@@ -88,12 +88,20 @@ class RequestServer:
                 sock, _ = self._listening.accept()
             except (BlockingIOError, ConnectionError):
                 return
-            client = _Client(sock)
-            self._clients[client] = None
-            self._selector.register(sock, selectors.EVENT_READ, client)
+            client = self._add(sock)
             self._move_on(client)
             if len(self._clients) > MAX_CLIENTS:
                 self._close_oldest()
+
+    def _add(self, sock: socket.socket) -> "_Client":
+        try:
+            client = _Client(sock)
+            self._selector.register(sock, selectors.EVENT_READ, client)
+        except BaseException:
+            sock.close()  # at the system's limit, and no client yet
+            raise
+        self._clients[client] = None
+        return client
 
     def _move_on(self, client: "_Client") -> None:
         try:

@@ -10,10 +10,12 @@ from traceback import walk_stack
 from types import CoroutineType
 from typing import TYPE_CHECKING
 
-from jobqueue.errors import TimeLimitExceeded
+from jobqueue.errors import JobQueueError, TimeLimitExceeded
+from jobqueue.job.outcome import RunLater
 from jobqueue.worker.exits import end_child
 from jobqueue.worker.running.tracebacks import set_traceback, traceback_of
 from jobqueue.worker.settings import Timings
+from jobqueue.worker.threads import reason_of, start_thread
 
 if TYPE_CHECKING:
     import asyncio
@@ -38,9 +40,14 @@ class EventLoop:
     def run(self, awaitable: Awaitable[object]) -> None:
         """Have the loop run an awaitable, and wait for its end in the calling thread.
 
-        Raises whatever the awaitable raises.
+        Raises whatever the awaitable raises, and RunLater, as :meth:`start` does, if
+        the loop can't be started.
         """
-        loop = self._loop or self._start()
+        try:
+            loop = self._loop or self.start()
+        except RunLater:
+            close_unstarted(awaitable)
+            raise
         run = _Run(awaitable)
         loop.call_soon_threadsafe(run.begin, loop)
         while not run.ended.acquire(timeout=self._timings.loop_look):
@@ -62,42 +69,62 @@ class EventLoop:
         loop = self._loop
         if loop is not None and self._thread is not None and not self._closing:
             self._closing = True
-            loop.call_soon_threadsafe(loop.stop)
+            with suppress(RuntimeError):  # a task has just closed the loop
+                loop.call_soon_threadsafe(loop.stop)
             self._thread.join(self._timings.loop_close_timeout)
 
-    def _start(self) -> asyncio.AbstractEventLoop:
+    def start(self) -> asyncio.AbstractEventLoop:
+        """Start the loop if it does not run, and return it.
+
+        Raises RunLater if there is no thread, memory or file descriptor for it now. The
+        next call tries again.
+        """
         import asyncio  # noqa: PLC0415 - slow, and only async tasks need it
 
         with self._starting:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=self._serve,
-                    args=(self._loop,),
-                    name="jobqueue-event-loop",
-                    daemon=True,
-                )
-                self._thread.start()
-        return self._loop
+            loop = self._loop
+            if loop is None:
+                try:
+                    loop = asyncio.new_event_loop()
+                except (OSError, MemoryError) as error:
+                    raise _not_started(reason_of(error)) from error
+                try:
+                    self._thread = start_thread(
+                        self._serve, loop, name="jobqueue-event-loop"
+                    )
+                except JobQueueError as error:
+                    loop.close()
+                    raise _not_started(str(error)) from error
+                self._loop = loop
+            return loop
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
-        import asyncio  # noqa: PLC0415 - see EventLoop._start
+        try:
+            self._serve_until_closed(loop)
+        finally:  # whatever has ended it: jobs that wait for it must not do so for ever
+            loop.close()
+            with self._starting:
+                if self._loop is loop:
+                    self._loop = None  # the next job gets another
+
+    def _serve_until_closed(self, loop: asyncio.AbstractEventLoop) -> None:
+        import asyncio  # noqa: PLC0415 - see EventLoop.start
 
         asyncio.set_event_loop(loop)
         # A Runner takes all the steps that closing a loop needs.
         runner = asyncio.Runner(loop_factory=lambda: loop)
         runner.get_loop()
-        while not (self._closing or loop.is_closed()):
-            try:
-                loop.run_forever()
-            except BaseException as error:  # noqa: BLE001 - it must end no other task
-                # asyncio lets SystemExit and KeyboardInterrupt through.
-                text = "a task on the event loop has tried to end the process"
-                loop.call_exception_handler({"message": text, "exception": error})
-        if loop.is_closed():
-            self._loop = None  # a task has closed it: the next job gets another
-        else:
-            runner.close()
+        try:
+            while not (self._closing or loop.is_closed()):
+                try:
+                    loop.run_forever()
+                except BaseException as error:  # noqa: BLE001 - it must end no other task
+                    # asyncio lets SystemExit and KeyboardInterrupt through.
+                    text = "a task on the event loop has tried to end the process"
+                    loop.call_exception_handler({"message": text, "exception": error})
+        finally:
+            if not loop.is_closed():  # or a task has closed it
+                runner.close()
 
 
 class _Run:
@@ -128,7 +155,7 @@ class _Run:
 
         That is so if it was cancelled before its first step, or the loop was closed.
         """
-        import asyncio  # noqa: PLC0415 - see EventLoop._start
+        import asyncio  # noqa: PLC0415 - see EventLoop.start
 
         has_ended = self._task is not None and self._task.done()
         if (has_ended or loop.is_closed()) and self.ended.locked():
@@ -171,7 +198,7 @@ class AwaitGuard:
 
     def is_held_up(self) -> bool:
         """Return whether another task blocks the loop, so that this one can't run."""
-        import asyncio  # noqa: PLC0415 - see EventLoop._start
+        import asyncio  # noqa: PLC0415 - see EventLoop.start
 
         task = self._task
         if self._is_cancelled:
@@ -190,7 +217,7 @@ class AwaitGuard:
 
     async def guarding(self, awaitable: Awaitable[object]) -> None:
         """Await an awaitable, which :meth:`interrupt` can interrupt meanwhile."""
-        import asyncio  # noqa: PLC0415 - see EventLoop._start
+        import asyncio  # noqa: PLC0415 - see EventLoop.start
 
         self._task = asyncio.current_task()
         if self._is_expired:  # before the first step
@@ -217,6 +244,11 @@ def close_unstarted(awaitable: Awaitable[object]) -> None:
         return
     if inspect.getcoroutinestate(awaitable) == inspect.CORO_CREATED:
         awaitable.close()
+
+
+def _not_started(reason: str) -> RunLater:
+    text = f"can't run now, as the event loop could not be started: {reason}"
+    return RunLater(text, is_fault=True)
 
 
 def _expired_at(cancelled: BaseException) -> TimeLimitExceeded:

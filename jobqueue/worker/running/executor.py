@@ -15,6 +15,7 @@ from jobqueue.errors import BadJobError
 from jobqueue.job.body import Message, decode
 from jobqueue.job.context import Job, JobControl, current_job_var
 from jobqueue.job.limit_deferral import deferring_var
+from jobqueue.job.outcome import RunLater
 from jobqueue.task.definition import Task
 from jobqueue.worker.running.event_loop import AwaitGuard, EventLoop, close_unstarted
 from jobqueue.worker.running.hooks import call_around
@@ -108,7 +109,8 @@ class Executor:
 
         An exit or an interrupt that the task raises is a failure like any other: no
         job may stop its worker. If the arguments do not fit, the result has a
-        :class:`~jobqueue.errors.BadJobError`.
+        :class:`~jobqueue.errors.BadJobError`, and RunLater if a thread that the job
+        needs can't be started.
         """
         disabled = logging.root.manager.disable
         try:
@@ -124,7 +126,7 @@ class Executor:
             # next garbage collection.
             seconds = time.monotonic() - reserved.began
             without_own_frames(caught)
-            return Result(caught, seconds, has_run=not _is_misfit(caught))
+            return Result(caught, seconds, has_run=not _has_not_begun(caught))
         return Result(None, time.monotonic() - reserved.began)
 
     def _run_in_context(self, call: Call, reserved: ReservedJob) -> None:
@@ -135,6 +137,8 @@ class Executor:
         if not hooks:
             self._run_in_limit(call, reserved, limit)
             return
+        if inspect.iscoroutinefunction(inspect.unwrap(call.task.func)):
+            self._event_loop.start()  # before a hook runs: it may be impossible now
 
         def part() -> AbstractContextManager[None]:
             return nullcontext() if limit is None else self._limited(limit, reserved)
@@ -229,11 +233,13 @@ def _is_awaitable(kind: type) -> bool:
         return False
 
 
-def _is_misfit(error: BaseException) -> bool:
-    """Return whether the arguments did not fit, so that no line of the task has run.
+def _has_not_begun(error: BaseException) -> bool:
+    """Return whether no line of the task has run: its arguments do not fit, say.
 
     A BadJobError that the task itself has raised has a frame of the task's.
     """
+    if type(error) is RunLater:
+        return True
     return issubclass(type(error), BadJobError) and traceback_of(error) is None
 
 

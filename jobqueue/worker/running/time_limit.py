@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from jobqueue.errors import TimeLimitExceeded
+from jobqueue.errors import JobQueueError, TimeLimitExceeded
+from jobqueue.job.outcome import RunLater
 from jobqueue.worker.running.short_turns import ShortTurns
 from jobqueue.worker.settings import Timings
+from jobqueue.worker.threads import start_thread
 
 J = TypeVar("J")
 
@@ -77,7 +79,10 @@ class TimeLimits(Generic[J]):
 
     @contextmanager
     def watching(self, seconds: float, job: J, guard: Guard) -> Iterator[None]:
-        """Interrupt the code of a ``with`` block after this many seconds."""
+        """Interrupt the code of a ``with`` block after this many seconds.
+
+        Raises RunLater, before the block begins, if no thread can be started for that.
+        """
         # The error may be raised at any point until guard.end() returns. So whatever
         # must happen for certain comes after that.
         try:
@@ -98,37 +103,50 @@ class TimeLimits(Generic[J]):
         with self._changed:
             self._closed = True
             self._changed.notify()
-        if self._thread is not None:
-            self._thread.join()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
 
     def _watch(self, guard: Guard, seconds: float, job: J) -> None:
         due = time.monotonic() + seconds
         with self._changed:
-            self._watched[guard] = _Watched(due, job)
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._look, name="jobqueue-time-limits", daemon=True
-                )
-                self._thread.start()
+                self._thread = self._start_thread()
+            self._watched[guard] = _Watched(due, job)
             if due < self._looks_at:  # rare: most limits are alike
                 self._changed.notify()
 
+    def _start_thread(self) -> threading.Thread:
+        try:
+            return start_thread(self._look, name="jobqueue-time-limits")
+        except JobQueueError as error:
+            text = f"can't run now, as nothing would watch its time limit: {error}"
+            raise RunLater(text, is_fault=True) from error
+
     def _look(self) -> None:
         with self._changed:
-            while not self._closed:
-                now = time.monotonic()
-                for guard, watched in list(self._watched.items()):
-                    if watched.due <= now:
-                        self._act(guard, watched, now)
-                dues = (watched.due for watched in self._watched.values())
-                self._looks_at = min(dues, default=math.inf)
-                if self._looks_at <= now:  # a job is at a place that is not safe
-                    self._turns.begin()
-                else:
-                    self._turns.end()
-                wait = max(self._looks_at - now, self._timings.interrupt_retry)
-                self._changed.wait(None if wait == math.inf else min(wait, 3600))
-            self._turns.end()
+            try:
+                self._look_until_closed()
+            finally:  # if an error has ended it, the next limit starts another
+                self._thread = None
+                self._looks_at = math.inf
+                self._turns.end()
+
+    def _look_until_closed(self) -> None:
+        """Interrupt what is due, again and again. Holds the lock but for its waits."""
+        while not self._closed:
+            now = time.monotonic()
+            for guard, watched in list(self._watched.items()):
+                if watched.due <= now:
+                    self._act(guard, watched, now)
+            dues = (watched.due for watched in self._watched.values())
+            self._looks_at = min(dues, default=math.inf)
+            if self._looks_at <= now:  # a job is at a place that is not safe
+                self._turns.begin()
+            else:
+                self._turns.end()
+            wait = max(self._looks_at - now, self._timings.interrupt_retry)
+            self._changed.wait(None if wait == math.inf else min(wait, 3600))
 
     def _act(self, guard: Guard, watched: _Watched[J], now: float) -> None:
         grace = self._timings.time_limit_grace

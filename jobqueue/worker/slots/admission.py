@@ -17,6 +17,10 @@ from jobqueue.worker.settings import Timings
 from jobqueue.worker.slots.reservation import Reservation
 
 _GONE = "it is not reserved for this worker any more"
+_ANOTHER_RUNS = (
+    "was lost with its worker before, and so was another job that runs now; they run "
+    "one after the other"
+)
 
 
 class GuardState:
@@ -171,7 +175,7 @@ class Admission:
         lock, pause = self._state.last_chance, self._state.timings.last_chance_poll
         while not lock.acquire(timeout=pause if is_stopping else 0):
             if is_stopping is None or is_stopping():
-                raise RunLater
+                raise RunLater(_ANOTHER_RUNS)
         reservation.has_last_chance = True
 
     def _bury_first(self, reservation: Reservation, stats: JobStats) -> None:

@@ -10,8 +10,10 @@ from jobqueue.broker.failures import silent
 from jobqueue.errors import BrokerError, CrashLoopError
 from jobqueue.job.outcome import crash_loop
 from jobqueue.worker.reporting.reporter import Reporter
+from jobqueue.worker.reporting.unfailing import one_line
 from jobqueue.worker.settings import Timings
 from jobqueue.worker.slots.reservation import Reservation
+from jobqueue.worker.threads import start_thread
 
 TOUCHES_PER_TTR = 3
 
@@ -44,13 +46,14 @@ class Heartbeat:
         self._is_asleep = False
         self._wake = threading.Event()
         self._closed = threading.Event()
-        self._thread = threading.Thread(
-            target=self._beat, name="jobqueue-heartbeat", daemon=True
-        )
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start the thread.
+
+        Raises :class:`~jobqueue.errors.JobQueueError` if the system starts no more.
+        """
+        self._thread = start_thread(self._beat, name="jobqueue-heartbeat")
 
     def job_begins(self) -> None:
         """Wake the thread up. To be called for each job once ``running`` has it."""
@@ -61,7 +64,8 @@ class Heartbeat:
         """End the thread."""
         self._closed.set()
         self._wake.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     def _beat(self) -> None:
         while not self._closed.wait(self._pause()):
@@ -126,6 +130,8 @@ class _Pulse:
                 self._read(self._sent_at, now)
         except BrokerError as error:
             self._end(str(error))
+        except Exception as error:  # noqa: BLE001 - a fault of ours; other jobs go on
+            self._end(one_line(error))
 
     def _read(self, sent_at: float, now: float) -> None:
         is_touched = self._reservation.end_touch()

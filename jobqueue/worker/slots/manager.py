@@ -29,6 +29,7 @@ from jobqueue.worker.slots.shutdown import Phase, Shutdown, StopReason, StopRequ
 from jobqueue.worker.slots.slot import Slot
 from jobqueue.worker.slots.slot_thread import SlotThread
 from jobqueue.worker.slots.stuck_jobs import StuckJob, StuckJobs
+from jobqueue.worker.threads import NO_THREAD, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,10 +179,10 @@ class SlotManager:
                 self._threads.append(SlotThread(slot, self._note_end))
                 self._slots_at_work += 1
             self.status_board.state = ProcessState.WORKING
-        except RuntimeError as error:
+        except NO_THREAD as error:
             self._failure = JobQueueError(
                 f"only {self._slots_at_work} of {len(self._slots)} threads could be "
-                f"started ({error}): start fewer, or raise the system's limit"
+                f"started ({reason_of(error)}): start fewer, or raise the limit"
             )
             self._drain(StopReason.NO_THREAD)
 

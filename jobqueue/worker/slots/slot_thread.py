@@ -14,7 +14,7 @@ THREAD_NAME = "jobqueue-slot"
 class SlotThread:
     """Runs a slot. ``on_end`` is called with the error that ended the slot, or None.
 
-    Raises ``RuntimeError`` if the system starts no more threads.
+    Raises one of ``NO_THREAD`` if the system starts no more threads.
     """
 
     def __init__(

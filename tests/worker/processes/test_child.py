@@ -1,34 +1,14 @@
 """What ties a supervisor and its child together."""
 
 import os
-import queue
 import subprocess
 import sys
 
-import pytest
-
-from jobqueue.worker.processes.child import PARENT_IS_GONE, ParentLink, ParentWatch
+from jobqueue.worker.processes.child import ParentLink
 from jobqueue.worker.processes.shared_memory import SharedMemory
 from jobqueue.worker.processes.signals import handling_child_exits
 from jobqueue.worker.processes.status_board import size_of_status_board
-from tests.helpers.servers import DEADLINE, eventually_true
-
-
-@pytest.mark.parametrize("reason", ["SIGTERM", ""])
-def test_parent_watch(reason: str) -> None:
-    """The watch reads once: by then the descriptor may be that of another file."""
-    reading, writing = os.pipe()
-    reasons: queue.Queue[str] = queue.Queue()
-    ParentWatch(reading, reasons.put)
-
-    if reason:
-        os.write(writing, reason.encode())
-        assert reasons.get(timeout=DEADLINE) == reason
-        os.close(writing)
-    else:
-        os.close(writing)
-        assert reasons.get(timeout=DEADLINE) == PARENT_IS_GONE
-    os.close(reading)
+from tests.helpers.servers import eventually_true
 
 
 def test_pipe_is_not_inherited() -> None:

@@ -222,3 +222,20 @@ def test_work_is_followed_by_a_rest(
         assert port.ask() == REQUEST
 
     assert set(rests[1:]) == {3.0}
+
+
+def test_client_for_which_there_is_no_room(
+    port: Port, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is closed, and the next one is served."""
+    monkeypatch.setattr(request_server, "PAUSE", 0)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(port._server._selector, "register", refuse)
+        assert port.ask() == b""
+    assert isinstance(port.errors[0], OSError)
+    assert port.clients == 0
+    assert port.ask() == REQUEST

@@ -119,6 +119,29 @@ def test_blocked_log_holds_up_no_job(broker: Beanstalkd, queue: JobQueue) -> Non
     may_go_on.set()
 
 
+def test_fault_holds_up_no_job(broker: Beanstalkd, queue: JobQueue) -> None:
+    """The log names the error, and the other jobs are touched."""
+    heard: list[str] = []
+
+    class Hearing(Listener):
+        def job_not_touched(self, job: ReservedJob, why: str) -> None:
+            heard.append(why)
+
+    queue.task("t", ttr=1)(work_of_a_test).put()
+    address = Address.parse(broker.url)
+    faulty: ConsumerConnection = Untouchable()  # type: ignore[assignment]
+    with ConsumerConnection(address) as good:
+        running = [reservation(faulty, 99), reserved(good)]
+        heartbeat = Heartbeat(lambda: running, Reporter(Hearing()), Timings(), address)
+        heartbeat.start()
+        with broker.client() as client:
+            eventually_true(lambda: client.stats()["cmd-touch"] >= 2)
+        heartbeat.close()
+
+    (why,) = heard
+    assert why.startswith("AttributeError: 'Untouchable' object has no attribute")
+
+
 def test_long_ttr(broker: Beanstalkd, queue: JobQueue) -> None:
     """A job is touched often enough for what ends idle connections on the way."""
     finish = threading.Event()

@@ -1,0 +1,152 @@
+"""A worker for which the system starts no thread: nothing is lost, all is said."""
+
+import asyncio
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobqueue import JobQueue, JobQueueError, Worker
+from tests.helpers.fake_broker import RESERVED, SILENCE, FakeBroker, stats_reply
+from tests.helpers.refused_threads import refusing_threads
+from tests.helpers.servers import Beanstalkd, eventually_true
+from tests.helpers.worker_process import WorkerProcess, write_module
+from tests.helpers.worker_thread import working
+
+LOOP = "jobqueue-event-loop"
+
+
+@pytest.mark.parametrize("is_limited", [False, True])
+def test_job_is_put_back(
+    socket_folder: Path, caplog: pytest.LogCaptureFixture, *, is_limited: bool
+) -> None:
+    """It has not failed, though it has no retries; and it is no job for max_jobs."""
+    fake = FakeBroker(socket_folder / "s")
+    fake.on(b"reserve-with-timeout", RESERVED, SILENCE)
+    fake.on(b"stats-job", stats_reply()).on(b"release", b"RELEASED\r\n")
+    ran: list[int] = []
+    thread = "jobqueue-time-limits" if is_limited else LOOP
+
+    @JobQueue(fake.url).task("t", time_limit=60 if is_limited else None)
+    async def work() -> None:
+        await asyncio.sleep(0)
+        ran.append(9)
+
+    with fake, refusing_threads(thread), working(Worker(max_jobs=1)):
+        eventually_true(lambda: any(c.startswith(b"release") for c in fake.received))
+    assert ran == []
+    (record,) = (r for r in caplog.records if "put back" in r.getMessage())
+    assert record.levelno == logging.WARNING
+    assert "(can't start new thread)" in record.getMessage()
+    assert record.__dict__["job_id"] == 9
+
+
+def test_heartbeat(broker: Beanstalkd, queue: JobQueue) -> None:
+    """The worker does not run without it, and can run later."""
+    ran: list[int] = []
+
+    @queue.task("t")
+    def work() -> None:
+        ran.append(1)
+
+    work.put()
+    worker = Worker(burst=True)
+    with (
+        refusing_threads("jobqueue-heartbeat"),
+        pytest.raises(JobQueueError, match="jobqueue-heartbeat can't be started"),
+    ):
+        worker.run()
+    assert broker.counts("t") == {"ready": 1}
+
+    worker.run()
+    assert ran == [1]
+
+
+def test_no_memory_for_a_slot(broker: Beanstalkd, queue: JobQueue) -> None:
+    @queue.task("t")
+    def work() -> None: ...
+
+    with (
+        refusing_threads("jobqueue-slot", error=MemoryError),
+        pytest.raises(JobQueueError, match="only 0 of 2 threads could be started"),
+    ):
+        Worker(threads=2).run()
+    assert broker.connections() == 0
+
+
+def test_line_of_the_log(queue: JobQueue, caplog: pytest.LogCaptureFixture) -> None:
+    """It is written without its thread."""
+    caplog.set_level(logging.INFO)
+
+    @queue.task("t")
+    def work() -> None: ...
+
+    for error in (RuntimeError, MemoryError):
+        with refusing_threads("jobqueue-call-with-timeout", error=error):
+            Worker(burst=True).run()
+        assert "Worker stopped" in caplog.text
+        caplog.clear()
+
+
+def test_stop_with_a_thread_left(
+    tmp_path: Path, broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker does not wait for ever for the thread that a task has left."""
+    monkeypatch.setenv("BEANSTALKD_URL", broker.url)
+    write_module(
+        tmp_path,
+        "tasks",
+        "import threading, time\n"
+        "from tests.helpers.refused_threads import refusing_threads\n"
+        "from jobqueue import JobQueue\n"
+        "@JobQueue.task('t')\n"
+        "def leave():\n"
+        "    threading.Thread(target=time.sleep, args=(600,), name='left').start()\n"
+        "    refusal.__enter__()\n"
+        "refusal = refusing_threads('jobqueue-end')\n",
+    )
+    broker.put(b'{"func_name": "leave", "tube": "t", "kwargs": {}}')
+    options = ("--import", "tasks", "--burst", "--shutdown-timeout", "0.2")
+    with WorkerProcess(tmp_path, *options) as process:
+        assert process.exit_code() == 0
+
+    assert "Not waiting any longer for threads: left" in process.log
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reason"),
+    [
+        (
+            "refusal = refusing_threads('jobqueue-metrics'); refusal.__enter__()",
+            "can't serve metrics at",
+        ),
+        ("parent_watch._thread.start_new_thread = refuse", "to watch the supervisor"),
+    ],
+    ids=["metrics", "watch"],
+)
+def test_command_that_has_no_thread(refusal: str, reason: str) -> None:
+    """It says in one line what it can't start."""
+    script = (
+        "import sys\n"
+        "from jobqueue.worker.__main__ import main\n"
+        "from jobqueue.worker.processes import parent_watch\n"
+        "from tests.helpers.refused_threads import refusing_threads\n"
+        "def refuse(*_):\n"
+        '    raise RuntimeError("can\'t start new thread")\n'
+        f"{refusal}\n"
+        "main(['--import', 'tasks', *sys.argv[1:]])\n"
+    )
+    options = ["--metrics-port", "65000"] if "metrics" in refusal else []
+    done = subprocess.run(
+        [sys.executable, "-c", script, *options],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    (line,) = done.stderr.splitlines()
+    assert reason in line
+    assert "can't start new thread" in line
+    assert done.returncode == 2
