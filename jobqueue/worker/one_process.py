@@ -47,9 +47,11 @@ def work(options: argparse.Namespace, link: ParentLink, on_error: OnError) -> No
         worker.manager.on_leaving = link.wake_supervisor
         if link.counters is not None:
             worker.manager.count_in(link.counters)
-        parent_watch.pass_on_to(
+        is_in_time = parent_watch.pass_on_to(
             functools.partial(worker.manager.request_stop, StopReason.SUPERVISOR)
         )
+        if not is_in_time:
+            exit_now()  # as another thread is about to, however long its output blocks
         worker.run()
     except JobStuckError as error:
         call_with_timeout(process_log.stuck_worker_ends, str(error))

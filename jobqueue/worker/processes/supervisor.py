@@ -208,7 +208,7 @@ class Supervisor:
             process.number,
             process.pid,
             process.describe_exit(),
-            [job.job_id for job in process.status_board.running()],
+            _running_ids(process),
             pause=pause,
         )
 
@@ -236,9 +236,14 @@ class Supervisor:
             patience += self._shutdown_timeout
         job = process.job_beyond_limit(patience, self._awake_since)
         if job is not None and not process.was_killed:
+            ids = _running_ids(process)
             process.kill()
             call_with_timeout(
-                process_log.process_hung, process.number, process.pid, job.job_id
+                process_log.process_hung,
+                process.number,
+                process.pid,
+                job.job_id,
+                [job_id for job_id in ids if job_id != job.job_id],
             )
 
     def _stop(self, reason: str) -> None:
@@ -258,10 +263,18 @@ class Supervisor:
         """Stop waiting for the jobs; the second time, for the processes."""
         if self._is_abandoning and time.monotonic() < self._deadline:
             return  # they are about to end
-        for process in self._processes():
-            if self._is_abandoning:
+        processes = self._processes()
+        if self._is_abandoning:
+            running = {(p.number, p.pid): _running_ids(p) for p in processes}
+            for process in processes:
                 process.kill()
-            else:
+            call_with_timeout(process_log.processes_cut_off, running)
+        else:
+            for process in processes:
                 process.abandon_jobs()
         self._is_abandoning = True
         self._deadline = time.monotonic() + self._timings.margin
+
+
+def _running_ids(process: Process) -> list[int]:
+    return [job.job_id for job in process.status_board.running()]

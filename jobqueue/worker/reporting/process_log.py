@@ -1,6 +1,6 @@
 """The lines of the log about processes: the supervisor, its children, the metrics."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from jobqueue.worker.reporting.unfailing import list_jobs, logger, unfailing
 
@@ -61,16 +61,39 @@ def process_not_started(number: int, error: OSError, pause: float) -> None:
 
 
 @unfailing
-def process_hung(number: int, pid: int, job_id: int) -> None:
-    """Log that the supervisor kills a process in which a job lets no thread run."""
+def process_hung(
+    number: int, pid: int, job_id: int, others: Sequence[int] = ()
+) -> None:
+    """Log that the supervisor kills a process in which a job lets no thread run.
+
+    ``others`` are the jobs beside it, which are cut off, too.
+    """
+    also = f"; that also cuts off {list_jobs(others)}" if others else ""
     logger.error(
         "Process %d (pid %d) is killed: job %d has not ended long after its time "
-        "limit, and nothing else in the process runs",
+        "limit, and nothing else in the process runs%s",
         number,
         pid,
         job_id,
+        also,
         extra={"job_id": job_id},
     )
+
+
+@unfailing
+def processes_cut_off(running: Mapping[tuple[int, int], Sequence[int]]) -> None:
+    """Log that the supervisor kills processes that do not end, and what they ran.
+
+    ``running`` has the ids of the jobs of each process, by its number and pid.
+    """
+    for (number, pid), job_ids in running.items():
+        logger.warning(
+            "Process %d (pid %d) is killed, as it does not stop, while it runs %s",
+            number,
+            pid,
+            list_jobs(job_ids) or "no job",
+            extra={"job_ids": list(job_ids)},
+        )
 
 
 @unfailing

@@ -124,7 +124,8 @@ class SlotManager:
             heartbeat.start()
             cleaning_up.callback(heartbeat.close)
             self._slots = self._make_slots(executor, heartbeat)
-            self._start_all()
+            if not self._is_told_to_stop():
+                self._start_all()
             self._handle_events()
             if self._shutdown.phase is Phase.RUNNING:
                 self.status_board.state = ProcessState.DONE
@@ -171,6 +172,12 @@ class SlotManager:
             )
             for slot_status in self.status_board.slot_statuses
         ]
+
+    def _is_told_to_stop(self) -> bool:
+        """Handle what came before the slots: after a request to stop, none starts."""
+        while (event := self._events.get(0)) is not None:
+            self._handle(event)
+        return self._shutdown.phase is not Phase.RUNNING
 
     def _start_all(self) -> None:
         """Start the slots; if the system has too few threads, stop those that run."""
@@ -260,6 +267,8 @@ class SlotManager:
 
     def _abandon(self) -> None:
         """Give the running jobs back; exit, if no error is to be raised."""
+        for slot in self._slots:
+            slot.abandon()  # first: so all that the exit cuts off is among the running
         self.reporter.jobs_abandoned(self._shutdown.abandon_reason, self._running())
         call_with_timeout(self._release_running)
         if self._failure is None:

@@ -17,12 +17,12 @@ from jobqueue.job.decision import (
     excuse,
     may_be_excused,
 )
-from jobqueue.job.outcome import RetryPolicy
+from jobqueue.job.outcome import RetryPolicy, RunLater
 from jobqueue.worker.exits import end_child
 from jobqueue.worker.forks import called_in_children, trace_of_ended_children
 from jobqueue.worker.processes.status_board import SlotStatus
 from jobqueue.worker.reporting.reporter import Reporter
-from jobqueue.worker.running.executor import Executor, Result, refused
+from jobqueue.worker.running.executor import Call, Executor, Result, refused
 from jobqueue.worker.settings import Timings
 from jobqueue.worker.slots.admission import Admission
 from jobqueue.worker.slots.outage import Outage
@@ -69,6 +69,7 @@ class Slot:
         self._burst = burst
         self._stopping = threading.Event()
         self._is_interrupted = False
+        self._is_abandoned = False
         self._connection: ConsumerConnection | None = None
         self._is_waiting = False  # for the broker, with no job in hand
         self._timings = timings
@@ -98,6 +99,14 @@ class Slot:
         waiting until one comes, which still runs, or until :meth:`interrupt_wait`.
         """
         self._stopping.set()
+
+    def abandon(self) -> None:
+        """Begin no job from now on, not even one that has come already.
+
+        Can be called from any thread. A job that runs is in :attr:`reservation` then.
+        One that has not begun is put back, if the process lives long enough for that.
+        """
+        self._is_abandoned = True
 
     def interrupt_wait(self) -> bool:
         """End the slot's wait for a job. To be called after :meth:`stop`.
@@ -153,7 +162,7 @@ class Slot:
         try:
             try:
                 call = self._executor.resolve(reservation)
-                self._admission.admit(reservation, call.task, self._stopping.is_set)
+                self._admit(reservation, call)
             except BrokerError:
                 raise  # the job has not run: there is nothing to report
             except Exception as refusal:  # noqa: BLE001 - a body may be any bytes
@@ -202,6 +211,12 @@ class Slot:
             return None
         self._on_job_begin()
         return reservation
+
+    def _admit(self, reservation: Reservation, call: Call) -> None:
+        """Return if a job may run now, else raise: see :meth:`Admission.admit`."""
+        self._admission.admit(reservation, call.task, self._stopping.is_set)
+        if self._is_abandoned:
+            raise RunLater("has not begun, and the worker waits no longer")
 
     def _note_run(self, result: Result) -> None:
         """Count a call for max_jobs; end a child that the task has forked."""

@@ -6,12 +6,20 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from jobqueue.worker.processes.signals import STOP_SIGNALS
-from tests.helpers.processes import OPTIONS, SLOTS, await_slots, put, start
+from tests.helpers.processes import (
+    OPTIONS,
+    SLOTS,
+    await_slots,
+    history,
+    put,
+    start,
+)
 from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
 from tests.helpers.worker_process import (
     WorkerProcess,
@@ -243,6 +251,49 @@ def test_blocked_log(
         eventually(broker.connections, 0)
     os.close(reading)
     os.close(writing)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_stop_while_importing(app: Path, broker: Beanstalkd, processes: int) -> None:
+    """No job begins after that, though the output blocks and the import goes on."""
+    put(app, "work.put()")
+    write_module(
+        app,
+        "slow",
+        "import sys, threading, time\n"
+        "from jobqueue.worker import exits\n"
+        "exits.CALL_TIMEOUT = 0.3\n"
+        "sys.stdout.write('buffered')\n"
+        "print('importing', file=sys.stderr, flush=True)\n"
+        "while not exits.is_blocked():\n"  # the exit has begun
+        "    time.sleep(0.001)\n",
+    )
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 4096)
+    os.set_blocking(writing, True)
+    log = app / "log"
+    options = ["--import", "slow", "--import", "tasks", f"--processes={processes}"]
+    with (
+        log.open("wb") as file,
+        subprocess.Popen(
+            [sys.executable, "-m", "jobqueue.worker", *options],
+            cwd=app,
+            env=os.environ | {"PYTHONUNBUFFERED": ""},
+            stdout=writing,
+            stderr=file,
+        ) as process,
+    ):
+        eventually_true(lambda: "importing" in log.read_text())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE) == 0
+        eventually(broker.connections, 0)
+    os.close(reading)
+    os.close(writing)
+
+    assert history(broker, 1) == ("ready", 0)
 
 
 def only_child(pid: int) -> int:

@@ -10,11 +10,14 @@ from jobqueue import BrokerError, JobQueue, Worker
 from jobqueue.broker.address import Address
 from jobqueue.job.decision import Decision
 from jobqueue.worker.processes.status_board import StatusBoard
+from jobqueue.worker.reporting.job_log import JobLog
 from jobqueue.worker.reporting.reporter import Listener, Reporter
 from jobqueue.worker.running.executor import ReservedJob, Result
 from jobqueue.worker.settings import Timings
+from jobqueue.worker.slots import manager
 from jobqueue.worker.slots.admission import Admission, CrashLoopGuard, GuardState
 from jobqueue.worker.slots.outage import Outage
+from jobqueue.worker.slots.shutdown import StopReason
 from jobqueue.worker.slots.slot import Slot
 from tests.helpers.fake_broker import (
     BODY,
@@ -24,6 +27,7 @@ from tests.helpers.fake_broker import (
     FakeBroker,
     stats_reply,
 )
+from tests.helpers.servers import Beanstalkd, eventually_true
 from tests.helpers.worker_thread import with_timings, working
 
 HOUR = 3600  # seconds
@@ -163,6 +167,65 @@ def test_job_that_comes_at_the_cut() -> None:
 
     assert (begun, slot.reservation) == ([], None)
     assert connection.is_interrupted
+
+
+def test_stop_before_the_run(broker: Beanstalkd, queue: JobQueue) -> None:
+    """No slot begins, so that no job is reserved."""
+
+    @queue.task("t")
+    def work() -> None: ...
+
+    job_id = work.put()
+    worker = Worker(threads=2)
+    worker.stop()
+    worker.run()
+
+    assert broker.stats_job(job_id)["reserves"] == 0
+
+
+@pytest.mark.parametrize("is_logged_late", [False, True])
+def test_job_that_comes_at_the_exit(
+    fake: FakeBroker,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    is_logged_late: bool,
+) -> None:
+    """A job that has not begun when the worker waits no longer is put back."""
+    fake.on(b"reserve-with-timeout", RESERVED).on(b"stats-job", stats_reply())
+    fake.on(b"release", b"RELEASED\r\n")
+    ran: list[int] = []
+    arrived, has_exited = threading.Event(), threading.Event()
+    admit = Admission.admit
+
+    def admit_late(self: Admission, *args: Any) -> None:
+        arrived.set()
+        assert has_exited.wait(20)
+        admit(self, *args)
+
+    def report_late(*_: object) -> None:
+        has_exited.set()
+        eventually_true(lambda: any(c.startswith(b"release") for c in fake.received))
+
+    @JobQueue(fake.url).task("t")
+    def work() -> None:
+        ran.append(9)
+
+    monkeypatch.setattr(Admission, "admit", admit_late)
+    monkeypatch.setattr(manager, "exit_now", has_exited.set)
+    worker = Worker(shutdown_timeout=0)
+    if is_logged_late:  # as nobody reads the log: the job could begin meanwhile
+        monkeypatch.setattr(JobLog, "jobs_abandoned", report_late)
+    with fake:
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        assert arrived.wait(20)
+        worker.manager.request_stop(StopReason.SIGNAL)
+        thread.join(20)
+        eventually_true(lambda: any(c.startswith(b"release") for c in fake.received))
+
+    assert ran == []
+    assert ("Stopping without waiting for job 9" in caplog.text) is not is_logged_late
 
 
 class VirtualClock(threading.Event):
