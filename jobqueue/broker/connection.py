@@ -7,7 +7,7 @@ from typing import Self, TypeVar
 
 from jobqueue.broker.address import Address
 from jobqueue.broker.connecting import connect
-from jobqueue.broker.failures import lost, silent, unreachable
+from jobqueue.broker.failures import OF_THE_BROKER, lost, silent, unreachable
 from jobqueue.broker.replies import NOT_FOUND, size_of, unexpected, values_of
 from jobqueue.broker.wire import ReplyReader
 from jobqueue.errors import JobQueueError
@@ -171,7 +171,7 @@ class _Exchange:
 
         Returns, for the caller to raise the error itself, in two cases: for jobqueue's
         own errors, which follow clean replies, so that the connection stays open; and
-        for an error that is no ``Exception``, such as a Ctrl-C, which closes it.
+        for what is not the broker's doing, such as a Ctrl-C or a fault in jobqueue.
         """
         if isinstance(error, JobQueueError):
             return
@@ -180,7 +180,7 @@ class _Exchange:
         # With a number, it is the system's: it has given the connection up.
         if isinstance(error, TimeoutError) and error.errno is None:
             raise silent(address, is_new=self._reader.is_new) from error
-        if isinstance(error, Exception):
+        if isinstance(error, OF_THE_BROKER):
             raise lost(address, error, self._reader) from error
 
 

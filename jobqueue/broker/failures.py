@@ -29,6 +29,10 @@ REFUSALS = (
     greenstalk.OutOfMemoryError,
 )
 
+# What is raised for a connection that has ended, and for a reply that makes no sense or
+# is too large for this process. Any other error is a fault of this library.
+OF_THE_BROKER = (OSError, ValueError, IndexError, MemoryError, greenstalk.Error)
+
 
 def unreachable(address: Address, error: Exception) -> BrokerUnreachableError:
     """Return the error for a connection that could not be made."""
@@ -55,6 +59,11 @@ def lost(address: Address, error: Exception, reader: Received) -> ConnectionLost
     return ConnectionLostError(
         f"the connection to beanstalkd at {address} was lost: {reason}"
     )
+
+
+def lost_by(address: Address, error: Exception, reader: Received) -> Exception:
+    """Return :func:`lost` for an error of the broker's, and any other error itself."""
+    return lost(address, error, reader) if isinstance(error, OF_THE_BROKER) else error
 
 
 def refused(

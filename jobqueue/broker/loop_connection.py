@@ -8,7 +8,13 @@ import greenstalk
 
 from jobqueue.broker.address import Address
 from jobqueue.broker.clock import clock
-from jobqueue.broker.failures import REFUSALS, lost, refused, silent, unreachable
+from jobqueue.broker.failures import (
+    REFUSALS,
+    lost_by,
+    refused,
+    silent,
+    unreachable,
+)
 from jobqueue.broker.loop_socket import LoopSocket
 from jobqueue.broker.pending_put import LimitQuestion, PendingPut
 from jobqueue.broker.producing import ASK_AFTER, put_command, use_command
@@ -111,7 +117,7 @@ class LoopConnection:
 
     def on_lost(self, error: Exception) -> None:
         """Fail all puts that have no answer."""
-        self._fail_all(lambda: lost(self._address, error, self))
+        self._fail_all(lambda: lost_by(self._address, error, self))
 
     def on_written(self) -> None:
         """Send the puts that wait for room in the buffer."""
@@ -268,7 +274,7 @@ class LoopConnection:
             return silent(self._address, is_new=self.is_new)
         return unreachable(self._address, TimeoutError("timed out"))
 
-    def _fail_all(self, make_error: Callable[[], BrokerError]) -> None:
+    def _fail_all(self, make_error: Callable[[], Exception]) -> None:
         unanswered = self._unanswered()
         self._sent.clear()
         self._unsent.clear()

@@ -307,17 +307,28 @@ def test_silence(socket_folder: Path, method: str) -> None:
         assert not connection.is_open
 
 
-def test_ctrl_c_closes_the_connection(
-    connection: FullConnection, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [KeyboardInterrupt, AttributeError, TypeError])
+@pytest.mark.parametrize("method", REPLIES)
+def test_ctrl_c_and_faults(
+    socket_folder: Path,
+    method: str,
+    error: type[BaseException],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def interrupted() -> bytes:
-        raise KeyboardInterrupt
+    """They are raised as they are, and close the connection."""
 
-    monkeypatch.setattr(connection._reader, "readline", interrupted)
+    def fail(_extra: float = 0) -> bytes:
+        raise error
 
-    with pytest.raises(KeyboardInterrupt):
-        connection.put("t", b"", PutOptions())
-    assert not connection.is_open
+    with (
+        FakeBroker(socket_folder / "s") as fake,
+        FullConnection(Address.parse(fake.url)) as connection,
+    ):
+        fake.on(COMMANDS[method], SILENCE)
+        monkeypatch.setattr(connection._reader, "readline", fail)
+        with pytest.raises(error):
+            call(connection, method)
+        assert not connection.is_open
 
 
 def test_interrupt(broker: Beanstalkd, connection: FullConnection) -> None:

@@ -309,6 +309,29 @@ def test_replies_that_are_none(
         run(put())
 
 
+def test_fault_in_reading(
+    broker: Beanstalkd,
+    queue: JobQueue,
+    run: Run[None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An error of jobqueue's own is raised as it is, and the next put works."""
+    task_one = task_of(queue)
+
+    def fail(_word: bytes) -> int:
+        raise AttributeError
+
+    async def put() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(loop_connection, "id_of", fail)
+            with pytest.raises(AttributeError):
+                await task_one.aput(1)
+        assert await task_one.aput(2) == 2
+
+    run(put())
+    assert broker.counts("t") == {"ready": 2}
+
+
 def test_reply_to_no_command(socket_folder: Path, run: Run[None]) -> None:
     """A reply that nothing asked for ends the connection: what follows may be wrong."""
     with (

@@ -12,6 +12,7 @@ import greenstalk
 import pytest
 
 from jobqueue import Job, JobQueue, JobStuckError, Worker, current_job
+from jobqueue.broker.consuming import ConsumerConnection
 from jobqueue.worker.running.executor import Executor
 from tests.helpers.fake_broker import (
     NOT_FOUND,
@@ -387,6 +388,28 @@ def test_fault_of_the_worker(
     with pytest.raises(ZeroDivisionError):
         Worker(threads=2).run()
     eventually(lambda: broker.counts("t"), {"ready": 1})
+    assert "A slot of the worker has failed" in caplog.text
+
+
+def test_fault_in_an_exchange(
+    queue: JobQueue,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is not called a lost broker."""
+
+    @queue.task("t")
+    def work() -> None: ...
+
+    def broken(*_: object) -> None:
+        raise AttributeError
+
+    monkeypatch.setattr(ConsumerConnection, "read_confirmation", broken)
+    work.put()
+
+    with pytest.raises(AttributeError):
+        Worker().run()
+    assert "Waiting for the broker" not in caplog.text
     assert "A slot of the worker has failed" in caplog.text
 
 
