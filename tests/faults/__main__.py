@@ -27,10 +27,10 @@ def main() -> None:
         folder = Path(mkdtemp(prefix="jq-"))  # kept if something goes wrong
         verdict = _run(program, folder, options.seed, size)
         verdicts[program.version] = verdict
-        if verdict.is_good and 2 * verdict.busy >= verdict.faults.total():
+        found = verdict.objections()
+        wrong += [f"{program.version}: {what}: {folder}" for what in found]
+        if not found:
             shutil.rmtree(folder)
-        else:
-            wrong.append(f"{program.version}: {verdict}: {folder}")
     text = report.table(verdicts)
     sys.stdout.write(text + "\n")
     if wrong:

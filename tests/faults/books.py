@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 Processes = frozenset[int] | None  # their pids; None: any process
+Span = tuple[float, float]  # in time
 NOBODY: Processes = frozenset()
 
 
@@ -25,6 +26,7 @@ class Put:
     pid: int
     sent: float
     fate: Fate
+    ttr: int  # seconds
     confirmed: float | None = None
 
 
@@ -56,6 +58,15 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Expiry:
+    """A reservation that a process has lost, while its connection was in order."""
+
+    pid: int
+    began: float
+    noticed: float
+
+
+@dataclass(frozen=True, slots=True)
 class Buried:
     """A job that was found buried at the end, with the broker's counts of it."""
 
@@ -68,8 +79,12 @@ class Buried:
 
     @property
     def lost(self) -> int:
-        """How many of its reservations ended without an outcome."""
-        return self.reserves - self.releases - self.buries
+        """How many of its reservations ended without an outcome.
+
+        beanstalkd counts a burial again when it restarts with a binlog. There was one
+        more than there were kicks.
+        """
+        return self.reserves - self.releases - min(self.buries, self.kicks + 1)
 
 
 @dataclass(slots=True)
@@ -90,9 +105,10 @@ class Books:
     found: list[Buried] = field(default_factory=list)
     destroyed: set[int] = field(default_factory=set)  # ids
     newest_id: int = 0
-
-    def sent(self, number: int, pid: int, now: float, fate: Fate) -> None:
-        self.puts[number] = Put(pid, now, fate)
+    hold_ups: dict[int | None, list[Span]] = field(default_factory=dict)  # None: of all
+    expiries: dict[int, list[Expiry]] = field(default_factory=dict)  # by ids
+    timed_out: set[int] = field(default_factory=set)  # ids
+    loads: list[float] = field(default_factory=list)  # of the machine
 
     def confirmed(self, number: int, job_id: int, now: float) -> None:
         self.puts[number].confirmed = now
@@ -120,6 +136,10 @@ class Books:
     ) -> None:
         self.faults.append(Fault(name, began, ended, costs, hits))
 
+    def held_up(self, pids: Processes, began: float, ended: float) -> None:
+        for pid in [None] if pids is None else pids:
+            self.hold_ups.setdefault(pid, []).append((began, ended))
+
     def buried(self, number: int | None, job_id: int, *counts: int) -> None:
         known = self.numbers.get(job_id) if number is None else number
         self.found.append(Buried(known, job_id, *counts))
@@ -137,6 +157,25 @@ class Books:
     def explain(self, pids: set[int], since: float, until: float) -> bool:
         """Return whether a fault may have cost one of these processes a job."""
         return any(fault.may_have_cost(pids, since, until) for fault in self.faults)
+
+    def seconds_held_up(self, pid: int, since: float, until: float) -> float:
+        """Return for how much of a time something held a process up.
+
+        That is the machine, or a fault that was too short to cost it a job.
+        """
+        spans = [
+            *self.hold_ups.get(None, ()),
+            *self.hold_ups.get(pid, ()),
+            *((f.began, f.ended) for f in self.faults if f.hits is None),
+            *((f.began, f.ended) for f in self.faults if f.hits and pid in f.hits),
+        ]
+        total, covered = 0.0, since
+        for began, ended in sorted(spans):
+            start, end = max(began, covered), min(ended, until)
+            if start < end:
+                total += end - start
+                covered = end
+        return total
 
     def busy_faults(self) -> Iterator[Fault]:
         """Yield each fault that hit a worker's process while that was running a job.

@@ -1,6 +1,7 @@
 """Producers, workers, an operator and a broker with a binlog, and faults at random."""
 
 import json
+import os
 import random
 import threading
 import time
@@ -18,6 +19,7 @@ from tests.helpers.worker_process import WorkerProcess
 
 from . import faults, tasks
 from .faults import Fault, Scene
+from .hold_ups import watching
 from .ledger import Ledger
 from .operating import Operator
 from .producers import Producer
@@ -92,15 +94,15 @@ class Campaign:
             stack.callback(self.ledger.close)
             stack.callback(broker.kill)
             broker.start()
-            above, below = (
-                stack.enter_context(self._proxy(name, broker)) for name in ("p", "w")
+            above, below, unharmed = (
+                stack.enter_context(self._proxy(name, broker)) for name in "pwq"
             )
             self._proxies = [above, below]
             scene = Scene(
                 self._rng, broker, self._proxies, lambda: self._start_worker(below)
             )
             stack.enter_context(_running_workers(scene, self._size.workers))
-            stack.enter_context(faults.noting_stalls(self.ledger))
+            stack.enter_context(watching(self.ledger, unharmed.path))
             self._producers = self._make_producers(above.url, stack)
             operator = self._make_operator(above.url)
             failures = self._inject_faults(scene, operator)
@@ -209,6 +211,7 @@ class Campaign:
         if hits and fault is not faults.connection_troubled:  # noted by the proxy
             name = faults.name_of(fault)
             self.ledger.fault(name, began, time.monotonic(), *hits[0])
+            self.ledger.note("load", os.getloadavg()[0])
             self._injected += 1
 
     def _wait_for_the_end(self, scene: Scene) -> None:

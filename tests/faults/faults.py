@@ -15,16 +15,12 @@ from tests.helpers.servers import DEADLINE, Beanstalkd, eventually_true
 from tests.helpers.worker_process import WorkerProcess
 
 from .books import NOBODY, Processes
-from .ledger import Ledger
 from .proxy import Kind, Proxy, random_trouble
 from .tasks import TTR
-from .verdict import STALL
 
 LONG = 3 * DEADLINE  # seconds, for a process to end
 
 LONGER_THAN_TTR = 1.5 * TTR  # seconds
-LONG_STALL = 1.0  # seconds: the machine had no time for this process
-LOOK = 0.1  # seconds
 
 
 class Hit(NamedTuple):
@@ -245,31 +241,6 @@ def _first(hits: Iterator[Hit]) -> Iterator[Hit]:
         yield next(hits)
     except StopIteration:
         return
-
-
-@contextmanager
-def noting_stalls(ledger: Ledger) -> Iterator[None]:
-    """Note each time that the machine had no time for its processes.
-
-    A heartbeat may then come too late, so that a job runs twice.
-    """
-    closed = threading.Event()
-
-    def look() -> None:
-        looked_at = time.monotonic()
-        while not closed.wait(LOOK):
-            now = time.monotonic()
-            if now - looked_at > LOOK + LONG_STALL:
-                ledger.fault(STALL, looked_at, now, None, None)
-            looked_at = now
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        yield
-    finally:
-        closed.set()
-        thread.join()
 
 
 def duration(rng: random.Random) -> float:

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .books import Books, Fate, Processes
+from .books import Books, Expiry, Fate, Processes, Put
 
 if TYPE_CHECKING:
     from greenstalk import StatsJob
 
 EVERYBODY = "everybody"
 NO_PROCESS = "nobody"
+BY_ID = "expired ", "timed-out "  # kinds of lines that know a job by its id
 UNKNOWN = "unknown"  # for the number of a job whose body the broker has destroyed
 
 
@@ -29,11 +30,11 @@ class Ledger:
     def note(self, kind: str, *words: object) -> None:
         self._write([_line(kind, *words)])
 
-    def sent(self, numbers: Iterable[int], fate: Fate) -> None:
+    def sent(self, numbers: Iterable[int], fate: Fate, ttr: int) -> None:
         """Note the jobs of a put before it is made, and how each has to end."""
         now = time.monotonic()
         pid = os.getpid()
-        self._write(_line("sent", number, pid, now, fate) for number in numbers)
+        self._write(_line("sent", number, pid, now, fate, ttr) for number in numbers)
 
     def confirmed(self, ids: Mapping[int, int]) -> None:
         """Note the ids that a put has returned, by the numbers of the jobs."""
@@ -65,6 +66,18 @@ class Ledger:
         """
         self.note("fault", name, began, ended, _words(costs), _words(hits))
 
+    def held_up(self, pids: Processes, began: float, ended: float) -> None:
+        """Note that the machine has held up processes for a time; None: any process."""
+        self.note("held-up", _words(pids), began, ended)
+
+    def expired(self, job_id: int, began: float) -> None:
+        """Note that this process has lost a reservation, but not its connection."""
+        self.note("expired", job_id, os.getpid(), began, time.monotonic())
+
+    def timed_out(self, job_id: int) -> None:
+        """Note that this process has ended a job at its time limit."""
+        self.note("timed-out", job_id)
+
     def found_buried(self, number: int | None, counts: "StatsJob") -> None:
         """Note a job that is buried at the end, with the broker's counts of it."""
         self.note(
@@ -78,12 +91,19 @@ class Ledger:
         )
 
     def about(self, numbers: Iterable[int]) -> str:
-        """Return the lines about some jobs, and those about all faults."""
+        """Return the lines about some jobs, and those about what is no job's."""
         of_interest = set(map(str, numbers))
+        ids = {
+            line.split()[2]
+            for line in self._lines()
+            if line.startswith(("confirmed ", "began "))
+            and line.split()[1] in of_interest
+        }
         return "".join(
             line
             for line in self._lines()
-            if line.split()[1] in of_interest or line.startswith("fault ")
+            if line.split()[1] in (ids if line.startswith(BY_ID) else of_interest)
+            or line.startswith(("fault ", "held-up "))
         )
 
     def read(self) -> Books:
@@ -119,8 +139,9 @@ def _pids(words: str) -> Processes:
 def _enter(books: Books, kind: str, *words: str) -> None:
     """Add the event of one line to the books."""
     match kind, words:
-        case "sent", (number, pid, now, fate):
-            books.sent(int(number), int(pid), float(now), Fate(fate))
+        case "sent", (number, pid, now, fate, ttr):
+            put = Put(int(pid), float(now), Fate(fate), int(ttr))
+            books.puts[int(number)] = put
         case "confirmed", (number, job_id, now):
             books.confirmed(int(number), int(job_id), float(now))
         case "began", (number, job_id, pid, began):
@@ -132,11 +153,27 @@ def _enter(books: Books, kind: str, *words: str) -> None:
         case "refused" | "stranded" | "admitted", (number,):
             numbers: set[int] = getattr(books, kind)
             numbers.add(int(number))
-        case "fault", (name, began, ended, costs, hits):
-            books.fault(name, float(began), float(ended), _pids(costs), _pids(hits))
         case "buried", (number, job_id, *counts):
             known = None if number == UNKNOWN else int(number)
             books.buried(known, int(job_id), *map(int, counts))
+        case _:
+            _enter_accident(books, kind, *words)
+
+
+def _enter_accident(books: Books, kind: str, *words: str) -> None:
+    """Add the event of one line about a fault, or the machine, to the books."""
+    match kind, words:
+        case "fault", (name, began, ended, costs, hits):
+            books.fault(name, float(began), float(ended), _pids(costs), _pids(hits))
+        case "held-up", (pids, began, ended):
+            books.held_up(_pids(pids), float(began), float(ended))
+        case "expired", (job_id, pid, began, now):
+            expiry = Expiry(int(pid), float(began), float(now))
+            books.expiries.setdefault(int(job_id), []).append(expiry)
+        case "timed-out", (job_id,):
+            books.timed_out.add(int(job_id))
+        case "load", (load,):
+            books.loads.append(float(load))
         case _:
             _enter_command(books, kind, *words)
 

@@ -42,7 +42,7 @@ class Producer:
             priority=self.rng.choice(PRIORITIES),
             delay=self.rng.choice(DELAYS),
         )(kind.task.__wrapped__)
-        self.ledger.sent(numbers, kind.fate)
+        self.ledger.sent(numbers, kind.fate, kind.ttr)
         if len(numbers) > 1:
             self._put_many(task, numbers)
             return

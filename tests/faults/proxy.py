@@ -149,6 +149,7 @@ class Proxy:
         plan: Sequence[Trouble] = (),
         on_trouble: Callable[[TroubleRecord], object] = lambda _: None,
     ) -> None:
+        self.path = path
         self.url = f"unix://{path}"
         self.target = target
         self.plan = deque(plan)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from tests.helpers.paths import README
 
+from .repetitions import Cause
 from .verdict import Reason, Verdict
 
 BEGIN = "<!-- Made by python -m tests.faults: -->"
@@ -30,10 +31,17 @@ def _buried_for(reason: Reason) -> Callable[[Verdict], str]:
     return lambda verdict: f"{verdict.reasons[reason]:,}"
 
 
+def _run_for(cause: Cause) -> Callable[[Verdict], str]:
+    return lambda verdict: f"{verdict.causes[cause]:,}"
+
+
 ROWS: Mapping[str, Callable[[Verdict], str]] = {
     "faults injected": lambda v: f"{v.faults.total():,}: {_kinds(v)}",
     "of these hit a process that was running jobs": lambda v: f"{v.busy:,}",
-    "stalls of the machine itself": lambda v: f"{v.stalls:,}",
+    "the load of the machine meanwhile, on average": lambda v: f"{v.load:.1f}",
+    "moments in which it held up a process or the broker": lambda v: (
+        f"{v.hold_ups:,}, of {v.longest_hold_up:.1f} s at most"
+    ),
     "the operator's commands meanwhile": _commands,
     "jobs whose put was confirmed": lambda v: f"{v.put:,}",
     "of these ended well": lambda v: f"{v.ended:,}",
@@ -49,7 +57,14 @@ ROWS: Mapping[str, Callable[[Verdict], str]] = {
         Reason.DESTROYED
     ),
     "found buried for no reason": lambda v: f"{len(v.unexplained_burials)}",
-    "ran more than once, each by a fault or an import": lambda v: f"{v.duplicated:,}",
+    "ran more often than they had to": lambda v: f"{v.duplicated:,}",
+    "as a fault hit the worker or the broker": _run_for(Cause.FAULT),
+    "as a fault hit the put, which was made again": _run_for(Cause.PUT),
+    "as an import put the job again": _run_for(Cause.IMPORT),
+    "as the machine held up the worker longer than the time to run": _run_for(
+        Cause.EXPIRY
+    ),
+    "for no reason": lambda v: f"{len(v.unexplained_runs)}",
     "puts that failed, so that nobody knows": lambda v: f"{v.unconfirmed:,}",
     "ran, but were never put": lambda v: f"{len(v.strangers)}",
 }

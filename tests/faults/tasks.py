@@ -1,6 +1,7 @@
 """The tasks of a campaign. Each run is noted in the ledger: its begin and its end."""
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -10,9 +11,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jobqueue import BrokerError, Bury, Job, JobQueue, Retry, current_job
+from jobqueue import (
+    BrokerError,
+    Bury,
+    Job,
+    JobQueue,
+    Retry,
+    TimeLimitExceeded,
+    current_job,
+)
 
 from .books import Fate
+from .hold_ups import watch_worker
 from .ledger import Ledger
 from .verdict import MAX_KICKS, MAX_LOST
 
@@ -31,9 +41,33 @@ class FailedOnceError(Exception):
     """Raised at the first attempt of a job that has a retry left."""
 
 
+class _Listener(logging.Handler):
+    """Notes in the ledger what the worker's log says about some jobs."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__(logging.WARNING)
+        self._ledger = ledger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        job_id = getattr(record, "job_id", None)
+        error = record.exc_info[1] if record.exc_info else None
+        if job_id is not None and isinstance(error, TimeLimitExceeded):
+            self._ledger.timed_out(job_id)
+        if job_id is not None and "not reserved for this worker" in record.getMessage():
+            seconds = getattr(record, "seconds", None) or 0
+            self._ledger.expired(job_id, time.monotonic() - seconds)
+
+
 @cache
 def _ledger() -> Ledger:
-    return Ledger(Path(os.environ[LEDGER]))
+    """Return the ledger; at the first call, begin to note what happens to this process.
+
+    That is after any fork.
+    """
+    ledger = Ledger(Path(os.environ[LEDGER]))
+    logging.getLogger("jobqueue.worker").addHandler(_Listener(ledger))
+    watch_worker(ledger)
+    return ledger
 
 
 @contextmanager

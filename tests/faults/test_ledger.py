@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from .ledger import Ledger
+from .repetitions import Cause
 from .verdict import Reason, Verdict, judge
 
 WORKER, OTHER, PRODUCER = 100, 101, 200
+TTR = 4  # seconds
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def verdict(path: Path, *lines: str) -> Verdict:
     return judge(ledger.read())
 
 
-SENT = f"sent 1 {PRODUCER} 10.0 ends-well"
+SENT = f"sent 1 {PRODUCER} 10.0 ends-well {TTR}"
 CONFIRMED = "confirmed 1 7 11.0"
 FIRST = f"began 1 7 {WORKER} 20.0"
 FIRST_ENDED = f"ended 1 7 {WORKER} 20.0 21.0"
@@ -31,7 +33,7 @@ AGAIN_ENDED = f"ended 1 7 {OTHER} 30.0 31.0"
 KILLED = f"fault killed 25.0 25.0 {WORKER} {WORKER}"
 
 # A job that fails for good.
-SENT_TO_FAIL = f"sent 1 {PRODUCER} 10.0 fails"
+SENT_TO_FAIL = f"sent 1 {PRODUCER} 10.0 fails {TTR}"
 FIRST_FAILED = f"for-good 1 7 {WORKER} 20.0 21.0"
 AGAIN_FAILED = f"for-good 1 7 {OTHER} 30.0 31.0"
 KICKED = "kicked 1 7 29.0"
@@ -42,7 +44,7 @@ BURIED = "buried 1 7 1 0 1 0"
 
 def lost(times: int, kicks: int = 0) -> str:
     """Return the line of a job that was buried as its workers were lost."""
-    return f"buried 1 7 {times + 1} 0 1 {kicks}"
+    return f"buried 1 7 {times + kicks + 1} 0 {kicks + 1} {kicks}"
 
 
 def faults(count: int, since: int = 20) -> list[str]:
@@ -141,6 +143,33 @@ def test_buried_for_losses(path: Path, line: str, hits: int, explains: bool) -> 
     assert found.reasons == ({Reason.LOST: 1} if explains else {})
 
 
+def test_restarts_count_no_burials(path: Path) -> None:
+    """A restart of beanstalkd makes it count a burial that it finds in its binlog."""
+    counted_again = "buried 1 7 3 0 2 0"
+
+    found = verdict(path, SENT, CONFIRMED, counted_again, *faults(2))
+
+    assert found.reasons == {Reason.LOST: 1}
+
+
+def test_buried_for_expiries(path: Path) -> None:
+    """A loss may also be the end of the time to run, in a worker that was held up."""
+    expired = f"expired 7 {WORKER} 20.0 25.0", f"expired 7 {OTHER} 30.0 35.0"
+    lines = SENT, CONFIRMED, lost(3), *faults(1), *expired
+    held_up = "held-up everybody 21.0 24.0", "held-up everybody 31.0 34.0"
+
+    assert verdict(path, *lines, *held_up).reasons == {Reason.LOST: 1}
+    assert verdict(path, *lines, held_up[0]).unexplained_burials == [1]
+
+
+def test_timed_out_before_its_first_line(path: Path) -> None:
+    """A task whose time limit was over at once has failed, if its worker says so."""
+    lines = SENT_TO_FAIL, CONFIRMED, BURIED
+
+    assert verdict(path, *lines).unexplained_burials == [1]
+    assert verdict(path, *lines, "timed-out 7").reasons == {Reason.FAILED: 1}
+
+
 def test_innocent(path: Path) -> None:
     """A job that was buried for losses had a run that was cut off, or was innocent."""
     lines = SENT, CONFIRMED, lost(2), *faults(2), FIRST
@@ -223,6 +252,62 @@ def test_put_twice(path: Path, line: str, explains: bool) -> None:
     assert found.unexplained_runs == ([] if explains else [1])
 
 
+LONG_FIRST_ENDED = f"ended 1 7 {WORKER} 20.0 25.0"
+EXPIRED = f"expired 7 {WORKER} 20.0 25.0"
+
+
+@pytest.mark.parametrize(
+    ("held_up", "explains"),
+    [
+        ([f"held-up {WORKER} 21.0 23.0"], True),
+        (["held-up everybody 21.0 23.0"], True),
+        ([f"held-up {WORKER} 21.0 22.0", "held-up everybody 23.0 24.0"], True),
+        ([f"fault frozen 21.0 23.0 nobody {WORKER}"], True),
+        (["fault stalled 21.0 23.0 nobody everybody"], True),
+        ([f"held-up {WORKER} 21.0 22.0"], False),
+        ([f"held-up {WORKER} 21.0 22.5", "held-up everybody 21.0 22.5"], False),
+        ([f"held-up {OTHER} 21.0 23.0"], False),
+        ([f"held-up {WORKER} 13.0 17.0"], False),
+        ([f"held-up {WORKER} 26.0 30.0"], False),
+    ],
+)
+def test_end_of_the_time_to_run(path: Path, held_up: list[str], explains: bool) -> None:
+    """It explains a second run if the worker was held up for half of that time."""
+    lines = SENT, CONFIRMED, FIRST, LONG_FIRST_ENDED, AGAIN, AGAIN_ENDED
+
+    found = verdict(path, *lines, EXPIRED, *held_up)
+
+    assert found.unexplained_runs == ([] if explains else [1])
+    assert found.causes[Cause.EXPIRY] == explains
+
+
+@pytest.mark.parametrize(
+    "expired",
+    [
+        (),
+        (f"expired 7 {OTHER} 20.0 25.0",),
+        (f"expired 8 {WORKER} 20.0 25.0",),
+        (f"expired 7 {WORKER} 10.0 15.0",),
+    ],
+)
+def test_held_up_in_time(path: Path, expired: tuple[str, ...]) -> None:
+    """A worker that was held up has lost a job only if it says so."""
+    lines = SENT, CONFIRMED, FIRST, LONG_FIRST_ENDED, AGAIN, AGAIN_ENDED
+    held_up = f"held-up {WORKER} 10.0 25.0"
+
+    assert verdict(path, *lines, *expired, held_up).unexplained_runs == [1]
+
+
+def test_held_up_before_the_run_was_noted(path: Path) -> None:
+    """A fault may then have hit its worker longer before that note."""
+    lines = SENT, CONFIRMED, FIRST, FIRST_ENDED, AGAIN, AGAIN_ENDED
+    fault = f"fault cut 16.0 16.0 {WORKER} {WORKER}"
+    held_up = f"held-up {WORKER} 16.0 19.0"
+
+    assert verdict(path, *lines, fault).unexplained_runs == [1]
+    assert verdict(path, *lines, fault, held_up).causes == {Cause.FAULT: 1}
+
+
 def test_retry_is_no_duplicate(path: Path) -> None:
     failed = f"again 1 7 {WORKER} 20.0 21.0"
 
@@ -277,6 +362,17 @@ def test_busy_worker(path: Path, fault: str, is_busy: bool) -> None:
     found = verdict(path, SENT, CONFIRMED, FIRST, FIRST_ENDED, fault)
 
     assert found.busy == is_busy
+
+
+@pytest.mark.parametrize(("idle", "is_enough"), [(1, True), (2, False)])
+def test_too_few_at_busy_workers(path: Path, idle: int, is_enough: bool) -> None:
+    """Half of the faults have to hit a busy process."""
+    hit = f"fault frozen 20.5 20.5 nobody {WORKER}"
+    missed = [f"fault frozen 20.5 20.5 nobody {OTHER}"] * idle
+
+    found = verdict(path, SENT, CONFIRMED, FIRST, FIRST_ENDED, hit, *missed)
+
+    assert (found.objections() == []) == is_enough
 
 
 def test_busy_until_killed(path: Path) -> None:

@@ -10,17 +10,13 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from statistics import mean
 
 from .books import NOBODY, Books, Buried, Fate, Run
+from .repetitions import Cause, expiries, repetitions
 
 MAX_KICKS = 1  # of each task of a campaign
 MAX_LOST = 3
-
-# A fault may hit a worker between the arrival of a job and the note that it began.
-SLACK = 2.0  # seconds
-
-STALL = "machine-stalled"  # a fault that nobody has injected
 
 
 class Reason(enum.StrEnum):
@@ -36,7 +32,9 @@ class Verdict:
     """The fates of all jobs. The lists of numbers have to be empty."""
 
     faults: Counter[str]
-    stalls: int  # of the machine
+    load: float  # of the machine, on average
+    hold_ups: int
+    longest_hold_up: float  # seconds
     busy: int  # faults that hit a worker's process while that ran a job
     commands: Counter[tuple[str, int]]  # of the operator, with their exit statuses
     put: int  # confirmed
@@ -48,7 +46,8 @@ class Verdict:
     reasons: Counter[Reason]  # of all that were found buried
     innocent: int  # buried for losses, though no run was cut off
     copied: int
-    duplicated: int
+    duplicated: int  # jobs that ran more often than they had to
+    causes: Counter[Cause]  # of these runs
     lost: list[int]
     strangers: list[int]
     unexplained_runs: list[int]
@@ -73,6 +72,17 @@ class Verdict:
             *self.stranded,
         ]
 
+    def objections(self) -> list[str]:
+        """Return why this campaign does not show that every promise is kept."""
+        objections = [] if self.is_good else [f"a promise was broken: {self}"]
+        total = self.faults.total()
+        if 2 * self.busy < total:
+            objections.append(
+                f"too little was shown: only {self.busy} of {total} faults hit a "
+                "process that was running jobs, and at least half have to"
+            )
+        return objections
+
 
 def judge(books: Books) -> Verdict:
     """Compare what was put with what ended, and with what was found buried."""
@@ -83,11 +93,16 @@ def judge(books: Books) -> Verdict:
     known = books.puts.keys() - books.refused
     reasons = {found: _reason(books, found) for found in books.found}
     seen = {*books.runs, *(f.number for f in books.found if f.number is not None)}
-    again = {n for n in books.runs.keys() & known if [*_repetitions(books, n)]}
+    causes = {n: [*repetitions(books, n)] for n in books.runs.keys() & known}
+    hold_ups = [
+        ended - began for spans in books.hold_ups.values() for began, ended in spans
+    ]
     return Verdict(
-        faults=Counter(f.name for f in books.faults if f.name != STALL),
-        stalls=sum(fault.name == STALL for fault in books.faults),
-        busy=sum(fault.name != STALL for fault in books.busy_faults()),
+        faults=Counter(fault.name for fault in books.faults),
+        busy=sum(1 for _ in books.busy_faults()),
+        load=mean(books.loads or [0]),
+        hold_ups=len(hold_ups),
+        longest_hold_up=max(hold_ups, default=0),
         commands=books.commands,
         put=len(confirmed),
         unconfirmed=len(known - confirmed),
@@ -98,10 +113,11 @@ def judge(books: Books) -> Verdict:
         reasons=Counter(reason for reason in reasons.values() if reason),
         innocent=sum(1 for f, why in reasons.items() if _is_innocent(books, f, why)),
         copied=len(books.copies),
-        duplicated=len(again),
+        duplicated=sum(map(bool, causes.values())),
+        causes=Counter(cause for found in causes.values() for cause in found if cause),
         lost=sorted(confirmed - ended - buried - deleted - books.stranded),
         strangers=sorted(seen - known),
-        unexplained_runs=sorted(n for n in again if not all(_repetitions(books, n))),
+        unexplained_runs=sorted(n for n, found in causes.items() if not all(found)),
         unexplained_burials=sorted(
             f.number or -f.job_id for f, reason in reasons.items() if reason is None
         ),
@@ -141,12 +157,14 @@ def _reason(books: Books, found: Buried) -> Reason | None:
         return None
     has_failed = any(_failures(books.runs.get(found.number, [])))
     # A time limit may be over before the task's first line, which notes the run.
-    if put.fate is not Fate.ENDS_WELL and (has_failed or _may_be_cut(books, found)):
+    has_failed |= found.job_id in books.timed_out or _may_be_cut(books, found)
+    if put.fate is not Fate.ENDS_WELL and has_failed:
         return Reason.FAILED
     # For its last run a job is buried first. So that loss is not among those counted.
     if found.lost >= (MAX_LOST - 1) * (found.kicks + 1):
         hit = [f for f in books.faults if f.costs != NOBODY and f.ended >= put.sent]
-        return Reason.LOST if len(hit) >= found.lost else None
+        hits = len(hit) + expiries(books, found.number, found.job_id)
+        return Reason.LOST if hits >= found.lost else None
     return None
 
 
@@ -163,32 +181,6 @@ def _is_innocent(books: Books, found: Buried, reason: Reason | None) -> bool:
         return False
     verdicts = {r.verdict for r in books.of_id(found.number, found.job_id)}
     return verdicts.isdisjoint({"", "cut-off"})
-
-
-def _repetitions(books: Books, number: int) -> Iterator[bool]:
-    """Yield for each run too many whether a fault or an operator explains it.
-
-    A retry is no such run, nor is one after a kick.
-    """
-    runs = books.runs[number]
-    put = books.puts[number]
-    ids = sorted({run.job_id for run in runs})
-    if len(ids) > 1:  # it was put twice
-        until = put.confirmed or max(run.began for run in runs)
-        yield number in books.copies or books.explain({put.pid}, put.sent, until)
-    for job_id in ids:
-        for before, after in pairwise(books.of_id(number, job_id)):
-            if not _is_due(books, before, after):
-                pids = {before.pid, after.pid}
-                yield books.explain(pids, before.began - SLACK, after.began)
-
-
-def _is_due(books: Books, before: Run, after: Run) -> bool:
-    """Return whether a job had to run again: after a retry, or after a kick."""
-    if before.verdict == "again":
-        return True
-    # A job may be kicked while it runs for the last time, as it is buried then.
-    return books.was_kicked(before.job_id, before.began, after.began)
 
 
 def _has_escaped(books: Books, number: int) -> bool:

@@ -42,8 +42,8 @@ OF_PROOF = [
         "losses-without-faults",
         "a job that was buried for losses needs a fault for each",
         VERDICT,
-        "return Reason.LOST if len(hit) >= found.lost else None",
-        "return Reason.LOST if hit else None",
+        "return Reason.LOST if hits >= found.lost else None",
+        "return Reason.LOST if hits else None",
         LEDGER_TESTS,
     ),
 ]
