@@ -15,7 +15,7 @@ from jobqueue.testing import eager, run_jobs
 from jobqueue.worker.running.executor import Executor
 from tests.helpers.reserved import Reserved, execute
 from tests.helpers.servers import Beanstalkd, eventually
-from tests.helpers.strategies import json_values
+from tests.helpers.strategies import json_objects
 from tests.helpers.terminal import operate
 from tests.helpers.worker_process import WorkerProcess, write_module
 
@@ -117,7 +117,7 @@ def test_unknown_function(func_name: str, ran: list[str], executor: Executor) ->
     assert ran == []
 
 
-@given(st.text(), st.text(), st.dictionaries(st.text(), json_values))
+@given(st.text(), st.text(), json_objects)
 def test_any_function_name(
     func_name: str, tube: str, kwargs: dict[str, object]
 ) -> None:

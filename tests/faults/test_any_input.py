@@ -74,7 +74,7 @@ def test_any_body(broker: Beanstalkd, queue: JobQueue) -> None:
     with RawClient(broker.target) as client:
         client.ask(b"use t")
 
-        @settings(max_examples=300)
+        @settings(max_examples=150)
         @given(bodies)
         def put_one(body: bytes) -> None:
             put.append(client.put(body))
@@ -98,8 +98,7 @@ def test_any_arguments(broker: Beanstalkd, queue: JobQueue) -> None:
 
     expected = []
 
-    @settings(max_examples=200)
-    @given(st.dictionaries(st.text(), anything))
+    @given(st.dictionaries(st.text(), anything, max_size=4))
     def put(kwargs: dict[str, Any]) -> None:
         with suppress(ArgumentError, JobTooBigError):
             work.put(**kwargs)
@@ -322,7 +321,7 @@ def test_any_reply_to_a_worker(any_broker: AnyBroker) -> None:
     """No reply ends the worker."""
     scripts = []
 
-    @settings(max_examples=300)
+    @settings(max_examples=150)
     @given(st.lists(replies, max_size=8))
     def collect(script: list[bytes]) -> None:
         scripts.append(script)
