@@ -3,6 +3,7 @@
 import math
 import os
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from jobqueue.errors import BrokerURLError
@@ -42,6 +43,22 @@ class Address(NamedTuple):
         Raises :class:`~jobqueue.errors.BrokerURLError`.
         """
         return cls.parse(url or os.environ.get(URL_VARIABLE) or DEFAULT_URL)
+
+    @classmethod
+    def prepare(cls, url: str | None) -> None:
+        """Check the URL, if one is given, and import what :meth:`find` will need.
+
+        If a thread imports a module while another one forks, the child waits for ever
+        when it imports that module: so no put should be the first to.
+
+        Raises :class:`~jobqueue.errors.BrokerURLError` as :meth:`parse` does. But the
+        environment may still change.
+        """
+        if url is not None:
+            cls.parse(url)
+        else:
+            with suppress(BrokerURLError):
+                cls.find(None)
 
     @classmethod
     def parse(cls, url: str) -> Self:

@@ -35,8 +35,7 @@ class ConnectionPool:
     """
 
     def __init__(self, url: str | None = None) -> None:
-        if url is not None:
-            Address.parse(url)
+        Address.prepare(url)
         self._url = url
         # All threads append to it and pop from it: a list needs no lock for that.
         self._idle: list[ProducerConnection] = []

@@ -45,6 +45,8 @@ class Signing:
     def __init__(self, secret: Secret | None = None) -> None:
         if secret is not None:
             self._secrets = _checked("secret", secret)
+        if secret is not None or VARIABLE in os.environ:
+            import hmac  # noqa: F401, PLC0415 - not at a put: see Address.prepare
 
     @cached_property
     def _secrets(self) -> tuple[bytes, ...]:

@@ -1,6 +1,9 @@
 """Connections that stay open between puts."""
 
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -261,3 +264,35 @@ def test_interrupt_in_a_put_of_many(
 
         assert not connection.is_open
         assert pool.put("t", b"", PutOptions()) == 2
+
+
+FIRST_PUTS = """
+import sys
+from jobqueue import JobQueue
+
+queue = JobQueue(*sys.argv[1:])
+
+@queue.task("t")
+def send(n): ...
+
+before = set(sys.modules)
+send.put(n=1)
+send.put_many([{"n": 2}])
+print(set(sys.modules) - before)
+"""
+
+
+@pytest.mark.parametrize("is_given", [True, False])
+def test_first_put_imports_nothing(broker: Beanstalkd, *, is_given: bool) -> None:
+    """Else a child that is forked meanwhile would wait for the import for ever."""
+    url = f"{broker.url}?timeout=3"  # urllib reads such a URL
+    env = os.environ | {"BEANSTALKD_URL": url, "JOBQUEUE_SECRET": "s" * 32}  # by hmac
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_PUTS, *[url] * is_given],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.stdout, done.stderr) == ("set()\n", "")
