@@ -53,6 +53,11 @@ class Search:
         last = MAX_JOB_ID if self._server.has_binlog else self._server.puts
         self._is_last_id_known = not self._server.has_binlog
         self._ids = IdBlocks(known, last)
+        # Only while the last id is unknown:
+        self._passed = array("Q")  # jobs of the tube that were in another state
+        self._passed_counts = self._counts  # as of the last look at these
+        self._asked_since = 0  # ids
+        self._newest = 0  # of all ids that are jobs
 
     @property
     def found(self) -> int:
@@ -98,19 +103,47 @@ class Search:
             found = self._learn_last_id(ids)
         if not found:
             self._ids.turn()
+            found = self._look_back()
         wanted = [job for job in found if job.state in self._states]
         self._found.extend(job.id for job in wanted)
+        if not self._is_last_id_known:
+            others = (job.id for job in found if job.state not in self._states)
+            self._passed.extend(others)
         return wanted
 
-    def _learn_last_id(self, ids: range) -> list[JobStats]:
+    def _learn_last_id(self, ids: Sequence[int]) -> list[JobStats]:
         """Learn the last id from jobs of all tubes, and return those of this tube."""
         jobs = [job for job in self._connection.jobs(ids) if job]
         self._jobless_ids = 0 if jobs else self._jobless_ids + len(ids)
+        self._asked_since += len(ids)
+        self._newest = max(self._newest, *(job.id for job in jobs), 0)
         young = [job.id for job in jobs if job.age < self._server.uptime]
         if young:
             self._is_last_id_known = True
             self._ids.cut(min(young) - 1 + self._server.puts)
         return [job for job in jobs if job.tube == self._tube]
+
+    def _look_back(self) -> list[JobStats]:
+        """Return the jobs that were in another state when their ids were asked about.
+
+        A job that seems to be missing may have changed its state since then, or come.
+        While the last id is unknown, the search would go on for it through millions of
+        ids. So if jobs came or went, this asks again about those that it has passed,
+        and about the ids after the newest job, from which it may learn the last id.
+        """
+        is_over = self._is_last_id_known or self._counts == self._passed_counts
+        # Not after each block: it takes as long as the search up to here.
+        if is_over or self._asked_since < len(self._passed):
+            return []
+        jobless_ids = self._jobless_ids
+        passed, self._passed = self._passed, array("Q")
+        self._passed_counts = self._counts
+        found: list[JobStats] = []
+        for start in range(0, len(passed), BLOCK):
+            found += self._learn_last_id(passed[start : start + BLOCK])
+        self._learn_last_id(range(self._newest + 1, self._newest + 1 + BLOCK))
+        self._jobless_ids, self._asked_since = jobless_ids, 0
+        return found
 
     def _update_counts(self) -> None:
         """Ask how many jobs the tube has now, and how many ids the server has given."""

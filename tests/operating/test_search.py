@@ -14,7 +14,12 @@ from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.stats import JobState
 from jobqueue.operating import search as search_room
 from jobqueue.operating.search import IdBlocks, Search
-from tests.helpers.servers import REAL, Beanstalkd, require_beanstalkd
+from tests.helpers.servers import (
+    REAL,
+    Beanstalkd,
+    eventually_true,
+    require_beanstalkd,
+)
 from tests.helpers.terminal import delete, operate, put, put_buried
 
 
@@ -168,6 +173,47 @@ def test_after_a_binlog(
         search = search_for(operator)
 
         assert ids_of(search) == [*range(20_001, 20_009), *new]
+        assert search.missing == 0
+
+
+def test_a_job_changes_its_state_while_the_last_id_is_unknown(
+    restarted: Beanstalkd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job is found that enters a state after its id was asked about."""
+    monkeypatch.setattr(search_room, "PATIENCE", 50_000)
+    with (
+        OperatorConnection(Address.parse(restarted.url)) as operator,
+        restarted.client("t") as worker,
+    ):
+        worker.kick_job(20_003)
+        job = worker.reserve()
+        search = search_for(operator, JobState.BURIED)
+        blocks = search.blocks()
+
+        found = [job.id for job in next(blocks)]
+        worker.bury(job)
+        found += [job.id for jobs in blocks for job in jobs]
+
+        assert found == [20_001, 20_002, 20_003]
+        assert search.missing == 0
+
+
+def test_jobs_come_while_the_last_id_is_unknown(
+    restarted: Beanstalkd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last id is learnt from jobs whose ids were asked about before they came."""
+    monkeypatch.setattr(search_room, "PATIENCE", 50_000)
+    with OperatorConnection(Address.parse(restarted.url)) as operator:
+        search = search_for(operator, JobState.DELAYED)
+        blocks = search.blocks()
+
+        assert next(blocks) == []
+        found = [job.id for job in next(blocks)]
+        eventually_true(lambda: operator.server().uptime > 0)
+        put(restarted, delay=1000)
+        found += [job.id for jobs in blocks for job in jobs]
+
+        assert found == [*range(20_004, 20_009)]
         assert search.missing == 0
 
 
