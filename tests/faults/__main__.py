@@ -6,12 +6,16 @@ import shutil
 import sys
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import TYPE_CHECKING
 
-from tests.helpers.beanstalkds import OTHERS, Program, programs
+from tests.helpers.beanstalkds import OTHERS, programs
 
 from . import report
-from .campaign import Campaign, Size
-from .verdict import Verdict
+from .campaign import Size
+from .side_by_side import side_by_side
+
+if TYPE_CHECKING:
+    from .verdict import Verdict
 
 
 def main() -> None:
@@ -21,15 +25,18 @@ def main() -> None:
         sys.exit("beanstalkd is not installed")
     sys.stdout.write(f"Seed {options.seed}\n")
     size = Size(options.jobs, options.faults, within=1800)
+    folders = {program: Path(mkdtemp(prefix="jq-")) for program in programs()}
     verdicts: dict[str, Verdict] = {}
     wrong = []
-    for program in programs():
-        folder = Path(mkdtemp(prefix="jq-"))  # kept if something goes wrong
-        verdict = _run(program, folder, options.seed, size)
-        verdicts[program.version] = verdict
+    for program, future in side_by_side(folders, options.seed, size).items():
+        folder = folders[program]
+        if error := future.exception():
+            wrong.append(f"{program.version}: {error!r}: {folder}")
+            continue
+        verdict = verdicts[program.version] = future.result()
         found = verdict.objections()
         wrong += [f"{program.version}: {what}: {folder}" for what in found]
-        if not found:
+        if not found:  # else it is kept
             shutil.rmtree(folder)
     text = report.table(verdicts)
     sys.stdout.write(text + "\n")
@@ -43,7 +50,8 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.faults",
         description="Put and run jobs under faults, and check that each job ends. Runs "
-        f"once on each beanstalkd: the one on the PATH, and those in ${OTHERS}.",
+        "once on each beanstalkd, all at a time: the one on the PATH, and those in "
+        f"${OTHERS}.",
     )
     parser.add_argument("--jobs", type=int, default=100_000, help="jobs to put")
     parser.add_argument("--faults", type=int, default=1_000, help="faults to inject")
@@ -57,12 +65,6 @@ def _parse() -> argparse.Namespace:
         "--write", action="store_true", help="write the table into the README"
     )
     return parser.parse_args()
-
-
-def _run(program: Program, folder: Path, seed: int, size: Size) -> Verdict:
-    sys.stdout.write(f"beanstalkd {program.version}, files in {folder}\n")
-    sys.stdout.flush()
-    return Campaign(folder, folder, seed, size, program.path).run()
 
 
 if __name__ == "__main__":
