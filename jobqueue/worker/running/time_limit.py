@@ -70,12 +70,20 @@ class TimeLimits(Generic[J]):
         self._turns = ShortTurns()
 
     def prepare(self) -> None:
-        """Load ctypes, which raises the error: later that may be impossible.
+        """Start the thread, and load ctypes: later that may be impossible.
 
         By then the process may have no file descriptor left, or a stuck job may hold
-        the import lock. Without any time limit the module is not needed.
+        the import lock. And in Python 3.11, after a failed start of a thread, no error
+        can be raised any more in the thread that has tried: which would be a slot's.
+        Without any time limit none of this is needed.
+
+        Raises :class:`~jobqueue.errors.JobQueueError` if the system starts no more
+        threads.
         """
         import ctypes  # noqa: F401, PLC0415
+
+        with self._changed:
+            self._start()
 
     @contextmanager
     def watching(self, seconds: float, job: J, guard: Guard) -> Iterator[None]:
@@ -110,18 +118,18 @@ class TimeLimits(Generic[J]):
     def _watch(self, guard: Guard, seconds: float, job: J) -> None:
         due = time.monotonic() + seconds
         with self._changed:
-            if self._thread is None:
-                self._thread = self._start_thread()
+            try:
+                self._start()
+            except JobQueueError as error:
+                text = f"can't run now, as nothing would watch its time limit: {error}"
+                raise RunLater(text, is_fault=True) from error
             self._watched[guard] = _Watched(due, job)
             if due < self._looks_at:  # rare: most limits are alike
                 self._changed.notify()
 
-    def _start_thread(self) -> threading.Thread:
-        try:
-            return start_thread(self._look, name="jobqueue-time-limits")
-        except JobQueueError as error:
-            text = f"can't run now, as nothing would watch its time limit: {error}"
-            raise RunLater(text, is_fault=True) from error
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = start_thread(self._look, name="jobqueue-time-limits")
 
     def _look(self) -> None:
         with self._changed:

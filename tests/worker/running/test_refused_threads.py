@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jobqueue import Job, JobQueue, TimeLimitExceeded
+from jobqueue import Job, JobQueue, JobQueueError, TimeLimitExceeded
 from jobqueue.job.outcome import RunLater
 from jobqueue.worker.running.executor import Executor
 from tests.helpers.refused_threads import refusing_threads
@@ -115,8 +115,8 @@ def test_close_after_a_refusal(executor: Executor) -> None:
     event_loop, limits = executor._event_loop, executor._limits
     with refusing_threads(LOOP), pytest.raises(RunLater):
         event_loop.start()
-    with refusing_threads(LIMITS), pytest.raises(RunLater):
-        limits._start_thread()
+    with refusing_threads(LIMITS), pytest.raises(JobQueueError):
+        limits.prepare()
 
     event_loop.close()
     limits.close()

@@ -18,23 +18,19 @@ from tests.helpers.worker_thread import working
 LOOP = "jobqueue-event-loop"
 
 
-@pytest.mark.parametrize("is_limited", [False, True])
-def test_job_is_put_back(
-    socket_folder: Path, caplog: pytest.LogCaptureFixture, *, is_limited: bool
-) -> None:
+def test_job_is_put_back(socket_folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """It has not failed, though it has no retries; and it is no job for max_jobs."""
     fake = FakeBroker(socket_folder / "s")
     fake.on(b"reserve-with-timeout", RESERVED, SILENCE)
     fake.on(b"stats-job", stats_reply()).on(b"release", b"RELEASED\r\n")
     ran: list[int] = []
-    thread = "jobqueue-time-limits" if is_limited else LOOP
 
-    @JobQueue(fake.url).task("t", time_limit=60 if is_limited else None)
+    @JobQueue(fake.url).task("t")
     async def work() -> None:
         await asyncio.sleep(0)
         ran.append(9)
 
-    with fake, refusing_threads(thread), working(Worker(max_jobs=1)):
+    with fake, refusing_threads(LOOP), working(Worker(max_jobs=1)):
         eventually_true(lambda: any(c.startswith(b"release") for c in fake.received))
     assert ran == []
     (record,) = (r for r in caplog.records if "put back" in r.getMessage())
@@ -43,19 +39,22 @@ def test_job_is_put_back(
     assert record.__dict__["job_id"] == 9
 
 
-def test_heartbeat(broker: Beanstalkd, queue: JobQueue) -> None:
-    """The worker does not run without it, and can run later."""
+@pytest.mark.parametrize("thread", ["jobqueue-heartbeat", "jobqueue-time-limits"])
+def test_worker_does_not_start(
+    broker: Beanstalkd, queue: JobQueue, thread: str
+) -> None:
+    """It can run later."""
     ran: list[int] = []
 
-    @queue.task("t")
+    @queue.task("t", time_limit=60)
     def work() -> None:
         ran.append(1)
 
     work.put()
     worker = Worker(burst=True)
     with (
-        refusing_threads("jobqueue-heartbeat"),
-        pytest.raises(JobQueueError, match="jobqueue-heartbeat can't be started"),
+        refusing_threads(thread),
+        pytest.raises(JobQueueError, match=f"{thread} can't be started"),
     ):
         worker.run()
     assert broker.counts("t") == {"ready": 1}
