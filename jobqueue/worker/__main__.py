@@ -6,6 +6,7 @@ A supervisor runs the worker processes, of which there is one by default.
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from jobqueue.command_line import CommandLineParser
 from jobqueue.errors import JobQueueError
@@ -26,8 +27,12 @@ from jobqueue.worker.processes.signals import (
     restore_original_handlers,
     unblock_signals,
 )
+from jobqueue.worker.processes.spawn_command import SpawnCommand
 from jobqueue.worker.processes.supervisor import Supervisor
 from jobqueue.worker.reporting import log_format, process_log
+
+if TYPE_CHECKING:
+    from jobqueue.worker.reporting.log_lock import LogLock
 
 MODULE = "jobqueue.worker"
 
@@ -40,17 +45,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = make_parser()
     options = parser.parse_args(arguments)
+    log_lock = _make_log_lock(options.log_lock)
     log_format.configure(
         options.log_level.upper(),
         as_json=options.log_format == "json",
         in_several=options.processes > 1,
+        lock=log_lock,
     )
     # For the time before and after the supervisor's and the worker's own handlers: the
     # kernel would drop a signal without a handler to a process of pid 1.
     handle_signals(lambda _: exit_now())
     call_in_children(restore_original_handlers)
     if options.supervised is None:
-        link = _supervise(options, parser, [*_python(), MODULE, *arguments])
+        link = _supervise(options, parser, _command(arguments, log_lock))
     else:
         link = ParentLink.of_spawned(
             options.supervised, options.counters, options.parent_pipe, options.threads
@@ -64,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _supervise(
-    options: argparse.Namespace, parser: CommandLineParser, command: Sequence[str]
+    options: argparse.Namespace, parser: CommandLineParser, command: SpawnCommand
 ) -> ParentLink:
     """Run the processes and exit; it returns in each process that was forked."""
     counter_pool = None if options.metrics_port is None else CounterPool()
@@ -109,11 +116,22 @@ def _serve_metrics(
     call_with_timeout(process_log.metrics_are_served, host, port)
 
 
-def _python() -> list[str]:
-    """Return the interpreter and its options, up to the name of a module to run."""
+def _make_log_lock(fd: int | None) -> "LogLock | None":
+    if sys.platform == "win32":  # it has no locks of this kind
+        return None
+    from jobqueue.worker.reporting.log_lock import LogLock  # noqa: PLC0415 - see above
+
+    return LogLock(fd)
+
+
+def _command(arguments: Sequence[str], log_lock: "LogLock | None") -> SpawnCommand:
+    """Return how to start the same command once more, to run a process."""
     given = sys.orig_argv[1:]
     options = given[: given.index(MODULE)] if MODULE in given else ["-m"]
-    return [sys.executable, *options]
+    command = [sys.executable, *options, MODULE, *arguments]
+    if log_lock is None:
+        return SpawnCommand(command)
+    return SpawnCommand([*command, f"--log-lock={log_lock.fd}"], [log_lock.fd])
 
 
 if __name__ == "__main__":

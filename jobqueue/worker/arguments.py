@@ -147,10 +147,12 @@ def _add_log_and_metrics(parser: argparse.ArgumentParser) -> None:
 def _add_what_a_supervisor_passes(parser: argparse.ArgumentParser) -> None:
     """Add what only a supervisor passes, to a process that it can't fork.
 
-    They are handles of shared memory, and the descriptor of a pipe.
+    They are handles of shared memory, and the descriptors of the log's lock and of a
+    pipe.
     """
     parser.add_argument("--supervised", help=argparse.SUPPRESS)
     parser.add_argument("--counters", help=argparse.SUPPRESS)
+    parser.add_argument("--log-lock", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--parent-pipe", type=int, help=argparse.SUPPRESS)
 
 

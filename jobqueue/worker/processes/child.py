@@ -13,13 +13,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple, Protocol, Self
 
 from jobqueue.worker.exits import flush_output
 from jobqueue.worker.processes.shared_memory import SharedMemory
 from jobqueue.worker.processes.signals import block_signals, unblock_signals
+from jobqueue.worker.processes.spawn_command import SpawnCommand
 from jobqueue.worker.processes.status_board import size_of_status_board
 from jobqueue.worker.reporting.counters import SIZE, Memory
 
@@ -91,7 +91,7 @@ class Child(Protocol):
 
 
 def start(
-    command: Sequence[str], status: SharedMemory, counters: SharedMemory | None
+    command: SpawnCommand, status: SharedMemory, counters: SharedMemory | None
 ) -> Child:
     """Start a child that works with this memory: by a fork if that is safe.
 
@@ -210,7 +210,7 @@ class _Spawned:
 
     def __init__(
         self,
-        command: Sequence[str],
+        command: SpawnCommand,
         status: SharedMemory,
         counters: SharedMemory | None,
         reading: int,
@@ -219,7 +219,7 @@ class _Spawned:
         import subprocess  # noqa: PLC0415 - slow to import, and a fork does without
 
         options = [f"--supervised={status.handle}"]
-        fds = [*status.fds]
+        fds = [*status.fds, *command.fds]
         if counters is not None:
             options.append(f"--counters={counters.handle}")
             fds += counters.fds
@@ -234,7 +234,7 @@ class _Spawned:
         block_signals()
         try:
             self._popen = subprocess.Popen(  # noqa: S603 - it is our own command
-                [*command, *options], stdin=stdin, pass_fds=fds
+                [*command.arguments, *options], stdin=stdin, pass_fds=fds
             )
         finally:
             unblock_signals()

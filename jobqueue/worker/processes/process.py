@@ -3,11 +3,11 @@
 import signal
 import sys
 import time
-from collections.abc import Sequence
 
 from jobqueue.worker.processes import child
 from jobqueue.worker.processes.shared_memory import SharedMemory
 from jobqueue.worker.processes.signals import STOP_SIGNALS
+from jobqueue.worker.processes.spawn_command import SpawnCommand
 from jobqueue.worker.processes.status_board import (
     ProcessState,
     RunningJob,
@@ -32,7 +32,7 @@ class Process:
     def __init__(
         self,
         number: int,
-        command: Sequence[str],
+        command: SpawnCommand,
         slots: int,
         counters: SharedMemory | None,
     ) -> None:

@@ -3,7 +3,6 @@
 import math
 import signal
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
 
 from jobqueue.worker.exits import call_with_timeout
@@ -20,6 +19,7 @@ from jobqueue.worker.processes.signals import (
     handling_signals,
     is_impatient,
 )
+from jobqueue.worker.processes.spawn_command import SpawnCommand
 from jobqueue.worker.processes.status_board import ProcessState
 from jobqueue.worker.reporting import process_log
 from jobqueue.worker.settings import Timings
@@ -38,7 +38,7 @@ class Supervisor:
 
     def __init__(
         self,
-        command: Sequence[str],
+        command: SpawnCommand,
         *,
         processes: int,
         threads: int,

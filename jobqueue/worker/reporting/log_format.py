@@ -4,11 +4,14 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobqueue.safe_text import MAX_TRACEBACK, log_entry, shortened
 from jobqueue.worker.reporting.python_errors import log_python_errors
 from jobqueue.worker.reporting.unfailing import one_line
+
+if TYPE_CHECKING:  # Windows has no locks of this kind
+    from jobqueue.worker.reporting.log_lock import LogLock
 
 TEXT = "%(asctime)s %(levelname)s %(message)s"
 TEXT_OF_SEVERAL = "%(asctime)s %(levelname)s [%(process)d] %(message)s"
@@ -17,10 +20,13 @@ TEXT_OF_SEVERAL = "%(asctime)s %(levelname)s [%(process)d] %(message)s"
 _NO_EXTRA = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
 
 
-def configure(level: str, *, as_json: bool, in_several: bool) -> None:
+def configure(
+    level: str, *, as_json: bool, in_several: bool, lock: "LogLock | None" = None
+) -> None:
     """Set up the log of a worker process; not for one that embeds a worker.
 
     With ``in_several``, each line of text has the process's id. JSON always has it.
+    ``lock`` keeps the lines of several processes apart.
 
     An imported module may set up logging, too, and ``logging.basicConfig`` does nothing
     if the root logger has a handler. So until :func:`complete` a handler of text is
@@ -28,7 +34,7 @@ def configure(level: str, *, as_json: bool, in_several: bool) -> None:
     """
     root = logging.getLogger()
     root.setLevel(level)
-    handler = logging.StreamHandler()
+    handler = logging.StreamHandler() if lock is None else WholeEntries(lock)
     logging.lastResort = handler
     if as_json:
         handler.setFormatter(JSONLines())
@@ -56,6 +62,29 @@ def _is_default(handler: logging.Handler) -> bool:
         and handler.stream is sys.stderr
         and getattr(handler.formatter, "_fmt", None) == logging.BASIC_FORMAT
     )
+
+
+class WholeEntries(logging.StreamHandler[Any]):
+    """Writes each entry of the log at once, and not into that of another process.
+
+    It goes past the buffer of standard error, so that an entry is not in one line with
+    what a task has printed but not sent.
+    """
+
+    def __init__(self, lock: "LogLock") -> None:
+        super().__init__()
+        self._log_lock = lock
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        try:
+            entry = self.format(record) + self.terminator
+            encoded = entry.encode(self.stream.encoding, self.stream.errors)
+            self._log_lock.write(self.stream.fileno(), encoded)
+        except RecursionError:
+            raise
+        except Exception:  # noqa: BLE001 - as each handler does
+            self.handleError(record)
 
 
 class _Formatter(logging.Formatter):

@@ -3,6 +3,7 @@
 import pytest
 
 from jobqueue.worker.processes.process import Process
+from jobqueue.worker.processes.spawn_command import SpawnCommand
 from jobqueue.worker.processes.status_board import RunningJob, StatusBoard
 from jobqueue.worker.processes.supervisor import Supervisor
 
@@ -37,7 +38,8 @@ def frozen() -> Frozen:
 
 @pytest.fixture
 def supervisor(frozen: Frozen) -> Supervisor:
-    supervisor = Supervisor([], processes=1, threads=2, shutdown_timeout=0)
+    command = SpawnCommand([])
+    supervisor = Supervisor(command, processes=1, threads=2, shutdown_timeout=0)
     supervisor._seats[0].process = frozen
     return supervisor
 

@@ -1,0 +1,134 @@
+"""Whole lines in a log that several processes write to.
+
+A pipe takes ``PIPE_BUF`` bytes at once (4,096 on Linux). Of a longer line it may take
+pieces, as its reader makes room, and the lines of other processes would get in between.
+So a longer line is written while no other process writes. The locks are the kernel's,
+which frees them when their process is killed.
+"""
+
+import fcntl
+import math
+import mmap
+import os
+import select
+import struct
+from contextlib import suppress
+
+from jobqueue.broker.waiting import wait_for
+from jobqueue.worker.forks import call_in_children
+
+# A lock of an open file, which only Linux has. A lock of a process can't quite take its
+# place: the kernel does not know that other threads of the process go on. So it may
+# find a deadlock where there is none, and refuse a lock that a task waits for.
+_WAIT_FOR_LOCK_OF_FILE = getattr(fcntl, "F_OFD_SETLKW", None)
+
+_TURN, _OUTPUT = 0, 1  # what is locked: each is a byte of the file
+
+# What the shared memory says.
+_NOTHING = 0
+_LONG_LINE_WAITS = 1  # else short lines, one after the other, might never let it pass
+_UNFINISHED = 2  # a part of a line is written
+
+
+class LogLock:
+    """Keeps the lines whole that a supervisor and its processes write.
+
+    ``fd`` is the descriptor that a spawned process was given. A forked one goes on
+    with the lock of its parent.
+    """
+
+    def __init__(self, fd: int | None = None) -> None:
+        self.fd = _new_file() if fd is None else fd
+        self._file = os.fstat(self.fd)
+        self._memory = self._map()
+        self._wait_for_lock = fcntl.F_SETLKW
+        self._open_own()
+        call_in_children(self._open_own)
+
+    def write(self, fd: int, line: bytes) -> None:
+        """Write a line. Raises ``OSError`` if nothing, or only a part, is written."""
+        if len(line) > select.PIPE_BUF or self._memory[0] != _NOTHING:
+            self._write_alone(fd, line)
+            return
+        self._lock(_OUTPUT, fcntl.F_RDLCK)  # which other short lines share
+        try:
+            self._write(fd, line, if_none_is_written=_NOTHING)
+        finally:
+            self._lock(_OUTPUT, fcntl.F_UNLCK)
+
+    def _map(self) -> mmap.mmap:
+        """Map the memory, by a file of its own: the map keeps that open."""
+        fd = self._opened_anew()
+        if fd is None:
+            return mmap.mmap(self.fd, 1)
+        try:
+            return mmap.mmap(fd, 1)
+        finally:
+            os.close(fd)
+
+    def _open_own(self) -> None:
+        """Open the file for this process: a fork's copy would share all locks."""
+        self._wait_for_lock = fcntl.F_SETLKW
+        fd = self._opened_anew()
+        if fd is not None and _WAIT_FOR_LOCK_OF_FILE is not None:
+            self._wait_for_lock = _WAIT_FOR_LOCK_OF_FILE
+            self.fd, parents = fd, self.fd
+            os.close(parents)
+
+    def _opened_anew(self) -> int | None:
+        with suppress(OSError):  # there is no /proc, or too many files are open
+            fd = os.open(f"/proc/self/fd/{self.fd}", os.O_RDWR)
+            if os.path.samestat(os.fstat(fd), self._file):
+                return fd
+            os.close(fd)  # a task has closed the file, and opened another
+        return None
+
+    def _lock(self, what: int, how: int) -> None:
+        lock = struct.pack("hhqqi", how, os.SEEK_SET, what, 1, 0)
+        with suppress(OSError):  # a task has closed the file: better write without it
+            fcntl.fcntl(self.fd, self._wait_for_lock, lock)
+
+    def _write_alone(self, fd: int, line: bytes) -> None:
+        self._lock(_TURN, fcntl.F_WRLCK)
+        try:
+            before = self._memory[0]
+            self._memory[0] = before or _LONG_LINE_WAITS
+            self._lock(_OUTPUT, fcntl.F_WRLCK)
+            try:
+                if before == _UNFINISHED:  # by a killed process, or on a full disk
+                    line = b"\n" + line
+                wait_for(fd, math.inf, write=True)
+                self._memory[0] = _UNFINISHED  # already: the process may be killed
+                self._write(fd, line, if_none_is_written=before)
+                self._memory[0] = _NOTHING
+            finally:
+                self._lock(_OUTPUT, fcntl.F_UNLCK)
+        finally:
+            self._lock(_TURN, fcntl.F_UNLCK)
+
+    def _write(self, fd: int, line: bytes, if_none_is_written: int) -> None:
+        """Write a line, or note in the shared memory how much of it is written."""
+        rest = memoryview(line)
+        try:
+            while rest:
+                try:
+                    rest = rest[os.write(fd, rest) :]
+                except BlockingIOError:  # another program made the pipe non-blocking
+                    wait_for(fd, math.inf, write=True)
+        finally:
+            if rest:
+                is_begun = len(rest) < len(line)
+                self._memory[0] = _UNFINISHED if is_begun else if_none_is_written
+
+
+def _new_file() -> int:
+    """Return the descriptor of a file of one byte that has no name."""
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("jobqueue-log")
+        os.truncate(fd, 1)
+        return fd
+    import tempfile  # noqa: PLC0415 - slow to import, and Linux does without
+
+    with tempfile.TemporaryFile() as file:
+        file.truncate(1)
+        return os.dup(file.fileno())
