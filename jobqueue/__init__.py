@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         TubeNameError,
         UnknownTubeError,
     )
-    from jobqueue.job.context import Job, current_job
+    from jobqueue.job.context import BuriedJob, Job, current_job
     from jobqueue.job.outcome import Bury, Retry
     from jobqueue.job_queue import JobQueue
     from jobqueue.operating.operator import Operator
@@ -60,6 +60,7 @@ __all__ = [
     "BrokerTimeoutError",
     "BrokerURLError",
     "BrokerUnreachableError",
+    "BuriedJob",
     "Bury",
     "ConnectionLostError",
     "CrashLoopError",
@@ -95,6 +96,7 @@ __all__ = [
 # The module of each name, imported when the name is first used, as a program that only
 # puts jobs needs no worker. Names that are not listed here are errors.
 _MODULES = {
+    "BuriedJob": "job.context",
     "Bury": "job.outcome",
     "Job": "job.context",
     "JobQueue": "job_queue",

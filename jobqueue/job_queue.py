@@ -4,12 +4,9 @@ import functools
 import sys
 from collections.abc import Callable
 from datetime import datetime
-from types import FrameType, MethodType
+from types import FrameType
 from typing import (
     TYPE_CHECKING,
-    Any,
-    Concatenate,
-    Generic,
     NoReturn,
     ParamSpec,
     Self,
@@ -22,6 +19,7 @@ from jobqueue.errors import TaskDefinitionError
 from jobqueue.job.backoff import Backoff
 from jobqueue.job.outcome import RetryOn
 from jobqueue.job.signing import NO_PICKLE, Secret, Signing
+from jobqueue.task.default_queue import DefaultQueueMethod
 from jobqueue.task.definition import Task
 from jobqueue.task.options import UNSET, TaskOptions, Unset
 from jobqueue.task.putter import Putter
@@ -29,26 +27,13 @@ from jobqueue.task.registry import subscriber
 from jobqueue.task.source import SourceLocation
 
 if TYPE_CHECKING:
-    from jobqueue.job.context import Around
+    from jobqueue.job.context import Around, OnBuried
     from jobqueue.operating.operator import Operator
 
 P = ParamSpec("P")
 R = TypeVar("R")
-A = ParamSpec("A")
-T = TypeVar("T")
 H = TypeVar("H", bound="Around")
-
-
-class _DefaultQueueMethod(Generic[A, T]):
-    """A method that works on the default queue when it is called on the class."""
-
-    def __init__(self, function: Callable[Concatenate[Any, A], T]) -> None:
-        self._function = function
-
-    def __get__(
-        self, queue: "JobQueue | None", cls: type["JobQueue"]
-    ) -> Callable[A, T]:
-        return MethodType(self._function, cls.default() if queue is None else queue)
+B = TypeVar("B", bound="OnBuried")
 
 
 class JobQueue:
@@ -101,6 +86,7 @@ class JobQueue:
         self._pool = ConnectionPool(url)
         self._signing = Signing(secret)
         self._around: list[Around] = []
+        self._on_buried: list[OnBuried] = []
         self._options = TaskOptions().merged(
             delay=delay,
             priority=priority,
@@ -119,7 +105,7 @@ class JobQueue:
         """Return the default queue, whose tasks are made by ``@JobQueue.task``."""
         return cls()
 
-    @_DefaultQueueMethod
+    @DefaultQueueMethod
     def task(
         self,
         tube: str,
@@ -221,6 +207,7 @@ class JobQueue:
             options=options,
             broker_url=self._url,
             around=self._around,
+            on_buried=self._on_buried,
             signing=self._signing,
             location=SourceLocation.of(caller, func, innermost(func)),
         )
@@ -228,7 +215,7 @@ class JobQueue:
         subscriber.register(task, putter)
         return putter
 
-    @_DefaultQueueMethod
+    @DefaultQueueMethod
     def around(self, hook: H) -> H:
         """Register a hook: a generator function to run around every job of the queue.
 
@@ -259,6 +246,23 @@ class JobQueue:
         check_hook(hook)
         self._around.append(hook)
         return hook
+
+    @DefaultQueueMethod
+    def on_buried(self, function: B) -> B:
+        """Have a function called for each job that is buried, or deleted for its kicks.
+
+        A worker calls it with a :class:`~jobqueue.BuriedJob` and the error, in its own
+        thread, so the function should be quick. An error of its own is only logged.
+
+        >>> @queue.on_buried
+        ... def tell(job, error):
+        ...     print(job.func_name, "has failed for good:", error)
+        """
+        from jobqueue.task.signature import check_burial_hook  # noqa: PLC0415 - see there
+
+        check_burial_hook(function)
+        self._on_buried.append(function)
+        return function
 
     @functools.cached_property
     def operator(self) -> "Operator":

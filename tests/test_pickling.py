@@ -149,6 +149,8 @@ class NoControl:
 
     def stats(self) -> None: ...
 
+    def retries_left(self) -> None: ...
+
 
 def test_job(through: Callable[[Any], Any]) -> None:
     job = Job(1, "work", "t", {"a": 1}, NoControl())

@@ -6,14 +6,25 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
-from greenstalk import DEFAULT_TUBE
+from greenstalk import DEFAULT_TUBE, JobTooBigError
 
 from jobqueue.broker.address import Address
 from jobqueue.broker.checks import check_tube, whole_number
 from jobqueue.broker.connection import Connection
+from jobqueue.broker.failures import REFUSALS, refused_in_short
+from jobqueue.broker.producing import put_command, use_command
+from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.replies import id_of, number_of, size_of, values_of
-from jobqueue.broker.settlement import Buried, Deleted, Outcome, Released
+from jobqueue.broker.settlement import (
+    Buried,
+    Deleted,
+    Outcome,
+    Released,
+    SettledAndPut,
+    SidePut,
+)
 from jobqueue.broker.stats import JobStats
+from jobqueue.errors import BrokerError
 
 T = TypeVar("T")
 
@@ -40,6 +51,8 @@ class ConsumerConnection(Connection):
         self._reserve_is_sent = False
         self._unread = 0  # replies to begin_touch
         self._touched: Touched | None = None  # what end_touch returns next
+        self._side_tube = DEFAULT_TUBE  # that settle_and_put puts into
+        self._failure: BrokerError | None = None  # of a put beside a settlement
 
     @property
     def awaits_job(self) -> bool:
@@ -101,6 +114,8 @@ class ConsumerConnection(Connection):
             job_id, size = values_of(line, b"RESERVED")
             return id_of(job_id), self._reader.body_or_dropped(size_of(size))
         except BaseException as error:
+            if self._failure is not None:
+                raise self._failure from None
             self._exchange.fail(error)
             raise
 
@@ -115,15 +130,7 @@ class ConsumerConnection(Connection):
         Returns False if the reservation was lost because the job's ttr was over. Then
         nothing was done to the job, and it may run twice.
         """
-        match outcome:
-            case Deleted():
-                command, expected = b"delete %d\r\n" % job_id, b"DELETED\r\n"
-            case Released(priority, delay):
-                command = b"release %d %d %d\r\n" % (job_id, priority, delay)
-                expected = b"RELEASED\r\n"
-            case Buried(priority):
-                command = b"bury %d %d\r\n" % (job_id, priority)
-                expected = b"BURIED\r\n"
+        command, expected = _settlement(job_id, outcome)
         if reserve is not None:
             command += _reserve(reserve)
         try:
@@ -135,6 +142,42 @@ class ConsumerConnection(Connection):
         except BaseException as error:
             self._exchange.fail(error)
             raise
+
+    def settle_and_put(
+        self,
+        job_id: int,
+        outcome: Outcome,
+        side_put: SidePut,
+        *,
+        reserve: int | None = None,
+    ) -> SettledAndPut:
+        """Settle a job like :meth:`settle`, and put another one in the same write.
+
+        What becomes of the put changes nothing about the settlement. If its reply does
+        not come, the connection is closed, and the next :meth:`reserve` raises why.
+        """
+        command, expected = _settlement(job_id, outcome)
+        is_new_tube = side_put.tube != self._side_tube
+        if is_new_tube:
+            command += use_command(side_put.tube)
+        command += put_command(PutOptions(priority=side_put.priority), side_put.body)
+        if reserve is not None:
+            command += _reserve(reserve)
+        with self._exchange:
+            self._socket.send_all(command)
+            self._reserve_is_sent = reserve is not None
+            if self._unread:
+                self._read_touched()
+            is_settled = self.read_confirmation(expected)
+        try:
+            with self._exchange:
+                if is_new_tube:
+                    values_of(self._reader.readline(), b"USING")
+                    self._side_tube = side_put.tube
+                return self._read_side_put(is_settled=is_settled)
+        except BrokerError as failure:
+            self._failure = failure
+            return SettledAndPut(is_settled)
 
     def touch(self, job_id: int) -> bool:
         """Restart the job's ttr. Returns False if the reservation was lost."""
@@ -188,6 +231,15 @@ class ConsumerConnection(Connection):
                 self._read_touched()
             return read()
 
+    def _read_side_put(self, *, is_settled: bool) -> SettledAndPut:
+        try:
+            (put_id,) = values_of(self._reader.readline(), b"INSERTED")
+        except REFUSALS as error:
+            is_too_big = isinstance(error, JobTooBigError)
+            why = refused_in_short(error)
+            return SettledAndPut(is_settled, refusal=why, is_too_big=is_too_big)
+        return SettledAndPut(is_settled, id_of(put_id))
+
     def _read_touched(self) -> None:
         """Read the replies to the touch that was sent before this command."""
         has_stats = self._unread > 1
@@ -205,6 +257,17 @@ class ConsumerConnection(Connection):
     def _read_stats(self) -> JobStats | None:
         chunk = self.read_chunk()
         return None if chunk is None else JobStats.parse(chunk)
+
+
+def _settlement(job_id: int, outcome: Outcome) -> tuple[bytes, bytes]:
+    """Return the command that settles a job, and the reply to expect."""
+    match outcome:
+        case Deleted():
+            return b"delete %d\r\n" % job_id, b"DELETED\r\n"
+        case Released(priority, delay):
+            return b"release %d %d %d\r\n" % (job_id, priority, delay), b"RELEASED\r\n"
+        case Buried(priority):
+            return b"bury %d %d\r\n" % (job_id, priority), b"BURIED\r\n"
 
 
 @functools.lru_cache(maxsize=8, typed=True)  # called for each job

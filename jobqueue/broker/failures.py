@@ -100,3 +100,14 @@ def refused(
             return BrokerOutOfMemoryError(
                 f"{broker} did not take the job: it {NO_ROOM}"
             )
+
+
+def refused_in_short(error: greenstalk.BeanstalkdError) -> str:
+    """Return why the broker refused a job, as in "the broker is draining"."""
+    match error:
+        case greenstalk.JobTooBigError():
+            return "it is larger than the broker's limit (beanstalkd -z)"
+        case greenstalk.DrainingError():
+            return "the broker is draining"
+        case _:
+            return f"the broker {NO_ROOM}"

@@ -22,4 +22,22 @@ class Buried(NamedTuple):
 
 Outcome = Deleted | Released | Buried
 
+
+class SidePut(NamedTuple):
+    """A job that is put in the same write as another one is settled."""
+
+    tube: str
+    priority: int
+    body: bytes
+
+
+class SettledAndPut(NamedTuple):
+    """The replies to a settlement and to the put beside it."""
+
+    is_settled: bool  # False: the reservation was lost
+    put_id: int | None = None  # None: it was refused, or its reply did not come
+    refusal: str = ""  # why the broker refused it
+    is_too_big: bool = False  # the job that was put
+
+
 DONE = Deleted()

@@ -23,6 +23,10 @@ class JobControl(Protocol):
         """Return the broker's counts of the job, or None if it is not reserved."""
         ...
 
+    def retries_left(self) -> int | None:
+        """Return how many retries the job has left, or None if it is not reserved."""
+        ...
+
 
 @dataclass(slots=True)  # not frozen: a frozen one takes three times as long to make
 class Job:
@@ -32,7 +36,7 @@ class Job:
     restarts, so use it in no durable key. ``kwargs`` are the arguments.
 
     A job can be pickled, but only the process that runs it can ask the broker about it:
-    in any other, ``attempt`` and :meth:`touch` raise
+    in any other, ``attempt``, ``retries_left`` and :meth:`touch` raise
     :class:`~jobqueue.errors.NoCurrentJobError`.
     """
 
@@ -57,6 +61,21 @@ class Job:
         if stats is None:
             raise self._lost()
         return stats.reserves
+
+    @property
+    def retries_left(self) -> int:
+        """How many times the job is tried again if it fails, this time not included.
+
+        At 0 a failure is final. Each use asks the broker, and raises what ``attempt``
+        does.
+        """
+        try:
+            left = self.reservation.retries_left()
+        finally:
+            give_way_to_limit()
+        if left is None:
+            raise self._lost()
+        return left
 
     def touch(self) -> None:
         """Restart the job's time to run (``ttr``), as beanstalkd's ``touch`` does.
@@ -99,6 +118,9 @@ class _Elsewhere(NamedTuple):
     def stats(self) -> "JobStats | None":
         raise self._error()
 
+    def retries_left(self) -> int | None:
+        raise self._error()
+
     def _error(self) -> NoCurrentJobError:
         return NoCurrentJobError(
             f"job {self.job_id} is run by another process, and only that one can ask "
@@ -106,7 +128,24 @@ class _Elsewhere(NamedTuple):
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuriedJob:
+    """A job that was buried, or deleted for its kicks, as far as it is known.
+
+    ``func_name`` and ``kwargs`` are what its body says, whether this worker knows the
+    function or not; they are None if the body is no valid job.
+    """
+
+    id: int
+    tube: str
+    func_name: str | None
+    kwargs: dict[str, object] | None
+    body: bytes = field(repr=False)
+    is_deleted: bool = False
+
+
 Around = Callable[[Job], Iterator[object]]
+OnBuried = Callable[[BuriedJob, BaseException], object]
 
 current_job_var: ContextVar[Job] = ContextVar("jobqueue_running_job")
 

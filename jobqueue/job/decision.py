@@ -20,6 +20,9 @@ class Ending(enum.IntEnum):
     LOST = 4  # no outcome reached the broker in time: it may run twice
 
 
+FINAL = frozenset({Ending.BURIED, Ending.KICKS_REACH_MAX})
+
+
 class Decision(NamedTuple):
     """The outcome decided for a job, and the facts that it was decided on."""
 
@@ -68,7 +71,7 @@ def may_be_excused(decision: Decision) -> bool:
     well, and the task fails as they end. It can't be so if the task has asked to bury
     the job, if the job can't be run, or if its time limit was over.
     """
-    if decision.ending not in {Ending.BURIED, Ending.KICKS_REACH_MAX}:
+    if decision.ending not in FINAL:
         return False
     error = decision.error
     return error is not None and not any(map(_is_verdict, errors_in(error)))

@@ -8,7 +8,7 @@ from jobqueue.job.signing import Signing
 from jobqueue.task.options import TaskOptions
 
 if TYPE_CHECKING:
-    from jobqueue.job.context import Around
+    from jobqueue.job.context import Around, OnBuried
     from jobqueue.task.source import SourceLocation
 
 
@@ -21,6 +21,7 @@ class Task(NamedTuple):
     options: TaskOptions
     broker_url: str | None  # of its queue; None: the environment's, or the default
     around: "Sequence[Around]"  # the queue's own list of hooks, which may grow
+    on_buried: "Sequence[OnBuried]"  # the same
     signing: Signing  # of its queue
     location: "SourceLocation"
 

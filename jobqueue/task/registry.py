@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any, Protocol
 
 from jobqueue.errors import DuplicateTaskError
+from jobqueue.job.note_tubes import check_job_tube
 from jobqueue.task.definition import Task
 from jobqueue.task.source import Relation
 
@@ -37,8 +38,10 @@ class Subscriber:
         ``%autoreload`` has it for functions.
 
         Raises :class:`~jobqueue.errors.DuplicateTaskError` if the tube has a task of
-        this name that is a different function: their jobs could not be told apart.
+        this name that is a different function: their jobs could not be told apart; and
+        :class:`~jobqueue.errors.TubeNameError` for a tube that holds notes of failures.
         """
+        check_job_tube(task.tube)
         tasks = self._tubes.setdefault(task.tube, {})
         known = tasks.get(task.func_name)
         if known and _relation(task, known) is Relation.ANOTHER:

@@ -121,6 +121,16 @@ def check_hook(hook: object) -> None:
         )
 
 
+def check_burial_hook(hook: object) -> None:
+    """Raise TaskDefinitionError for what can't be called when a job is buried."""
+    deferred = inspect.iscoroutinefunction, inspect.isgeneratorfunction
+    if not callable(hook) or any(is_deferred(hook) for is_deferred in deferred):
+        raise TaskDefinitionError(
+            f"{hook!r} can't be called for buried jobs: it has to be a function that "
+            "takes the job and the error (and neither an async one nor a generator)"
+        )
+
+
 def _qualified_name_of(descriptor: object) -> str:
     """Return the name of the function in a classmethod or a property."""
     names = ("__func__", "fget", "func")

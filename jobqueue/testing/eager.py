@@ -157,4 +157,7 @@ class _EagerJob:
             kicks=0,
         )
 
+    def retries_left(self) -> int:
+        return 0  # the task runs once
+
     def publish_deadline(self, seconds: float | None) -> None: ...

@@ -8,6 +8,7 @@ The life of a job is one function, :meth:`Slot._work_on_one` in ``slots/slot.py`
     run        running/executor.py     hooks, time limit, event loop -> Result
     decide     job/outcome.py          the one rule: delete, release or bury
     settle     slots/reservation.py    tells the broker, asks for the next in one write
+                                       (with a note of a failure: failure_notes.py)
     report     reporting/reporter.py   to the log and the counters
 
 Meanwhile ``slots/heartbeat.py`` touches the running jobs, and ``slots/manager.py``
@@ -27,10 +28,13 @@ from jobqueue.worker.patched import (
     patching_library,
 )
 from jobqueue.worker.reporting import process_log
+from jobqueue.worker.reporting.burial_hooks import add_burial_hooks
 from jobqueue.worker.settings import (
+    FAILURES_KEPT,
     SHUTDOWN_TIMEOUT,
     Settings,
     check_count,
+    check_failures_kept,
     check_max_jobs,
     check_secrets,
     check_shutdown_timeout,
@@ -54,7 +58,8 @@ class Worker:
     share. With ``burst`` the worker stops as soon as no job is ready, and with
     ``max_jobs`` it stops after that many jobs. ``time_limit``, in seconds, is for tasks
     that have none of their own. ``shutdown_timeout`` is how many seconds running jobs
-    get to finish after a signal.
+    get to finish after a signal. ``failures_kept`` is how many notes of why jobs of a
+    tube failed are kept in the broker, and as many again of its retries; 0: none.
 
     Raises :class:`~jobqueue.errors.UnknownTubeError` for a tube without a task,
     :class:`~jobqueue.errors.OptionError` if the tubes' tasks belong to different
@@ -74,6 +79,7 @@ class Worker:
         max_jobs: int | None = None,
         time_limit: float | None = None,
         shutdown_timeout: float = SHUTDOWN_TIMEOUT,
+        failures_kept: int = FAILURES_KEPT,
     ) -> None:
         address = Address.parse(url) if url else None
         self.tubes = check_tubes(tubes)
@@ -88,6 +94,7 @@ class Worker:
             max_jobs=check_max_jobs(max_jobs),
             time_limit=check_time_limit(time_limit),
             shutdown_timeout=check_shutdown_timeout(shutdown_timeout),
+            failures_kept=check_failures_kept(failures_kept),
         )
         check_limits_of_greenlets(self._tasks, time_limit)
         self.manager = SlotManager(self.settings)
@@ -106,6 +113,7 @@ class Worker:
         buried; its thread goes on until the process ends.
         """
         reporter = self.manager.reporter
+        add_burial_hooks(reporter, self.tubes)
         reporter.worker_started(self.tubes, self._tasks, self._signed, self.address)
         if not has_real_threads():
             process_log.threads_are_greenlets(patching_library())

@@ -9,7 +9,11 @@ from jobqueue.command_line import (
     seconds_between,
     whole_number_from,
 )
-from jobqueue.worker.settings import MAX_SHUTDOWN_TIMEOUT, SHUTDOWN_TIMEOUT
+from jobqueue.worker.settings import (
+    FAILURES_KEPT,
+    MAX_SHUTDOWN_TIMEOUT,
+    SHUTDOWN_TIMEOUT,
+)
 
 MAX_PORT = 2**16 - 1
 
@@ -110,6 +114,14 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         default=SHUTDOWN_TIMEOUT,
         metavar="SECONDS",
         help="how long to wait for the running jobs when told to stop (default: 30)",
+    )
+    parser.add_argument(
+        "--failures-kept",
+        type=whole_number_from(0),
+        default=FAILURES_KEPT,
+        metavar="N",
+        help="how many notes of why jobs failed the broker keeps for each tube, and "
+        "as many of retries (default: 1000; 0: none)",
     )
 
 

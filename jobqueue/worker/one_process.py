@@ -70,6 +70,7 @@ def _make_worker(options: argparse.Namespace) -> Worker:
         max_jobs=options.max_jobs,
         time_limit=options.time_limit,
         shutdown_timeout=options.shutdown_timeout,
+        failures_kept=options.failures_kept,
     )
 
 

@@ -11,6 +11,7 @@ from jobqueue.task.definition import Task
 from jobqueue.task.registry import subscriber
 
 SHUTDOWN_TIMEOUT = 30.0  # seconds
+FAILURES_KEPT = 1000  # notes on each tube's burials, and as many on its retries
 MAX_SHUTDOWN_TIMEOUT = 10**6  # seconds: what any platform's locks can wait for
 
 
@@ -51,6 +52,10 @@ class Timings(NamedTuple):
     """For how long it checks them if no job has proved harmless."""
     last_chance_poll: float = 0.25
     """Between two looks at whether to stop, while a job waits for its last chance."""
+
+    # Failure notes.
+    notes_rest: float = 0.1
+    """Between two looks at how many notes there are, while jobs fail."""
 
     # A worker that stops.
     signal_patience: float = 0.1
@@ -95,6 +100,7 @@ class Settings(NamedTuple):
     max_jobs: int | None
     time_limit: float | None  # seconds
     shutdown_timeout: float  # seconds
+    failures_kept: int = FAILURES_KEPT
     timings: Timings = Timings()
 
 
@@ -112,6 +118,11 @@ def check_shutdown_timeout(seconds: object) -> float:
 def check_count(name: str, value: object) -> int:
     """Return a positive whole number. Raises OptionError for any other value."""
     return whole_number(name, value, least=1, most=None)
+
+
+def check_failures_kept(value: object) -> int:
+    """Return a number of notes, 0 for none. Raises OptionError for any other value."""
+    return whole_number("failures_kept", value, most=None)
 
 
 def check_max_jobs(value: object) -> int | None:

@@ -116,7 +116,7 @@ class Bench:
         bare.start()
         for number in range(WARM_UP + rounds):
             for name, task in contenders.items():
-                rate = self.rate_here(task.put_many, count)
+                rate = rate_here(task.put_many, count, self.jobs)
                 if number >= WARM_UP:
                     rates[name].append(rate)
         worker.stop()
@@ -125,14 +125,6 @@ class Bench:
         bare.join()
         self.queue.close()
         show(what, rates)
-
-    def rate_here(self, put_many: Callable[[Items], object], count: "Count") -> float:
-        """Return the rate of a worker in this process, in jobs/s."""
-        count.begin(self.jobs)
-        put_many({} for _ in range(self.jobs))
-        started, left = time.perf_counter(), max(1, count.left)
-        count.is_complete.wait()
-        return left / (time.perf_counter() - started)
 
     def signed(self, rounds: int, what: str) -> None:
         """Compare slots that take signed jobs only with one that takes any.
@@ -155,7 +147,7 @@ class Bench:
             slot.start()
         for number in range(WARM_UP + rounds):
             for name, task in contenders.items():
-                rate = self.rate_here(task.put_many, count)
+                rate = rate_here(task.put_many, count, self.jobs)
                 if number >= WARM_UP:
                     rates[name].append(rate)
         for worker, slot in zip(workers, slots, strict=True):
@@ -259,6 +251,20 @@ class Bench:
             eventually(lambda: self.broker.waiting(tube), slots)
             yield process.pid
             process.terminate()
+
+
+def rate_here(
+    put_many: Callable[[Items], object],
+    count: Count,
+    jobs: int,
+    runs: int | None = None,
+) -> float:
+    """Return the rate of a worker in this process, in runs/s: one for each job."""
+    count.begin(runs or jobs)
+    put_many({} for _ in range(jobs))
+    started, left = time.perf_counter(), max(1, count.left)
+    count.is_complete.wait()
+    return left / (time.perf_counter() - started)
 
 
 @contextmanager

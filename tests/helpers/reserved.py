@@ -56,6 +56,9 @@ class Reserved:
     def stats(self) -> JobStats | None:
         return stats(reserves=3)
 
+    def retries_left(self) -> int | None:
+        return 2
+
     def publish_deadline(self, seconds: float | None) -> None: ...
 
 

@@ -1,22 +1,26 @@
-"""The worker's log about jobs, slots and the broker.
-
-Every line about a job carries the keys ``job_id``, ``tube``, ``func_name`` and
-``seconds`` as ``extra``; what is not known is None. A failure has ``attempt``, too.
-"""
+"""The worker's log about jobs, slots and the broker."""
 
 import logging
-import time
 from collections.abc import Sequence
 
 from jobqueue.broker.address import Address
 from jobqueue.broker.dropped_body import DroppedBody
 from jobqueue.broker.settlement import Released
-from jobqueue.broker.stats import JobStats
-from jobqueue.errors import BadJobError, BrokerError, CrashLoopError
+from jobqueue.errors import (
+    BadJobError,
+    BrokerError,
+    CrashLoopError,
+    TimeLimitExceeded,
+)
 from jobqueue.job.decision import SUCCEEDED, Decision, Ending
 from jobqueue.job.outcome import KICKS_REACH_MAX, RunLater
 from jobqueue.safe_text import body_line
 from jobqueue.task.definition import Task
+from jobqueue.worker.reporting.log_keys import (
+    keys_of_end,
+    keys_of_failure,
+    keys_of_running,
+)
 from jobqueue.worker.reporting.reporter import Listener
 from jobqueue.worker.reporting.unfailing import list_jobs, logger, one_line, text_of
 from jobqueue.worker.reporting.written_log import log_if_written
@@ -87,6 +91,15 @@ class JobLog(Listener):
         """Log that the broker is there again."""
         logger.info("Connected to the broker at %s", address)
 
+    def notes_fail(self, why: str) -> None:
+        """Log that notes of failures can't be kept in the broker, and why."""
+        logger.warning(
+            "A note of a failure, which `jobqueue failures` would show, could not be "
+            "put or deleted in the broker: %s. Jobs are settled all the same. Further "
+            "failures for this cause are not logged",
+            why,
+        )
+
     def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:
         """Log what became of a job, with a failure's traceback."""
         if decision is SUCCEEDED:  # the usual case, and faster than the match below
@@ -116,7 +129,7 @@ class JobLog(Listener):
             _why(job, result, decision.error),
             body_line(job.body),
             error=decision.error,
-            extra=_extra_of_failure(job, result, decision.stats),
+            extra=keys_of_failure(job, result, decision.stats, decision),
         )
 
     def job_not_touched(self, job: ReservedJob, why: str) -> None:
@@ -126,11 +139,12 @@ class JobLog(Listener):
             job.id,
             why,
             _name(job.task),
-            extra=_extra_of_running(job),
+            extra=keys_of_running(job),
         )
 
     def job_stuck(self, job: ReservedJob, stack: str, *, is_buried: bool) -> None:
         """Log that a job has not stopped at its time limit, and its stack."""
+        ending = Ending.BURIED if is_buried else None
         logger.error(
             "Job %d %s: %s did not stop within %g s of its time limit, and only the "
             "end of its process stops it. It is here:\n%s",
@@ -139,7 +153,7 @@ class JobLog(Listener):
             _name(job.task),
             self._grace,
             stack,
-            extra=_extra_of_running(job),
+            extra=keys_of_running(job, ending, TimeLimitExceeded()),
         )
 
     def job_held_up(self, job: ReservedJob, stack: str) -> None:
@@ -152,7 +166,7 @@ class JobLog(Listener):
             _name(job.task),
             self._grace,
             stack,
-            extra=_extra_of_running(job),
+            extra=keys_of_running(job),
         )
 
     def job_buried_while_running(self, job: ReservedJob, error: CrashLoopError) -> None:
@@ -163,7 +177,7 @@ class JobLog(Listener):
             job.id,
             _name(job.task),
             error,
-            extra=_extra_of_running(job),
+            extra=keys_of_running(job, Ending.BURIED, error),
         )
 
     def buried_job_ended(
@@ -172,6 +186,7 @@ class JobLog(Listener):
         """Log the end of a job that was buried while it ran."""
         # A stuck job was logged as a failure when it was buried.
         has_failed_now = is_doubted and result.error is not None
+        ending = Ending.DONE if is_deleted else Ending.BURIED
         logger.log(
             logging.ERROR if has_failed_now else logging.INFO,
             "Job %d, which was buried while it ran, has ended%s: %s after %.3f s",
@@ -180,7 +195,7 @@ class JobLog(Listener):
             _name(job.task),
             result.seconds,
             exc_info=result.error,
-            extra=_extra(job, result.seconds),
+            extra=keys_of_end(job, result.seconds, ending, result.error),
         )
 
 
@@ -191,7 +206,7 @@ def _log_done(job: ReservedJob, result: Result) -> None:
             job.id,
             _name(job.task),
             result.seconds,
-            extra=_extra(job, result.seconds),
+            extra=keys_of_end(job, result.seconds, Ending.DONE),
         )
 
 
@@ -214,7 +229,7 @@ def _log_lost(job: ReservedJob, result: Result, error: BaseException | None) -> 
         _name(job.task),
         result.seconds,
         exc_info=result.error if result.has_run else None,
-        extra=_extra(job, result.seconds),
+        extra=keys_of_end(job, result.seconds, Ending.LOST, result.error),
     )
 
 
@@ -222,7 +237,7 @@ def _log_put_back(job: ReservedJob, result: Result, decision: Decision) -> None:
     error, stats = decision.error, decision.stats
     if error is None or stats is None:
         return
-    extra = _extra_of_failure(job, result, stats)
+    extra = keys_of_failure(job, result, stats, decision)
     if isinstance(error, RunLater):
         level = logging.WARNING if error.is_fault else logging.INFO
         text = "Job %d put back for a moment: %s %s"
@@ -237,18 +252,20 @@ def _log_failed(job: ReservedJob, result: Result, decision: Decision) -> None:
     error, stats, policy = decision.error, decision.stats, decision.policy
     if error is None or stats is None:
         return
-    extra = _extra_of_failure(job, result, stats)
+    extra = keys_of_failure(job, result, stats, decision)
     if isinstance(error, BadJobError):
         how = f"it can't be run (tube {stats.tube})"
         why = text_of(error)
         logger.error("Job %d buried: %s: %s", job.id, how, why, extra=extra)
         return
-    then = ""
+    level, then = logging.ERROR, ""
     if isinstance(decision.outcome, Released):
+        level = logging.WARNING
         retries = policy.retries * stats.allowances
         delay = decision.outcome.delay
         then = f", retry {stats.releases + 1} of {retries} in {delay} s"
-    logger.error(
+    logger.log(
+        level,
         "Job %d %s after attempt %d of %d%s: %s",
         job.id,
         "released" if then else "buried",
@@ -273,26 +290,3 @@ def _names(tasks: Sequence[Task]) -> str:
 
 def _name(task: Task | None) -> str:
     return f"{task.func_name} (tube {task.tube})" if task else "no known task"
-
-
-def _extra(job: ReservedJob, seconds: float) -> dict[str, object]:
-    task = job.task
-    return {
-        "job_id": job.id,
-        "tube": task.tube if task else None,
-        "func_name": task.func_name if task else None,
-        "seconds": seconds,
-    }
-
-
-def _extra_of_running(job: ReservedJob) -> dict[str, object]:
-    return _extra(job, time.monotonic() - job.began)
-
-
-def _extra_of_failure(
-    job: ReservedJob, result: Result, stats: JobStats
-) -> dict[str, object]:
-    return _extra(job, result.seconds) | {
-        "tube": stats.tube,
-        "attempt": stats.reserves,
-    }

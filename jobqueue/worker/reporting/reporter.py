@@ -44,6 +44,9 @@ class Listener:
     def broker_found(self, address: Address) -> None:
         """Note that there is a connection to the broker again."""
 
+    def notes_fail(self, why: str) -> None:
+        """Note that notes of failures can't be kept in the broker, and why."""
+
     def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:
         """Note how a job has ended. The broker knows, unless the job was lost."""
 
@@ -150,6 +153,7 @@ class Reporter:
     slot_failed = _tell_in_time(Listener.slot_failed)
     broker_lost = _tell(Listener.broker_lost)
     broker_found = _tell(Listener.broker_found)
+    notes_fail = _tell(Listener.notes_fail)
     job_not_touched = _tell_meanwhile(Listener.job_not_touched)
     job_stuck = _tell_in_time(Listener.job_stuck)
     job_held_up = _tell_in_time(Listener.job_held_up)

@@ -22,12 +22,13 @@ from jobqueue.worker.running.executor import Executor, ReservedJob
 from jobqueue.worker.running.time_limit import TimeLimits
 from jobqueue.worker.settings import Settings
 from jobqueue.worker.slots.admission import Admission, GuardState
+from jobqueue.worker.slots.failure_notes import FailureNotes
 from jobqueue.worker.slots.heartbeat import Heartbeat
 from jobqueue.worker.slots.outage import Outage
 from jobqueue.worker.slots.reservation import Reservation, release_all
 from jobqueue.worker.slots.shutdown import Phase, Shutdown, StopReason, StopRequest
 from jobqueue.worker.slots.slot import Slot
-from jobqueue.worker.slots.slot_thread import SlotThread
+from jobqueue.worker.slots.slot_thread import SlotThread, stack_of
 from jobqueue.worker.slots.stuck_jobs import StuckJob, StuckJobs
 from jobqueue.worker.threads import NO_THREAD, reason_of
 
@@ -57,6 +58,7 @@ class SlotManager:
         self.status_board = StatusBoard(settings.threads)
         self.on_leaving: Callable[[], object] = lambda: None
         self.reporter = Reporter(JobLog(settings.timings.time_limit_grace))
+        self._notes = FailureNotes.of(settings, self.reporter)
         self._settings = settings
         self._timings = settings.timings
         self._job_numbers = itertools.count(1)
@@ -76,8 +78,7 @@ class SlotManager:
         from jobqueue.worker.reporting.counters import JobCounters  # noqa: PLC0415
 
         tasks = subscriber.tasks(self._settings.tubes)
-        counters = JobCounters(memory, self._settings.address, tasks)
-        self.reporter.add(counters)
+        self.reporter.add(JobCounters(memory, self._settings.address, tasks))
 
     def stop(self, reason: StopReason = StopReason.STOP) -> None:
         """Reserve no more jobs from now on. Can be called from any thread."""
@@ -97,7 +98,7 @@ class SlotManager:
         if self.status_board.must_abandon_jobs:
             reason = StopReason.NO_PATIENCE
         for slot in self._slots:
-            slot.was_signalled = True
+            slot.stop_signal.has_come = True
         self.request_stop(reason, signum.name)
 
     def run(self) -> None:
@@ -121,6 +122,8 @@ class SlotManager:
             cleaning_up.enter_context(
                 handling_signals(self._request_stop_at, self._events.wakeup_fd)
             )
+            if self._notes is not None:
+                cleaning_up.callback(self._notes.close)
             heartbeat.start()
             cleaning_up.callback(heartbeat.close)
             self._slots = self._make_slots(executor, heartbeat)
@@ -153,20 +156,20 @@ class SlotManager:
         settings = self._settings
         outage = Outage(settings.address, self.reporter)
         guard_state = GuardState(self._timings)
-        has_many_tubes = len(settings.tubes) > 1
         return [
             Slot(
                 functools.partial(ConsumerConnection, settings.address),
                 settings.tubes,
                 executor=executor,
                 admission=Admission(
-                    guard_state, self.reporter, has_many_tubes=has_many_tubes
+                    guard_state, self.reporter, has_many_tubes=len(settings.tubes) > 1
                 ),
                 outage=outage,
                 reporter=self.reporter,
                 slot_status=slot_status,
                 on_job_begin=heartbeat.job_begins,
                 on_job_ran=self._count_job,
+                notes=self._notes,
                 burst=settings.burst,
                 timings=self._timings,
             )
@@ -294,7 +297,4 @@ class SlotManager:
             thread.join(max(0, deadline - time.monotonic()))
 
     def _stack_of(self, reservation: Reservation) -> str:
-        for slot, thread in zip(self._slots, self._threads, strict=False):
-            if slot.reservation is reservation:
-                return thread.stack(self._event_loop)
-        return "  (it has ended)"
+        return stack_of(reservation, self._threads, self._event_loop)

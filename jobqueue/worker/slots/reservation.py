@@ -4,16 +4,27 @@ import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from jobqueue.broker.consuming import ConsumerConnection
-from jobqueue.broker.settlement import DONE, Buried, Outcome
+from jobqueue.broker.settlement import DONE, Buried, Outcome, SidePut
 from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BrokerError
+from jobqueue.job.outcome import crash_loop
 from jobqueue.worker.processes.status_board import SlotStatus
 
 if TYPE_CHECKING:
+    from jobqueue.job.decision import Decision
     from jobqueue.task.definition import Task
+    from jobqueue.worker.slots.failure_notes import FailureNotes
+
+
+class _Burial(NamedTuple):
+    """A burial of a job that ran, and the note of it."""
+
+    stats: JobStats
+    note: SidePut
+    note_id: int | None  # None: it was not put
 
 
 def release_all(reservations: Iterable["Reservation"]) -> None:
@@ -44,8 +55,10 @@ class Reservation:
     """
 
     __slots__ = (
+        "_burial",
         "_connection",
         "_lock",
+        "_notes",
         "_slot_status",
         "began",
         "body",
@@ -65,6 +78,7 @@ class Reservation:
         job_id: int,
         body: bytes,
         slot_status: SlotStatus,
+        notes: "FailureNotes | None" = None,
     ) -> None:
         self.id = job_id
         self.body = body
@@ -73,6 +87,8 @@ class Reservation:
         self.stats_at_touch: JobStats | None = None  # the heartbeat asks for them
         self._connection = connection
         self._slot_status = slot_status
+        self._notes = notes
+        self._burial: _Burial | None = None
         self._lock = threading.Lock()
         self.has_last_chance = False  # see Admission
         self.is_settled = False  # or buried: nothing more is sent
@@ -131,6 +147,14 @@ class Reservation:
         with self._lock:
             return None if self._is_over() else self._connection.stats_job(self.id)
 
+    def retries_left(self) -> int | None:
+        """Return the job's retries that are left; None if the reservation was lost."""
+        stats = self.stats()
+        if stats is None or self.task is None:
+            return None
+        # What is buried while it runs can't be released.
+        return 0 if self.is_buried else self.task.policy.retries_left(stats)
+
     def settle(self, outcome: Outcome, *, reserve: int | None) -> bool:
         """Tell the broker the outcome of the job, like ConsumerConnection.settle.
 
@@ -142,7 +166,28 @@ class Reservation:
             self.is_settled = True
             return self._connection.settle(self.id, outcome, reserve=reserve)
 
-    def bury(self, stats: JobStats | None = None) -> bool:
+    def settle_failed(self, decision: "Decision", *, reserve: int | None) -> bool:
+        """Tell the broker the outcome of a job that failed, with a note of why.
+
+        Returns what :meth:`settle` would.
+        """
+        outcome, notes = decision.outcome, self._notes
+        note = notes.on_decision(self, decision) if notes else None
+        if outcome is None or notes is None or note is None:
+            return outcome is not None and self.settle(outcome, reserve=reserve)
+        with self._lock:
+            if self.is_settled:
+                return False
+            self.is_settled = True
+            reply = self._connection.settle_and_put(
+                self.id, outcome, note, reserve=reserve
+            )
+        notes.answered(note, reply)
+        return reply.is_settled
+
+    def bury(
+        self, error: BaseException, stats: JobStats | None = None, stack: str = ""
+    ) -> bool:
         """Bury the job while it still runs; False if the reservation was lost.
 
         Without ``stats``, the broker is asked for the job's priority.
@@ -152,10 +197,18 @@ class Reservation:
                 return self.is_buried
             stats = stats or self._connection.stats_job(self.id)
             self.is_settled = True
-            self.is_buried = stats is not None and self._connection.settle(
-                self.id, Buried(stats.priority)
-            )
+            self.is_buried = stats is not None and self._bury(error, stats, stack)
             return self.is_buried
+
+    def _bury(self, error: BaseException, stats: JobStats, stack: str) -> bool:
+        outcome, notes = Buried(stats.priority), self._notes
+        note = notes.on_burial(self, error, stats, stack) if notes else None
+        if notes is None or note is None:
+            return self._connection.settle(self.id, outcome)
+        reply = self._connection.settle_and_put(self.id, outcome, note)
+        self._burial = _Burial(stats, note, reply.put_id)
+        notes.answered(note, reply)
+        return reply.is_settled
 
     def bury_doubted(self, stats: JobStats) -> bool:
         """Bury the job for its losses, so that it is deleted if it succeeds after all.
@@ -163,7 +216,12 @@ class Reservation:
         Returns False if the reservation was lost.
         """
         self.is_doubted = True
-        return self.bury(stats)
+        return self.bury(crash_loop(stats), stats)
+
+    def note_end(self, error: BaseException | None) -> None:
+        """Have the note of a burial say how the run of the job has ended after all."""
+        if self._burial is not None and self._notes is not None:
+            self._notes.on_end(self, error, *self._burial)
 
     def begin_release(self) -> bool:
         """Give the running job back; False if that can't be done at once.

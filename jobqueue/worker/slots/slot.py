@@ -1,14 +1,15 @@
 """A worker's slot: it takes one job at a time through its life."""
 
 import threading
-import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from jobqueue.broker.consuming import ConsumerConnection
 from jobqueue.broker.settlement import Buried
 from jobqueue.errors import BrokerError
 from jobqueue.job.backoff import random_fraction
 from jobqueue.job.decision import (
+    FINAL,
     RESERVATION_LOST,
     SUCCEEDED,
     Decision,
@@ -19,14 +20,19 @@ from jobqueue.job.decision import (
 )
 from jobqueue.job.outcome import RetryPolicy, RunLater
 from jobqueue.worker.exits import end_child
-from jobqueue.worker.forks import called_in_children, trace_of_ended_children
+from jobqueue.worker.forks import called_in_children
 from jobqueue.worker.processes.status_board import SlotStatus
+from jobqueue.worker.reporting.burial_hooks import has_burial_hooks
 from jobqueue.worker.reporting.reporter import Reporter
 from jobqueue.worker.running.executor import Call, Executor, Result, refused
 from jobqueue.worker.settings import Timings
 from jobqueue.worker.slots.admission import Admission
 from jobqueue.worker.slots.outage import Outage
 from jobqueue.worker.slots.reservation import Reservation
+from jobqueue.worker.slots.stop_signal import StopSignal
+
+if TYPE_CHECKING:
+    from jobqueue.worker.slots.failure_notes import FailureNotes
 
 
 class Slot:
@@ -51,11 +57,12 @@ class Slot:
         slot_status: SlotStatus,
         on_job_begin: Callable[[], None],
         on_job_ran: Callable[[], None],
+        notes: "FailureNotes | None" = None,
         burst: bool = False,
         timings: Timings = Timings(),  # noqa: B008 - it is frozen
     ) -> None:
         self.reservation: Reservation | None = None  # of the job that runs now
-        self.was_signalled = False  # its process got a signal that stops it
+        self.stop_signal = StopSignal(timings)
         self._connect = connect
         self._tubes = tubes
         self._executor = executor
@@ -65,6 +72,7 @@ class Slot:
         self._slot_status = slot_status
         self._on_job_begin = on_job_begin
         self._on_job_ran = on_job_ran
+        self._notes = notes
         self._reserve_timeout = 0 if burst else timings.reserve_timeout
         self._burst = burst
         self._stopping = threading.Event()
@@ -75,7 +83,6 @@ class Slot:
         self._timings = timings
         self._pause = timings.first_reconnect_pause
         self._is_forked = False  # this is the copy in a child process
-        self._ended_children = 0  # their trace at the last job that failed
 
     def run(self) -> None:
         """Run jobs until :meth:`stop`; wait for a lost broker, however long."""
@@ -200,7 +207,7 @@ class Slot:
         self._pause = self._timings.first_reconnect_pause
         if job is None:
             return None
-        reservation = Reservation(connection, *job, self._slot_status)
+        reservation = Reservation(connection, *job, self._slot_status, self._notes)
         # The wait may have been interrupted just as the job came in. The broker then
         # makes the job ready again, so it must not run here. The reservation is set
         # before the flag is read: a manager that interrupts the wait, and then finds no
@@ -237,7 +244,7 @@ class Slot:
             return RESERVATION_LOST
         policy = reservation.task.policy if reservation.task else RetryPolicy()
         decision = decide_on_failure(error, stats, policy)
-        if may_be_excused(decision) and self._is_signalled():
+        if may_be_excused(decision) and self.stop_signal.came_before_now():
             return excuse(decision, stats)
         if decision.ending is Ending.KICKS_REACH_MAX:
             is_kept = self._reporter.keep_body(reservation, result, decision)
@@ -245,20 +252,6 @@ class Slot:
                 buried = Buried(stats.priority)
                 return decision._replace(outcome=buried, ending=Ending.BURIED)
         return decision
-
-    def _is_signalled(self) -> bool:
-        """Return whether a signal that stops the worker came before now.
-
-        A job may fail by it just before the main thread handles it, as the signal has
-        ended a program that the job was waiting for. So if a child process has ended
-        since the last job that failed, this waits a moment for the signal.
-        """
-        before, self._ended_children = self._ended_children, trace_of_ended_children()
-        if self._ended_children != before:
-            deadline = time.monotonic() + self._timings.signal_patience
-            while not self.was_signalled and time.monotonic() < deadline:
-                time.sleep(self._timings.signal_poll)
-        return self.was_signalled
 
     def _settle(self, reservation: Reservation, decision: Decision) -> bool:
         """Tell the broker the outcome, and request the next job in the same write.
@@ -268,6 +261,10 @@ class Slot:
         if decision.outcome is None:
             return False
         reserve = None if self._stopping.is_set() else self._reserve_timeout
+        if decision.error is not None:
+            if decision.ending in FINAL and has_burial_hooks(reservation.task):
+                reserve = None  # the next job would wait for them, reserved
+            return reservation.settle_failed(decision, reserve=reserve)
         return reservation.settle(decision.outcome, reserve=reserve)
 
     def _end_unsettled(self, reservation: Reservation, result: Result) -> None:
@@ -279,6 +276,8 @@ class Slot:
         is_doubted = reservation.is_doubted
         is_well = is_doubted and result.error is None
         is_deleted = is_well and reservation.delete_buried()
+        if is_doubted:
+            reservation.note_end(result.error)
         self._reporter.buried_job_ended(
             reservation, result, is_doubted=is_doubted, is_deleted=is_deleted
         )

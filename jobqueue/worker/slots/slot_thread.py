@@ -3,12 +3,14 @@
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from jobqueue.worker.running.event_loop import EventLoop
+from jobqueue.worker.slots.reservation import Reservation
 from jobqueue.worker.slots.slot import Slot
 
 THREAD_NAME = "jobqueue-slot"
+_HAS_ENDED = "  (it has ended)"
 
 
 class SlotThread:
@@ -30,12 +32,16 @@ class SlotThread:
         """Wait for the thread to end, for at most ``seconds``."""
         self._thread.join(seconds)
 
+    def has(self, reservation: Reservation) -> bool:
+        """Return whether the slot works on this reservation."""
+        return self._slot.reservation is reservation
+
     def stack(self, event_loop: EventLoop) -> str:
         """Return the running job's stack, or that of the event loop it waits for."""
         frames = sys._current_frames()  # noqa: SLF001 - it is documented
         frame = frames.get(self._thread.ident or 0)
         if frame is None or self._slot.reservation is None:
-            return "  (it has ended)"
+            return _HAS_ENDED
         # The stack of a waiting coroutine can't be seen, but what blocks the loop can.
         frame = frames.get(event_loop.thread_that_runs(frame) or 0, frame)
         return "".join(traceback.format_stack(frame)).rstrip()
@@ -47,3 +53,13 @@ class SlotThread:
             self._on_end(error)
         else:
             self._on_end(None)
+
+
+def stack_of(
+    reservation: Reservation, threads: Iterable[SlotThread], event_loop: EventLoop
+) -> str:
+    """Return the stack of a job, which one of these threads runs."""
+    for thread in threads:
+        if thread.has(reservation):
+            return thread.stack(event_loop)
+    return _HAS_ENDED

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
-from jobqueue.errors import BrokerError
+from jobqueue.errors import BrokerError, TimeLimitExceeded
 from jobqueue.worker.reporting.reporter import Reporter
 from jobqueue.worker.running.executor import ReservedJob
 from jobqueue.worker.slots.reservation import Reservation
@@ -53,13 +53,14 @@ class StuckJobs:
         return False
 
     def _give_up(self, reservation: Reservation, *, is_held_up: bool) -> bool:
+        stack = self._stack_of(reservation)
+        error = TimeLimitExceeded("it did not stop at its time limit")
         try:
-            is_buried = not is_held_up and reservation.bury()
+            is_buried = not is_held_up and reservation.bury(error, stack=stack)
         except BrokerError:
             is_buried = False
         if not (is_buried or reservation in self._running()):
             return False
-        stack = self._stack_of(reservation)
         if is_held_up:
             self._reporter.job_held_up(reservation, stack)
         else:

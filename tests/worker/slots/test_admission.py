@@ -173,7 +173,7 @@ def test_suspect_after_a_lost_reservation(
         def work() -> None:
             ran.append(1)
 
-        with working(Worker()):
+        with working(Worker(failures_kept=0)):
             eventually_true(lambda: "Job 9 buried while it runs" in caplog.text)
             eventually(lambda: ran, [1, 1])
 
@@ -387,7 +387,7 @@ def test_buried_job_succeeds(
     work.put()
     with broker.client("t") as lost:
         lost.reserve(0)
-    with working(Worker()):
+    with working(Worker(failures_kept=0)):
         eventually_true(has_ended.is_set)
         eventually(lambda: broker.counts("t"), {})
 

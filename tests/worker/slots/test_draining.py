@@ -54,7 +54,7 @@ def test_failure_during_a_drain(fake: FakeBroker, retries: int, verdict: bytes) 
         worker.stop()
         raise ValueError
 
-    worker = Worker()
+    worker = Worker(failures_kept=0)
     with fake:
         worker.run()
 

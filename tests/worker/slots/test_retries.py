@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from jobqueue import Bury, JobQueue, Retry, Worker
+from jobqueue import Bury, JobQueue, Retry, Worker, current_job
 from tests.helpers.servers import Beanstalkd, eventually_true
 
 PRIORITY = 77
@@ -77,9 +77,14 @@ def test_success_at_the_third_attempt(
     )
     assert "released after attempt 2 of 6, retry 2 of 5 in 2 s" in second.getMessage()
     assert second.getMessage().endswith("OSError: no ü")
-    assert second.levelno == logging.ERROR
+    assert second.levelno == logging.WARNING
     assert second.exc_info
     assert (second.__dict__["attempt"], second.__dict__["func_name"]) == (2, "work")
+    assert (second.__dict__["outcome"], second.__dict__["error"]) == (
+        "released",
+        "OSError",
+    )
+    assert (done.__dict__["outcome"], done.__dict__["error"]) == ("done", None)
     assert "done" in done.getMessage()
 
 
@@ -220,3 +225,37 @@ def test_policy_of_the_queue(broker: Beanstalkd) -> None:
         work_off(broker)
 
     assert [broker.stats_job(job_id)["reserves"] for job_id in ids] == [2, 1]
+
+
+def test_retries_left(broker: Beanstalkd, queue: JobQueue) -> None:
+    """A job can see whether a failure would be final; a kick grants it more."""
+    left = []
+
+    @queue.task("t", retries=2, backoff=0)
+    def work() -> None:
+        left.append(current_job().retries_left)
+        raise ValueError
+
+    job_id = work.put()
+    Worker(burst=True).run()
+    kick(broker, job_id)
+    Worker(burst=True).run()
+
+    assert left == [2, 1, 0, 2, 1, 0]
+
+
+def test_no_retries_left_in_the_last_run(broker: Beanstalkd, queue: JobQueue) -> None:
+    """A job that is buried while it runs is not tried again."""
+    left = []
+
+    @queue.task("t", retries=1, max_lost=2)
+    def work() -> None:
+        left.append(current_job().retries_left)
+
+    work.put()
+    for _ in range(2):
+        with broker.client("t") as lost:
+            lost.reserve(5)
+    Worker(burst=True).run()
+
+    assert left == [0]

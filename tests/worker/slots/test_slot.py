@@ -61,7 +61,7 @@ class Work:
             if fails:
                 raise ValueError
 
-        worker = Worker(url=url, max_jobs=max_jobs)
+        worker = Worker(url=url, max_jobs=max_jobs, failures_kept=0)
         self.worker = with_timings(worker, longest_reconnect_pause=0.01)
         self.worker.manager.reporter.add(self.events)
         self.worker.manager.count_in(self.memory)
