@@ -10,7 +10,9 @@ beanstalkd has no command with a condition. A buried job that someone else kicks
 these few milliseconds, and that its worker then releases with a delay, is kicked again.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress
 
 from jobqueue.broker.checks import MAX_JOB_ID
@@ -31,7 +33,7 @@ class Sweep:
         self._connection = connection
         self._tube = tube
         self._state = state
-        self._seen: set[int] = set()
+        self._seen = _Ids()
 
     def in_any_order(self, change: Change, count: int) -> Iterator[list[JobStats]]:
         """Change up to ``count`` jobs, and yield after each step those it changed.
@@ -42,7 +44,7 @@ class Sweep:
         reach = 1
         while count > 0 and (first := self._next()) is not None:
             jobs = self._jobs_from(first, reach)[:count]
-            self._seen.add(first)
+            self._seen.add([first])
             changed = self._changed(change, jobs)
             yield changed
             count -= len(changed)
@@ -53,7 +55,7 @@ class Sweep:
         """Change the ``count`` jobs that come first, one by one."""
         while count > 0 and (first := self._next()) is not None:
             jobs = self._jobs_from(first, 1)
-            self._seen.add(first)
+            self._seen.add([first])
             changed = self._changed(change, jobs)
             yield changed
             count -= len(changed)
@@ -61,12 +63,12 @@ class Sweep:
     def _changed(self, change: Change, jobs: list[JobStats]) -> list[JobStats]:
         """Change jobs, and return those that were still there to be changed."""
         ids = [job.id for job in jobs]
-        self._seen.update(ids)
+        self._seen.add(ids)
         return list(compress(jobs, list(change(ids))))
 
     def _next(self) -> int | None:
         first = self._connection.first(self._tube, self._state)
-        return None if first in self._seen else first
+        return None if first is None or first in self._seen else first
 
     def _jobs_from(self, first: int, reach: int) -> list[JobStats]:
         """Return the first job, and those among the ids after it."""
@@ -76,3 +78,22 @@ class Sweep:
             for job in self._connection.jobs_of(self._tube, ids)
             if job.state == self._state and job.id not in self._seen
         ]
+
+
+class _Ids:
+    """Ids of jobs, in their order, in eight bytes each: there may be millions."""
+
+    def __init__(self) -> None:
+        self._ids = array("Q")
+
+    def add(self, ids: Sequence[int]) -> None:
+        """Add ids, which are in their order and close together."""
+        if not ids:
+            return
+        begin = bisect_left(self._ids, ids[0])
+        end = bisect_right(self._ids, ids[-1])
+        self._ids[begin:end] = array("Q", sorted({*self._ids[begin:end], *ids}))
+
+    def __contains__(self, job_id: int) -> bool:
+        place = bisect_left(self._ids, job_id)
+        return place < len(self._ids) and self._ids[place] == job_id
