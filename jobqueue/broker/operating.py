@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from jobqueue.broker.checks import check_id, check_tube, whole_number
-from jobqueue.broker.producing import ProducerConnection
+from jobqueue.broker.producing import ProducerConnection, use_command
 from jobqueue.broker.replies import id_of, size_of
 from jobqueue.broker.server_stats import ServerStats, TubeStats
 from jobqueue.broker.stats import JobState, JobStats
@@ -102,6 +102,18 @@ class OperatorConnection(ProducerConnection):
         if self.using != tube:
             self.use(tube)
         return self.ask(b"peek-%b\r\n" % state.encode(), self._read_id)
+
+    def next_ready(self, tubes: Iterable[str]) -> list[JobStats]:
+        """Return the counts of the next ready job of each tube that has one."""
+
+        def read() -> int | None:
+            (tube,) = self.read_values(b"USING") or [b""]
+            self.using = tube.decode("ascii")
+            return self._read_id()
+
+        commands = (use_command(tube) + b"peek-ready\r\n" for tube in tubes)
+        ids = [job_id for job_id in self.ask_many(commands, read) if job_id is not None]
+        return [job for job in self.jobs(ids) if job is not None]
 
     def kick_jobs(self, ids: Iterable[int]) -> Iterator[bool]:
         """Make jobs ready; yield False for a job that is not buried or delayed.

@@ -3,8 +3,9 @@
 The extra ``jobqueue[metrics]`` installs what this needs.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
+from typing import NamedTuple
 
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
@@ -20,6 +21,7 @@ from jobqueue.broker.server_stats import TubeStats
 from jobqueue.broker.stats import JobState
 from jobqueue.errors import BrokerError
 from jobqueue.job.decision import Ending
+from jobqueue.job.note_tubes import failures_tube, retries_tube
 from jobqueue.worker.reporting.counters import (
     BOUNDS,
     BUCKETS,
@@ -117,26 +119,70 @@ def _metrics_of_broker(counted: Totals) -> Iterator[Metric]:
         "Connections that wait for a job of the tube, of any worker.",
         labels=["tube"],
     )
+    age = GaugeMetricFamily(
+        "jobqueue_tube_next_job_age_seconds",
+        "For how long the tube's next ready job has been in the broker; 0: none is.",
+        labels=["tube"],
+    )
+    notes = GaugeMetricFamily(
+        "jobqueue_tube_notes",
+        "Notes of failures in the broker, which are no jobs.",
+        labels=["tube", "kind"],
+    )
     if brokers:  # none before the first process has started
-        asked = _ask(list(brokers)[-1], _tubes(counted))
+        asked = _ask(list(brokers)[-1], sorted(_tubes(counted)))
         up.add_metric([], asked is not None)
         for record in asked or []:
             for state in JobState:
-                jobs.add_metric([record.tube, state], record.jobs_in([state]))
-            waiting.add_metric([record.tube], record.waiting)
-    yield from (up, jobs, waiting)
+                count = record.stats.jobs_in([state])
+                jobs.add_metric([record.stats.tube, state], count)
+            waiting.add_metric([record.stats.tube], record.stats.waiting)
+            age.add_metric([record.stats.tube], record.age)
+            for kind, count in record.notes.items():
+                notes.add_metric([record.stats.tube, kind], count)
+    yield from (up, jobs, waiting, age, notes)
 
 
 def _tubes(counted: Totals) -> set[str]:
     return {tube for tube, *func_name in counted if func_name} - {UNKNOWN}
 
 
-def _ask(url: str, tubes: Iterable[str]) -> list[TubeStats] | None:
+class _TubeRecord(NamedTuple):
+    """What the broker says about a tube."""
+
+    stats: TubeStats
+    age: int  # of the next ready job, in seconds
+    notes: Mapping[str, int]  # counts
+
+
+def _ask(url: str, tubes: Sequence[str]) -> list[_TubeRecord] | None:
     """Return the broker's counts of those tubes that exist; None if it is away."""
     address = Address.parse(url)._replace(timeout=BROKER_TIMEOUT)
     try:
         with OperatorConnection(address) as connection:
-            records = connection.tube_stats(sorted(tubes))
+            return _ask_about(connection, tubes)
     except BrokerError:
         return None
-    return [record for record in records if record is not None]
+
+
+def _ask_about(
+    connection: OperatorConnection, tubes: Sequence[str]
+) -> list[_TubeRecord]:
+    found = connection.tube_stats(tubes)
+    burials = connection.tube_stats(map(failures_tube, tubes))
+    retries = connection.tube_stats(map(retries_tube, tubes))
+    waiting = [stats.tube for stats in found if stats is not None and stats.ready]
+    ages = {job.tube: job.age for job in connection.next_ready(waiting)}
+    return [
+        _TubeRecord(
+            stats,
+            ages.get(stats.tube, 0),
+            {"failure": _count(of_burials), "retry": _count(of_retries)},
+        )
+        for stats, of_burials, of_retries in zip(found, burials, retries, strict=True)
+        if stats is not None
+    ]
+
+
+def _count(stats: TubeStats | None) -> int:
+    return 0 if stats is None else stats.jobs_in(JobState)

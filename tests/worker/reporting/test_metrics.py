@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.error import URLError
@@ -17,6 +17,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from jobqueue import JobQueue, Worker
+from jobqueue.broker.operating import OperatorConnection
+from jobqueue.broker.stats import JobStats
 from jobqueue.worker.metrics import WorkerMetrics
 from jobqueue.worker.reporting.counters import CountTable
 from tests.helpers.servers import Beanstalkd, eventually, eventually_true, free_port
@@ -490,3 +492,41 @@ def test_unfinished_row() -> None:
     assert row is not None
     assert not any(row)
     assert [key for key, _ in CountTable(memory).rows()] == [("t", "work")]
+
+
+def test_next_job_and_notes(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notes of failures are counted apart from jobs."""
+    next_ready = OperatorConnection.next_ready
+
+    def old(connection: OperatorConnection, tubes: Iterable[str]) -> list[JobStats]:
+        return [job._replace(age=7) for job in next_ready(connection, tubes)]
+
+    monkeypatch.setattr(OperatorConnection, "next_ready", old)
+
+    @queue.task("t", retries=1, backoff=0)
+    def fail() -> None:
+        raise ValueError
+
+    @queue.task("empty")
+    def work() -> None: ...
+
+    fail.put()
+    Worker(burst=True).run()
+    fail.put()
+    work.options(delay=60).put()
+    registry = CollectorRegistry()
+    registry.register(WorkerMetrics.of(Worker()))
+    scraped = samples(generate_latest(registry).decode())
+
+    def value(name: str, **labels: str) -> float | None:
+        return scraped.get((f"jobqueue_tube_{name}", frozenset(labels.items())))
+
+    assert value("next_job_age_seconds", tube="t") == 7
+    assert value("next_job_age_seconds", tube="empty") == 0
+    assert value("jobs", tube="t", state="ready") == 1
+    assert value("jobs", tube="t", state="buried") == 1
+    assert value("notes", tube="t", kind="failure") == 1
+    assert value("notes", tube="t", kind="retry") == 1
+    assert value("notes", tube="empty", kind="failure") == 0
+    tubes = {dict(labels).get("tube") for _, labels in scraped}
+    assert tubes == {None, "t", "empty"}
