@@ -1,6 +1,7 @@
 """The house: what may import what, how large things are, and what an import does."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -119,9 +120,15 @@ HOUSE: House = sources(PACKAGE)
 TESTS: House = sources(Path(__file__).parent)
 
 
+@functools.cache
+def nodes_of(source: str) -> list[ast.AST]:
+    """Return all nodes. Most rules look at them all, and most sources stay the same."""
+    return list(ast.walk(ast.parse(source)))
+
+
 def imported_by(source: str) -> Iterator[str]:
     """Yield each module that is imported: lazily and for type checking too."""
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes_of(source):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -133,6 +140,7 @@ def imported_by(source: str) -> Iterator[str]:
                 yield name if is_module else str(node.module)
 
 
+@functools.cache
 def own_imports(source: str) -> set[str]:
     """Return the modules of jobqueue that are imported, by their name within it."""
     return {
@@ -205,7 +213,7 @@ def unsafe_output(house: House) -> list[str]:
     for module, source in sorted(house.items()):
         if room_of(module, ["", *PRINTING]) in PRINTING:
             continue
-        for node in ast.walk(ast.parse(source)):
+        for node in nodes_of(source):
             match node:
                 case ast.Attribute(value=ast.Name("sys"), attr="stdout" | "stderr"):
                     found.append(f"{module}:{node.attr}")
@@ -224,7 +232,7 @@ def large(house: House) -> list[str]:
             found.append(module)
         found += [
             f"{module}:{node.name}"
-            for node in ast.walk(ast.parse(source))
+            for node in nodes_of(source)
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
             and lines_of(node) > LONGEST_FUNCTION
         ]
@@ -247,7 +255,7 @@ def shared_names(house: House) -> list[str]:
     """Return the names of classes that stand for two things."""
     places: dict[str, list[str]] = {}
     for module, source in sorted(house.items()):
-        for node in ast.walk(ast.parse(source)):
+        for node in nodes_of(source):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, []).append(module)
     return [f"{name}: {found}" for name, found in places.items() if len(found) > 1]

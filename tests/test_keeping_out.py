@@ -16,7 +16,7 @@ from jobqueue.worker.running.executor import Executor
 from tests.helpers.reserved import Reserved, execute
 from tests.helpers.servers import Beanstalkd, eventually
 from tests.helpers.strategies import json_objects
-from tests.helpers.terminal import operate
+from tests.helpers.terminal import operate, operate_in_a_process
 from tests.helpers.worker_process import WorkerProcess, write_module
 
 SECRET = "correct-horse-battery"
@@ -299,7 +299,7 @@ def test_signing_a_buried_job(
     assert operate(broker, *put).returncode == 0
     work_off(broker)
     secrets = f"{SECRET} {OTHER}"
-    assert operate(broker, *put, JOBQUEUE_SECRET=secrets).returncode == 0
+    assert operate_in_a_process(broker, *put, JOBQUEUE_SECRET=secrets).returncode == 0
     work_off(broker)
 
     assert ran == ["ada"]
@@ -310,7 +310,7 @@ def test_weak_secret(
     broker: Beanstalkd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weak = "s3cret"
-    done = operate(broker, "put", "t", "send", JOBQUEUE_SECRET=weak)
+    done = operate_in_a_process(broker, "put", "t", "send", JOBQUEUE_SECRET=weak)
     assert done.returncode == 2
     assert "error: $JOBQUEUE_SECRET is too short" in done.stderr
     assert weak not in done.stderr

@@ -1,6 +1,7 @@
 """The operator's command line, in a pipe and in a terminal, and jobs to operate on."""
 
 import fcntl
+import io
 import json
 import os
 import pty
@@ -12,9 +13,12 @@ import sys
 import termios
 import threading
 from collections.abc import Iterable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Self
+from unittest import mock
 
+from jobqueue.admin.cli import main
 from jobqueue.broker.address import Address
 from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.put_options import PutOptions
@@ -27,6 +31,26 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[()][A-Z0-9]|\x1b[=>78]")
 
 
 def operate(
+    broker: Beanstalkd | FakeBroker, *arguments: object, stdin: bytes = b""
+) -> subprocess.CompletedProcess[str]:
+    """Run a command as in a pipe, but in this process, which is quicker."""
+    pipes = io.BytesIO(), io.BytesIO()
+    out, err = (io.TextIOWrapper(pipe, "utf-8", write_through=True) for pipe in pipes)
+    with (
+        mock.patch.dict(os.environ, environment(broker)),
+        mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), "utf-8")),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            status: Any = main(list(map(str, arguments)))
+        except SystemExit as end:
+            status = end.code
+    said = [pipe.getvalue().decode() for pipe in pipes]
+    return subprocess.CompletedProcess(COMMAND, status, *said)
+
+
+def operate_in_a_process(
     broker: Beanstalkd | FakeBroker,
     *arguments: object,
     stdin: bytes = b"",
