@@ -42,8 +42,10 @@ if TYPE_CHECKING:
         UnknownTubeError,
     )
     from jobqueue.job.context import BuriedJob, Job, current_job
+    from jobqueue.job.note import FailureNote
     from jobqueue.job.outcome import Bury, Retry
     from jobqueue.job_queue import JobQueue
+    from jobqueue.operating.failures import FailureGroup
     from jobqueue.operating.operator import Operator
     from jobqueue.operating.record import JobRecord
     from jobqueue.task.putter import Putter
@@ -65,6 +67,8 @@ __all__ = [
     "ConnectionLostError",
     "CrashLoopError",
     "DuplicateTaskError",
+    "FailureGroup",
+    "FailureNote",
     "IncompleteSearchError",
     "Job",
     "JobQueue",
@@ -98,6 +102,8 @@ __all__ = [
 _MODULES = {
     "BuriedJob": "job.context",
     "Bury": "job.outcome",
+    "FailureGroup": "operating.failures",
+    "FailureNote": "job.note",
     "Job": "job.context",
     "JobQueue": "job_queue",
     "JobRecord": "operating.record",

@@ -3,13 +3,16 @@
 import argparse
 import math
 import os
+import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import NoReturn
 
 from jobqueue import standard_streams
 from jobqueue.broker.address import without_passwords
 
 DEFAULT_COLUMNS = 80
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}  # seconds
 MAX_DIGITS = 20  # of a whole number: as many as beanstalkd's longest job id has
 
 
@@ -54,6 +57,16 @@ def whole_number_from(minimum: int) -> Callable[[str], int]:
         )
 
     return parse
+
+
+def time_ago(text: str) -> timedelta:
+    """Return a time in seconds, minutes, hours, days or weeks, as in ``2h``."""
+    found = re.fullmatch(r"([0-9]{1,6})([smhdw])", text)
+    if found:
+        return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is not a time like 90s, 30m, 2h, 7d or 4w"
+    )
 
 
 def seconds_between(minimum: float, maximum: float) -> Callable[[str], float]:

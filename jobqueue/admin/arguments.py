@@ -7,10 +7,18 @@ from typing import Any
 from jobqueue.admin import help as texts
 from jobqueue.admin.command_parser import CommandParser
 from jobqueue.admin.commands import change, inspect, transfer
+from jobqueue.admin.commands.failures import failures
+from jobqueue.admin.commands.kick import kick
 from jobqueue.admin.commands.put import put
 from jobqueue.admin.session import Session
+from jobqueue.admin.shared_arguments import (
+    add_asking,
+    add_filters,
+    add_put_options,
+    add_states,
+    add_tube,
+)
 from jobqueue.broker.put_options import PutOptions
-from jobqueue.broker.stats import JobState
 from jobqueue.command_line import (
     CommandLineParser,
     HelpFormatter,
@@ -92,6 +100,7 @@ def make_parser(version: str) -> CommandLineParser:
     _add_common(parser, None, as_json=False)
     commands = _Commands(parser)
     _add_inspect(commands)
+    _add_failures(commands)
     _add_change(commands)
     _add_put(commands)
     _add_transfer(commands)
@@ -121,6 +130,10 @@ def _add_inspect(commands: _Commands) -> None:
         metavar="S",
         help="seconds between two samples (default: 2)",
     )
+    _add_jobs(commands)
+
+
+def _add_jobs(commands: _Commands) -> None:
     add = commands.add(
         "list",
         inspect.list_jobs,
@@ -128,9 +141,16 @@ def _add_inspect(commands: _Commands) -> None:
         texts.LIST,
         is_about_output=True,
     )
-    _add_tube(add)
-    _add_states(add, required=False)
-    add("--limit", type=_count, metavar="N", help="show N jobs at most")
+    add_tube(add)
+    add_states(add, required=False)
+    add(
+        "--limit",
+        type=_count,
+        metavar="N",
+        help=f"show N jobs at most (default: {inspect.DEFAULT_LIMIT}; no limit with "
+        "--json)",
+    )
+    add_filters(add)
     add = commands.add(
         "show",
         inspect.show,
@@ -141,11 +161,24 @@ def _add_inspect(commands: _Commands) -> None:
     add("id", type=_number, metavar="ID", help="the job's id")
 
 
+def _add_failures(commands: _Commands) -> None:
+    add = commands.add(
+        "failures",
+        failures,
+        "Show why jobs failed, in groups.",
+        texts.FAILURES,
+        is_about_output=True,
+    )
+    add_tube(add, nargs="?")
+    add("--job", type=_number, metavar="ID", help="show the failures of this job")
+    add_filters(add, containing="a text of the error or the traceback")
+
+
 def _add_change(commands: _Commands) -> None:
     add = commands.add(
-        "kick", change.kick, "Make buried jobs ready: have them run again.", texts.KICK
+        "kick", kick, "Make buried jobs ready: have them run again.", texts.KICK
     )
-    _add_tube(add, nargs="?")
+    add_tube(add, nargs="?")
     add("--all", action="store_true", help="kick all buried jobs of the tube")
     add("--count", type=_count, metavar="N", help="kick the N that were buried first")
     add(
@@ -156,52 +189,48 @@ def _add_change(commands: _Commands) -> None:
         metavar="ID",
         help="kick these jobs, of any tube",
     )
+    add_filters(add)
+    add_asking(add)
     add = commands.add("delete", change.delete, "Delete jobs by id.", texts.DELETE)
-    add("ids", type=_number, nargs="+", metavar="ID", help="a job's id")
+    add("ids", type=_number, nargs="*", metavar="ID", help="a job's id")
+    add(
+        "--tube",
+        metavar="TUBE",
+        help="delete jobs of this tube, with --func and others",
+    )
+    add_filters(add)
+    add_asking(add)
     add = commands.add("clear", change.clear, "Delete jobs by state.", texts.CLEAR)
-    _add_tube(add)
-    _add_states(add, required=True)
-    add("--yes", action="store_true", help="don't ask")
+    add_tube(add)
+    add_states(add, required=True)
+    add_filters(add)
+    add_asking(add)
     add = commands.add(
         "pause", change.pause, "Hand out no jobs of a tube for a while.", texts.PAUSE
     )
-    _add_tube(add)
+    add_tube(add)
     add("seconds", type=_number, metavar="SECONDS", help="how long")
     add = commands.add("resume", change.resume, "End the pause of a tube.")
-    _add_tube(add)
+    add_tube(add)
 
 
 def _add_put(commands: _Commands) -> None:
     add = commands.add("put", put, "Put a job, to try a task.", texts.PUT)
-    _add_tube(add)
-    add("func_name", metavar="FUNC", help="the name of the task's function")
+    add_tube(add, nargs="?")
+    add(
+        "func_name",
+        nargs="?",
+        metavar="FUNC",
+        help="the name of the task's function",
+    )
+    add(
+        "--failed",
+        type=_number,
+        metavar="ID",
+        help="put this job again, which was deleted for its kicks",
+    )
     add("arguments", nargs="*", metavar="NAME=VALUE", help="an argument of the task")
-    _add_put_options(add, PutOptions())
-
-
-def _add_put_options(add: Callable[..., Any], defaults: PutOptions) -> None:
-    add(
-        "--delay",
-        type=_number,
-        default=defaults.delay,
-        metavar="S",
-        help="seconds until the job is ready (default: %(default)s)",
-    )
-    add(
-        "--priority",
-        type=_number,
-        default=defaults.priority,
-        metavar="N",
-        help="0 is the most urgent (default: %(default)s)",
-    )
-    add(
-        "--ttr",
-        type=_number,
-        default=defaults.ttr,
-        metavar="S",
-        help="seconds after which the broker takes the job back from a silent worker "
-        "(default: %(default)s)",
-    )
+    add_put_options(add, PutOptions())
 
 
 def _add_transfer(commands: _Commands) -> None:
@@ -212,8 +241,9 @@ def _add_transfer(commands: _Commands) -> None:
         texts.EXPORT,
         is_about_output=True,
     )
-    _add_tube(add)
-    _add_states(add, required=False)
+    add_tube(add)
+    add_states(add, required=False)
+    add_filters(add)
     add = commands.add(
         "import", transfer.import_jobs, "Put the jobs of an export.", texts.IMPORT
     )
@@ -224,21 +254,4 @@ def _add_transfer(commands: _Commands) -> None:
         default=1,
         metavar="N",
         help="skip the lines before line N",
-    )
-
-
-def _add_tube(add: Callable[..., Any], nargs: str | None = None) -> None:
-    add("tube", nargs=nargs, metavar="TUBE", help="the tube's name")
-
-
-def _add_states(add: Callable[..., Any], *, required: bool) -> None:
-    add(
-        "--state",
-        action="append",
-        default=[],
-        dest="states",
-        required=required,
-        choices=[state.value for state in JobState],
-        help="ready, delayed, reserved or buried; repeatable"
-        + ("" if required else " (default: all)"),
     )

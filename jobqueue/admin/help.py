@@ -7,14 +7,16 @@ See which jobs of a beanstalkd wait and which failed, and have them run again.
 OVERVIEW = """\
 examples:
   jobqueue stats                         how many jobs wait, and how many failed
+  jobqueue failures                      why jobs failed, and since when
   jobqueue list emails --state buried    the jobs that failed
-  jobqueue show 17                       the counts and the body of one job
+  jobqueue show 17                       one job: its counts, body and traceback
   jobqueue kick emails --all             have all failed jobs run again
   jobqueue top                           the counts, live
 
 A tube is a named queue. A job is ready, delayed (ready later), reserved (a
 worker runs it) or buried (it failed, and stays until it is kicked or deleted).
-Why a job failed is in the log of its worker: beanstalkd does not store errors.
+Workers note why a job failed, in the broker itself: the last 1,000 failures of
+each tube. Notes are not counted as jobs.
 
 Exit status: 0 if the command did its work; 1 if there was nothing to do, a tube
 or job does not exist, the broker can't be reached, or the output can't be
@@ -27,10 +29,17 @@ With --json:
           deletes_per_second and, for the server, timeouts_per_second
   list    a line for each job: id, tube, state, priority, age, delay, ttr,
           time_left, reserves, timeouts, releases, buries, kicks, func_name
-          and kwargs (both null if the body is not in jobqueue's format)
-  show    the same, with the body instead of func_name and kwargs
+          and kwargs (both null if the body is not in jobqueue's format), and
+          error, error_text and failed_at (null if no failure is noted)
+  show    the same, with the body instead of func_name and kwargs, and with
+          "failure": null or {"error": ..., "traceback": ..., ...}
+  failures  {"failures": [{"tube": ..., "func_name": ..., "error": ...,
+          "failed": 3, "buried": 2, "retries": 0, "first": ..., "last": ...,
+          "last_job": 17, "last_text": ...}, ...]}; with --job, the failures
+          as those of show, each with "job_id"
   kick    {"kicked": 3}, and with --job "not_kicked": [ids]
   delete  {"deleted": 3, "not_deleted": [ids]}
+          with --dry-run: {"would_kick": [ids]}, and likewise for the others
   clear   {"cleared": 3, "reserved": 0, "left": 0}
   pause, resume   {"tube": "emails", "paused": 60}
   put     {"id": 17}
@@ -47,6 +56,9 @@ columns:
   WAIT      those of them that wait for a job now
   PUTS      jobs put since the server started, or since the tube exists
   PAUSED    for how much longer the tube hands out no jobs
+  NOTED     failures that are noted: see `jobqueue failures`
+
+A terminal that is too narrow for all columns lacks some.
 
 beanstalkd does not count the reserved jobs that are past their ttr: `jobqueue
 list TUBE --state reserved` looks for them.
@@ -58,6 +70,7 @@ Otherwise it prints a table for each sample until Ctrl-C.
 
 columns, beside those of stats:
   PUT/S, DEL/S    jobs put and deleted per second; a job that is done is deleted
+  FAIL/S          failures per second, with those that are tried again
   TREND           the number of ready jobs in the last samples
 """
 
@@ -72,6 +85,7 @@ columns:
   REL    releases: how often a worker gave it back, as for a retry
   BUR    buries: how often it was buried
   KIC    kicks: how often it was kicked
+  FAILED, WHY   how long ago the job failed last, and its error, if noted
   CALL   the function and its arguments; a dash and the body, if that is not in
          jobqueue's format
 
@@ -83,23 +97,52 @@ the broker's machine.
 """
 
 SHOW = """\
-Why a job failed is in the log of its worker: beanstalkd does not store errors.
+Shows the traceback of the job's last failure as well, if its worker noted it. A
+job that was deleted for its kicks is shown from that note.
+"""
+
+FAILURES = """\
+columns:
+  FAILED    failures for good: the job was buried, or deleted for its kicks
+  BURIED    jobs that are still buried, and failed like this the last time
+  RETRIED   failures after which the job was tried again
+  FIRST, LAST   how long ago
+  JOB, TEXT     the job that failed last, and its error
+
+Workers keep notes of the last 1,000 failures and retries of each tube. A kick
+or a delete of a job deletes its notes. Reading changes nothing.
+
+examples:
+  jobqueue failures emails --since 2h
+  jobqueue failures --job 17              with the traceback
+  jobqueue kick --func send --error TimeoutError
 """
 
 KICK = """\
 Kicks buried jobs only; with --count those that were buried first. (beanstalkd's
 own kick takes delayed jobs if none is buried.)
 
+A kick has a job's retries and lost workers counted anew. A job that fails again
+after its task's max_kicks (3 by default) is deleted.
+
+With --func and the like it kicks the jobs that have all of this, of one tube or
+of all, after a question if there are several; a script needs --yes.
+
 examples:
   jobqueue kick emails --all
   jobqueue kick --job 17 18
+  jobqueue kick --func send --error TimeoutError --since 2h
 """
 
 DELETE = """\
 A reserved job can be deleted by its worker only.
 
-example:
+With --func and the like, and without ids, it deletes all jobs that have all of
+this, after a question if there are several; a script needs --yes.
+
+examples:
   jobqueue delete 17 18
+  jobqueue delete --tube emails --func send --error InvalidAddress --dry-run
 """
 
 CLEAR = """\
@@ -122,6 +165,9 @@ PUT = """\
 A value that is JSON is read as JSON, any other value as a string: n=1 is a
 number; to=ada, when=2026-01-01 and x=NaN are strings. For a string that looks
 like JSON, add JSON's quotes: code='"0123"' or flag='"true"'.
+
+--failed puts a job again that was deleted for its kicks, from the note of its
+failure.
 
 examples:
   jobqueue put emails send to=ada@example.org subject="Hello, Ada"

@@ -14,6 +14,7 @@ from jobqueue.broker.checks import check_tube
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.stats import JobState
 from jobqueue.errors import JobQueueError
+from jobqueue.job.note import FailureNote
 from jobqueue.operating.record import JobRecord
 from jobqueue.safe_text import to_json
 
@@ -35,11 +36,33 @@ class JobLine:
 def as_values(job: JobRecord) -> dict[str, object]:
     """Return the keys and values of a job's line."""
     remaining = job.stats.time_left if job.state == JobState.DELAYED else 0
-    values = job.stats.as_dict() | {"delay": remaining}
+    return job.stats.as_dict() | {"delay": remaining} | _body_values(job.body)
+
+
+def _body_values(body: bytes) -> dict[str, object]:
     try:
-        return values | {"body": job.body.decode()}
+        return {"body": body.decode()}
     except UnicodeDecodeError:
-        return values | {"body_base64": base64.b64encode(job.body).decode()}
+        return {"body_base64": base64.b64encode(body).decode()}
+
+
+def failure_values(failure: FailureNote) -> dict[str, object]:
+    """Return the keys and values of a failure, with the body of a deleted job."""
+    return {
+        "job_id": failure.job_id,
+        "tube": failure.tube,
+        "func_name": failure.func_name,
+        "kind": failure.kind,
+        "error": failure.error,
+        "error_text": failure.error_text,
+        "traceback": failure.traceback,
+        "attempt": failure.attempt,
+        "kicks": failure.kicks,
+        "failed_at": failure.when.isoformat(),
+        "host": failure.host,
+        "pid": failure.pid,
+        **({} if failure.body is None else _body_values(failure.body)),
+    }
 
 
 def encode(job: JobRecord) -> bytes:

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 
 from jobqueue.admin.errors import CommandError
@@ -61,11 +62,28 @@ class Session:
         """Return the states that the command line names, or all."""
         return check_states(tuple(self.options.states))
 
+    @property
+    def has_filters(self) -> bool:
+        """Whether the command line says what the jobs have."""
+        return any(value is not None for value in self.filters())
+
+    def filters(self) -> Filters:
+        """Return what the jobs have to have that the command line means."""
+        options = self.options
+        since = None if options.since is None else datetime.now(UTC) - options.since
+        return Filters(options.func, options.containing, options.error, since)
+
+    def named_tubes(self) -> list[str]:
+        """Return the tube that the command line names, or the names of all tubes."""
+        if self.options.tube:
+            return [self.tube().tube]
+        return [tube.tube for tube in self.operator.tubes()]
+
     @contextmanager
     def finding(self) -> Iterator[Finder]:
         """Yield what finds the jobs that the command line names."""
         tube = self.tube().tube
-        with self.operator.finding(tube, self.states(), Filters()) as finder:
+        with self.operator.finding(tube, self.states(), self.filters()) as finder:
             if finder is None:
                 raise self.no_tube(tube)
             yield finder

@@ -24,6 +24,9 @@ class TubeStats(NamedTuple):
     puts: int  # since the server started, or the tube was created
     deletes: int
     paused: int  # seconds left
+    # Of the notes about its jobs, which are in tubes of their own: see job/note.py
+    failures_noted: int = 0  # of jobs that were buried, or deleted for their kicks
+    failures: int = 0  # noted since the server started, with those of retries
 
     @classmethod
     def parse(cls, chunk: bytes) -> Self:
@@ -78,6 +81,7 @@ class ServerStats(NamedTuple):
     deletes: int
     timeouts: int
     cpu_seconds: float
+    failures_noted: int = 0  # in all tubes: see TubeStats
 
     @classmethod
     def parse(cls, chunk: bytes) -> Self:

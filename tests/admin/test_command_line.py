@@ -21,7 +21,7 @@ from tests.helpers.terminal import (
 def test_version_and_help(broker: Beanstalkd) -> None:
     assert operate(broker, "--version").stdout == f"jobqueue {jobqueue.__version__}\n"
     text = operate(broker, "--help").stdout
-    for command in ("stats", "top", "list", "show", "kick", "clear", "export"):
+    for command in ("stats", "top", "list", "failures", "kick", "clear", "export"):
         assert f"\n    {command} " in text
     assert all(len(line) <= 80 for line in text.splitlines())
 
@@ -45,6 +45,7 @@ def test_console_script(broker: Beanstalkd) -> None:
         "top",
         "list",
         "show",
+        "failures",
         "kick",
         "delete",
         "clear",

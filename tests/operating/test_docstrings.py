@@ -6,13 +6,14 @@ import inspect
 import pytest
 
 from jobqueue import JobQueue, Operator
+from tests.helpers.noted_failure import put_note
 from tests.helpers.servers import Beanstalkd
 from tests.helpers.terminal import bury
 
-WITHOUT_EXAMPLE = {"address", "close", "finding", "uninterrupted"}
+WITHOUT_EXAMPLE = {"address", "close", "finding", "notes"}
 EXAMPLES = {
-    name: found
-    for name, found in vars(Operator).items()
+    name: getattr(Operator, name)
+    for name in dir(Operator)
     if not name.startswith("_") and name not in WITHOUT_EXAMPLE
 }
 
@@ -26,8 +27,10 @@ def names(broker: Beanstalkd) -> dict[str, object]:
     def send(to: str) -> None: ...
 
     send.put(to="ada")
-    bury(broker, [send.put(to="nobody")])
+    nobody = send.put(to="nobody")
+    bury(broker, [nobody])
     send.options(delay=60).put(to="bob")
+    put_note(broker, nobody, tube="emails")
     return {"Operator": Operator, "url": broker.url, "queue": queue}
 
 

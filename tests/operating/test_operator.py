@@ -44,8 +44,11 @@ def test_jobs_by_state_and_filter(operator: Operator, broker: Beanstalkd) -> Non
     odd = broker.put(b'{"func_name":"f","tube":"t","kwargs":{"a":["\\u00e9"]}}')
     raw = broker.put(b"\xff\xe9")
 
-    def ids(*states: str, **filters: str) -> list[int]:
-        return sorted(job.id for job in operator.jobs("t", *states, **filters))
+    def ids(
+        *states: str, func_name: str | None = None, containing: str | None = None
+    ) -> list[int]:
+        jobs = operator.jobs("t", *states, func_name=func_name, containing=containing)
+        return sorted(job.id for job in jobs)
 
     assert ids("buried") == buried
     assert ids("ready", "buried", "ready") == [*buried, *ready, odd, raw]

@@ -1,7 +1,8 @@
-"""The commands that change jobs and tubes: kick, delete, clear, pause and resume."""
+"""The commands that change jobs and tubes: delete, clear, pause and resume."""
 
 from collections.abc import Callable, Sequence
 
+from jobqueue.admin.commands import selecting
 from jobqueue.admin.errors import CommandError, UsageError
 from jobqueue.admin.screen import formatting
 from jobqueue.admin.session import Session
@@ -10,65 +11,71 @@ from jobqueue.broker.server_stats import TubeStats
 from jobqueue.broker.stats import JobState, JobStats
 from jobqueue.operating.operator import OnStep
 
-
-def kick(session: Session) -> int:
-    """Make buried jobs ready, and no others."""
-    options = session.options
-    if options.ids:
-        if options.tube or options.all or options.count is not None:
-            raise UsageError("give either --job ID..., or a tube with --all or --count")
-        return _kick_by_id(session, options.ids)
-    if not options.tube or options.all == (options.count is not None):
-        raise UsageError("give a tube with either --all or --count N, or --job ID...")
-    tube = session.tube()
-    count = None if options.all else options.count
-    most = tube.buried if count is None else min(tube.buried, count)
-    kicked = _run(
-        session,
-        "Kicking",
-        most,
-        lambda on_step: session.operator.kick_all(
-            tube.tube, count=count, on_step=on_step
-        ),
-    )
-    if session.console.as_json:
-        session.console.json({"kicked": kicked})
-    else:
-        jobs = formatting.number_of(kicked, "job")
-        session.console.line(f"Kicked {jobs} of tube {tube.tube!r}")
-    return 0 if kicked else 1
-
-
-def _kick_by_id(session: Session, ids: Sequence[int]) -> int:
-    kicked = session.operator.kick(*ids)
-    left = [job_id for job_id in ids if job_id not in set(kicked)]
-    problems = {
-        job_id: f"job {job_id} is {job.state}, not buried" if job else _no_job(job_id)
-        for job_id, job in zip(left, session.operator.job_stats(*left), strict=True)
-    }
-    return _report(session, "kicked", len(kicked), problems)
+_FREE = [state for state in JobState if state is not JobState.RESERVED]
 
 
 def delete(session: Session) -> int:
-    """Delete jobs by their ids."""
+    """Delete jobs by their ids, or those that pass filters."""
     ids = list(map(check_id, session.options.ids))
+    if session.has_filters:
+        return _delete_selected(session, ids)
+    if not ids:
+        raise UsageError("give the ids of jobs, or what the jobs have: see --func")
+    if session.options.dry_run:
+        jobs = [job for job in session.operator.job_stats(*ids) if job]
+        return _say_what_would_be(session, "delete", jobs)
     deleted = session.operator.delete(*ids)
     left = [job_id for job_id in ids if job_id not in set(deleted)]
     problems = {
         job_id: f"job {job_id} is reserved: only its worker can delete it"
         if job
-        else _no_job(job_id)
+        else no_job(job_id)
         for job_id, job in zip(left, session.operator.job_stats(*left), strict=True)
     }
-    return _report(session, "deleted", len(deleted), problems)
+    return report(session, "deleted", len(deleted), problems)
 
 
-def _no_job(job_id: int) -> str:
+def _delete_selected(session: Session, ids: Sequence[int]) -> int:
+    jobs = selecting.selected(session, session.named_tubes(), _FREE)
+    if ids:
+        jobs = [job for job in jobs if job.id in set(ids)]
+    if session.options.dry_run:
+        return _say_what_would_be(session, "delete", jobs)
+    deleted = _deleted(session, jobs)
+    if session.console.as_json:
+        session.console.json({"deleted": len(deleted), "not_deleted": []})
+    else:
+        done = [job for job in jobs if job.id in deleted]
+        session.console.line(f"Deleted {selecting.described(done)}")
+    return 0 if deleted else 1
+
+
+def _deleted(session: Session, jobs: Sequence[JobStats]) -> set[int]:
+    """Delete jobs, after a question if there are several; return their ids."""
+    if len(jobs) > 1:
+        question = f"Delete {selecting.described(jobs)} for good?"
+        selecting.confirm(session, question, nothing="delete more than one job")
+    return selecting.change(session, "Deleting", jobs, session.operator.delete)
+
+
+def _say_what_would_be(session: Session, what: str, jobs: Sequence[JobStats]) -> int:
+    """Print how many jobs would be changed, and which."""
+    ids = [job.id for job in jobs]
+    if session.console.as_json:
+        session.console.json({f"would_{what}": ids})
+    else:
+        which = f": {selecting.listed(ids)}" if ids else ""
+        session.console.line(f"Would {what} {selecting.described(jobs)}{which}")
+    return 0 if jobs else 1
+
+
+def no_job(job_id: int) -> str:
+    """Return the sentence that there is no such job."""
     return f"there is no job {job_id}"
 
 
-def _report(session: Session, done: str, count: int, problems: dict[int, str]) -> int:
-    """Print how many jobs were changed, and why others were not."""
+def report(session: Session, done: str, count: int, problems: dict[int, str]) -> int:
+    """Print how many jobs were changed, and why others were not; return the status."""
     console = session.console
     if console.as_json:
         console.json({done: count, f"not_{done}": sorted(problems)})
@@ -84,13 +91,20 @@ def clear(session: Session) -> int:
     operator, console, states = session.operator, session.console, session.states()
     tube = session.tube()
     free = [state for state in states if state is not JobState.RESERVED]
-    _confirm(session, tube, free)
-    cleared = _run(
-        session,
-        "Deleting",
-        tube.jobs_in(free),
-        lambda on_step: operator.clear(tube.tube, *free, on_step=on_step),
-    )
+    if session.has_filters or session.options.dry_run:
+        meant = selecting.selected(session, [tube.tube], free)
+        if session.options.dry_run:
+            return _say_what_would_be(session, "clear", meant)
+        cleared = len(_deleted(session, meant))
+        free = []  # what is left in these states is not meant
+    else:
+        _confirm(session, tube, free)
+        cleared = run(
+            session,
+            "Deleting",
+            tube.jobs_in(free),
+            lambda on_step: operator.clear(tube.tube, *free, on_step=on_step),
+        )
     left = operator.tube(tube.tube)
     reserved = left.reserved if left and JobState.RESERVED in states else 0
     others = left.jobs_in(free) if left else 0
@@ -108,14 +122,10 @@ def clear(session: Session) -> int:
 
 
 def _confirm(session: Session, tube: TubeStats, states: Sequence[JobState]) -> None:
-    if session.options.yes or not (count := tube.jobs_in(states)):
-        return
-    jobs = formatting.number_of(count, f"{' and '.join(states)} job")
-    answer = session.console.confirm(f"Delete {jobs} of tube {tube.tube!r} for good?")
-    if answer is None:
-        raise UsageError("there is no terminal to ask on: give --yes to delete jobs")
-    if not answer:
-        raise CommandError("nothing was deleted")
+    if count := tube.jobs_in(states):
+        jobs = formatting.number_of(count, f"{' and '.join(states)} job")
+        question = f"Delete {jobs} of tube {tube.tube!r} for good?"
+        selecting.confirm(session, question, nothing="delete jobs")
 
 
 def pause(session: Session) -> int:
@@ -140,16 +150,24 @@ def _pause(session: Session, seconds: int, result: str) -> int:
     return 0
 
 
-def _run(
-    session: Session, title: str, total: int, change: Callable[[OnStep], int]
+def run(
+    session: Session,
+    title: str,
+    total: int,
+    change: Callable[[OnStep], int],
+    note: OnStep = lambda _jobs: None,
 ) -> int:
-    """Change jobs, show the progress, and return how many were changed."""
+    """Change jobs, show the progress, and return how many were changed.
+
+    ``note`` gets the jobs of each step as well.
+    """
     count = 0
     with session.console.progress(title, total) as advance:
 
         def on_step(jobs: list[JobStats]) -> None:
             nonlocal count
             count += len(jobs)
+            note(jobs)
             advance(count, total)
 
         try:

@@ -1,20 +1,23 @@
 """The commands that change nothing: stats, top, list and show."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from jobqueue.admin.errors import CommandError
 from jobqueue.admin.found_jobs import FoundJobs
-from jobqueue.admin.jsonl import as_values
+from jobqueue.admin.jsonl import as_values, failure_values
 from jobqueue.admin.screen import views
 from jobqueue.admin.screen.console import Console
+from jobqueue.admin.screen.table import Cell
 from jobqueue.admin.session import Session
 from jobqueue.admin.top import loop as top_loop
 from jobqueue.broker.checks import check_id
 from jobqueue.broker.stats import JobStats
+from jobqueue.job.note import FailureNote
 from jobqueue.operating.finder import Finder
 from jobqueue.operating.record import JobRecord
 
+DEFAULT_LIMIT = 100  # jobs, unless they are printed as JSON
 _BATCH = 500  # jobs whose bodies are asked for together
 
 
@@ -47,6 +50,9 @@ def top(session: Session) -> int:
 def list_jobs(session: Session) -> int:
     """Show the jobs of a tube."""
     console, limit = session.console, session.options.limit
+    if limit is None and not console.as_json:
+        limit = DEFAULT_LIMIT
+    failures = session.operator.notes(session.options.tube).last_of_jobs()
     found = FoundJobs()
     with session.finding() as finder:
         with console.progress("Looking for jobs", finder.total) as advance:
@@ -55,15 +61,24 @@ def list_jobs(session: Session) -> int:
                 advance(finder.looked_at, finder.total)
                 if limit is not None and len(found) >= limit:
                     break
-        overdue = _print_jobs(console, finder, islice(found, limit))
+        overdue = _print_jobs(console, finder, islice(found, limit), failures)
         if overdue and not console.as_json:
             console.line(f"\n{views.overdue(overdue)}")
-        if limit is None or len(found) < limit:
+        if limit is None or len(found) <= limit:
             finder.check_complete()
+        left_out = max(len(found), 0 if session.has_filters else finder.total)
+        left_out -= len(found) if limit is None else min(limit, len(found))
+        if left_out and session.options.limit is None:
+            console.note(f"{left_out:,} more are left out: --limit N shows N jobs")
     return 0
 
 
-def _print_jobs(console: Console, finder: Finder, jobs: Iterator[JobStats]) -> int:
+def _print_jobs(
+    console: Console,
+    finder: Finder,
+    jobs: Iterator[JobStats],
+    failures: Mapping[int, FailureNote],
+) -> int:
     """Print jobs with their bodies, and return how many are overdue.
 
     Only one body is held at a time, and only some of the jobs: there may be many.
@@ -78,23 +93,35 @@ def _print_jobs(console: Console, finder: Finder, jobs: Iterator[JobStats]) -> i
 
     if console.as_json:
         for job in existing():
-            console.json(views.job_values(job))
+            console.json(views.job_values(job, failures.get(job.id)))
     else:
-        console.long_table(views.JOB_COLUMNS, map(views.job_row, existing()))
+        columns = views.job_columns(with_failures=bool(failures))
+        console.long_table(columns, (_row(job, failures) for job in existing()))
     return overdue
 
 
+def _row(job: JobRecord, failures: Mapping[int, FailureNote]) -> list[Cell]:
+    failure = views.failure_cells(failures.get(job.id)) if failures else ()
+    return views.job_row(job, failure)
+
+
 def show(session: Session) -> int:
-    """Show everything that the broker knows about one job."""
+    """Show everything that the broker knows about one job, and why it failed."""
     job_id = check_id(session.options.id)
     job = session.operator.job(job_id)
-    if job is None:
+    failure = session.operator.failure(job_id)
+    if job is None and failure is None:
         raise CommandError(
             f"beanstalkd at {session.address} has no job {job_id}: it was done or "
             "deleted, or never existed"
         )
     if session.console.as_json:
-        session.console.json(as_values(job))
-    else:
+        values = {} if job is None else as_values(job)
+        noted = None if failure is None else failure_values(failure)
+        session.console.json(values | {"failure": noted})
+        return 0
+    if job is not None:
         session.console.line(views.one_job(job))
+    if failure is not None:
+        session.console.line(views.one_failure(failure, after_job=job is not None))
     return 0

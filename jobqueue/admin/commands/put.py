@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import NoReturn
 
-from jobqueue.admin.errors import UsageError
+from jobqueue.admin.errors import CommandError, UsageError
 from jobqueue.admin.session import Session
 from jobqueue.broker.checks import check_tube
 from jobqueue.broker.put_options import PutOptions
@@ -15,14 +15,36 @@ from jobqueue.job.signing import Signing
 def put(session: Session) -> int:
     """Put one job."""
     options = session.options
-    tube = check_tube(options.tube)
-    if not options.func_name.isidentifier():
-        raise UsageError(f"{options.func_name!r} is not the name of a function")
     put_options = PutOptions(
         delay=options.delay, priority=options.priority, ttr=options.ttr
     )
+    if options.failed is not None:
+        if options.tube:
+            raise UsageError("give either --failed ID, or a tube and a function")
+        return _say_id(session, _put_again(session, options.failed, put_options))
+    if not options.func_name:
+        raise UsageError("the following arguments are required: TUBE, FUNC")
+    tube = check_tube(options.tube)
+    if not options.func_name.isidentifier():
+        raise UsageError(f"{options.func_name!r} is not the name of a function")
     body = Encoder(options.func_name, tube).encode(arguments(options.arguments))
-    job_id = session.connection.put(tube, Signing().sign(body), put_options)
+    return _say_id(
+        session, session.connection.put(tube, Signing().sign(body), put_options)
+    )
+
+
+def _put_again(session: Session, job_id: int, options: PutOptions) -> int:
+    """Put a deleted job again, from the note of its failure; return its new id."""
+    new_id = session.operator.put_failed(job_id, options)
+    if new_id is None:
+        raise CommandError(
+            f"no failure of job {job_id} has its body: only a job that was deleted for "
+            "its kicks has its body noted"
+        )
+    return new_id
+
+
+def _say_id(session: Session, job_id: int) -> int:
     if session.console.as_json:
         session.console.json({"id": job_id})
     else:

@@ -40,6 +40,11 @@ class Console:
         self._is_ascii_json = not encoding.startswith("utf")
 
     @property
+    def is_interactive(self) -> bool:
+        """Whether there is a terminal to ask a question on."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
+    @property
     def width(self) -> int:
         """The characters that fit on a line."""
         return shutil.get_terminal_size().columns if self.is_terminal else _PIPE_WIDTH
@@ -63,6 +68,7 @@ class Console:
 
     def table(self, table: Table) -> None:
         """Write a table."""
+        table = table.fitted(self.width)
         is_short = len(table.rows) <= _MAX_COLOURED_ROWS
         rich = find_rich() if self.is_terminal and is_short else None
         if rich:
@@ -79,7 +85,9 @@ class Console:
         """
         table = Table(columns, list(islice(rows, _MAX_COLOURED_ROWS + 1)))
         if len(table.rows) > _MAX_COLOURED_ROWS:
-            for line in table.lines(self.width, more=rows):
+            kept = table.fitting(self.width)
+            more = ([row[n] for n in kept] for row in rows)
+            for line in table.only(kept).lines(self.width, more=more):
                 self.line(line)
         elif table.rows:
             self.table(table)
@@ -93,7 +101,7 @@ class Console:
 
         Returns None without a terminal.
         """
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if not self.is_interactive:
             return None
         sys.stderr.write(f"{one_line(question)} [y/N] ")
         sys.stderr.flush()

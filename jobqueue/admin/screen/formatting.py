@@ -3,10 +3,12 @@
 import functools
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import NoReturn
 
+from jobqueue.job.note import FailureNote
 from jobqueue.operating.record import JobRecord
-from jobqueue.safe_text import body_line, indented_json, to_json
+from jobqueue.safe_text import body_line, indented_json, one_line, to_json
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 _MIN_WHOLE_RATE = 100  # rates from here on are shown without decimals
@@ -34,6 +36,16 @@ def duration(seconds: int) -> str:
 def brief(seconds: int) -> str:
     """Return a time in its largest unit."""
     return duration(seconds).partition(" ")[0]
+
+
+def ago(moment: datetime) -> str:
+    """Return how long ago a moment was, in its largest unit."""
+    return brief(max(0, round((datetime.now(UTC) - moment).total_seconds())))
+
+
+def error(failure: FailureNote) -> str:
+    """Return the class and the text of an error in one line."""
+    return one_line(f"{failure.error}: {failure.error_text}".removesuffix(": "))
 
 
 def size(count: int) -> str:
@@ -87,12 +99,12 @@ def call(job: JobRecord) -> str:
     if message is None:
         return f"- {body_line(job.body)}"
     arguments = (
-        f"{_name(name)}={to_json(value)}" for name, value in message.kwargs.items()
+        f"{name_of(name)}={to_json(value)}" for name, value in message.kwargs.items()
     )
-    return " ".join((_name(message.func_name), *arguments))
+    return " ".join((name_of(message.func_name), *arguments))
 
 
-def _name(name: str) -> str:
+def name_of(name: str) -> str:
     """Return a name as it is in Python, or else as a string of JSON."""
     return name if name.isidentifier() else to_json(name)
 

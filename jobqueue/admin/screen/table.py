@@ -23,12 +23,14 @@ class Column:
     """The heading of a column, and how its cells are laid out.
 
     Numbers are aligned to the right. A column with a ``min_width`` is cut, to that
-    width at most, if lines are too long.
+    width at most, if lines are too long. If that is not enough, columns with a ``rank``
+    are left out, the highest first.
     """
 
     title: str
     is_number: bool = False
     min_width: int | None = None  # characters
+    rank: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,30 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
 
+    def fitted(self, max_width: int) -> "Table":
+        """Return the table without the columns that lines have no room for."""
+        return self.only(self.fitting(max_width))
+
+    def fitting(self, max_width: int) -> list[int]:
+        """Return the numbers of the columns that lines have room for."""
+        full = self._widths_of_cells()
+        kept = list(range(len(full)))
+        while True:
+            columns = [self.columns[n] for n in kept]
+            widths = _cut(columns, [full[n] for n in kept], max_width)
+            least = max(kept, key=lambda n: self.columns[n].rank)
+            if _length(widths) <= max_width or not self.columns[least].rank:
+                return kept
+            kept.remove(least)
+
+    def only(self, kept: Sequence[int]) -> "Table":
+        """Return the table with the columns of these numbers alone."""
+        columns = [self.columns[n] for n in kept]
+        return Table(columns, [[row[n] for n in kept] for row in self.rows])
+
     def width(self, max_width: int | None = None) -> int:
         """Return the characters of the longest line."""
-        widths = self.widths(max_width)
-        return sum(widths) + len(COLUMN_GAP) * (len(widths) - 1)
+        return _length(self.widths(max_width))
 
     def widths(self, max_width: int | None = None) -> list[int]:
         """Return the characters of each column, for lines of up to ``max_width``.
@@ -49,7 +71,7 @@ class Table:
         Lines are longer nevertheless if no column can be cut any more.
         """
         widths = self._widths_of_cells()
-        return widths if max_width is None else self._cut(widths, max_width)
+        return widths if max_width is None else _cut(self.columns, widths, max_width)
 
     def plain(self, max_width: int | None = None) -> str:
         """Return the table as lines of text, of up to ``max_width`` characters."""
@@ -60,7 +82,7 @@ class Table:
     ) -> Iterator[str]:
         """Yield the lines of the table, and those of more rows, laid out as these."""
         full = self._widths_of_cells()
-        widths = full if max_width is None else self._cut(full, max_width)
+        widths = full if max_width is None else _cut(self.columns, full, max_width)
         line = COLUMN_GAP.join(
             f"{{:{'>' if column.is_number else '<'}{width}}}"
             for column, width in zip(self.columns, widths, strict=True)
@@ -82,15 +104,21 @@ class Table:
         longest = [max(len(text) for text, _ in column) for column in cells]
         return list(map(max, titles, longest)) if longest else titles
 
-    def _cut(self, full: list[int], max_width: int) -> list[int]:
-        excess = sum(full) + len(COLUMN_GAP) * (len(full) - 1) - max_width
-        widths = []
-        for column, width in zip(self.columns, full, strict=True):
-            least = width if column.min_width is None else min(width, column.min_width)
-            cut = min(max(0, excess), width - least)
-            widths.append(width - cut)
-            excess -= cut
-        return widths
+
+def _cut(columns: Sequence[Column], full: list[int], max_width: int) -> list[int]:
+    """Return widths with which lines fit, if they can; the last are cut first."""
+    excess = _length(full) - max_width
+    widths = list(full)
+    for n, column in reversed(list(enumerate(columns))):
+        if column.min_width is not None and excess > 0:
+            widths[n] = max(min(full[n], column.min_width), full[n] - excess)
+            excess -= full[n] - widths[n]
+    return widths
+
+
+def _length(widths: Sequence[int]) -> int:
+    """Return the characters of a line with columns of these widths."""
+    return sum(widths) + len(COLUMN_GAP) * (len(widths) - 1)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -7,11 +7,25 @@ from jobqueue.admin.screen import formatting
 from jobqueue.admin.screen.table import Cell, Column, Table, count
 from jobqueue.broker.server_stats import ServerStats, TubeStats
 from jobqueue.broker.stats import JobState, JobStats
+from jobqueue.job.note import FailureNote, NoteKind
+from jobqueue.operating.failures import FailureGroup
 from jobqueue.operating.record import JobRecord
 from jobqueue.safe_text import one_line
 
 _CALL_WIDTH = 200  # characters
 TUBE_COLUMN = Column("TUBE", min_width=12)
+# Where lines have no room for all columns, the last of these are left out first.
+_RANKS = [
+    "BURIED",
+    "READY",
+    "RESERVED",
+    "DELAYED",
+    "PAUSED",
+    "NOTED",
+    "WAIT",
+    "WATCH",
+    "PUTS",
+]
 
 STYLES = {
     JobState.READY: "green",
@@ -23,9 +37,14 @@ _OVERDUE = "bold red"  # the style of a time to run that has ended
 _STATES = {str(state): Cell(state, style) for state, style in STYLES.items()}
 
 
+def tube_number(title: str) -> Column:
+    """Return a column of numbers about tubes."""
+    return Column(title, is_number=True, rank=_RANKS.index(title))
+
+
 def state_columns() -> list[Column]:
     """Return the columns of the states."""
-    return [Column(state.upper(), is_number=True) for state in JobState]
+    return [tube_number(state.upper()) for state in JobState]
 
 
 def state_counts(tube: TubeStats | ServerStats) -> list[Cell]:
@@ -42,12 +61,8 @@ def name_of(tube: TubeStats) -> Cell:
 
 def tubes(records: Iterable[TubeStats]) -> Table:
     """Return the table of ``stats``."""
-    numbers = ("WATCH", "WAIT", "PUTS", "PAUSED")
-    columns = [
-        TUBE_COLUMN,
-        *state_columns(),
-        *(Column(title, is_number=True) for title in numbers),
-    ]
+    numbers = ("WATCH", "WAIT", "PUTS", "PAUSED", "NOTED")
+    columns = [TUBE_COLUMN, *state_columns(), *map(tube_number, numbers)]
     rows = [
         [
             Cell(tube.tube, "bold"),
@@ -58,6 +73,7 @@ def tubes(records: Iterable[TubeStats]) -> Table:
             Cell(formatting.duration(tube.paused), "yellow")
             if tube.paused
             else Cell("-", "dim"),
+            count(tube.failures_noted),
         ]
         for tube in records
     ]
@@ -73,24 +89,31 @@ def server(record: ServerStats) -> str:
         f"binlog of {files}" if record.has_binlog else "no binlog",
         _DRAINING[record.is_draining],
         f"jobs of up to {formatting.size(record.max_job_size)}",
+        _noted(record.failures_noted),
     ]
     return ", ".join(part for part in parts if part)
+
+
+def _noted(failures: int) -> str:
+    return f"{formatting.number_of(failures, 'failure')} noted" if failures else ""
 
 
 _DRAINING = {True: "draining: refuses new jobs", False: "not draining", None: ""}
 
 
-JOB_COLUMNS = (
-    Column("ID", is_number=True),
-    Column("STATE"),
-    Column("AGE", is_number=True),
-    Column("LEFT", is_number=True),
-    *(
-        Column(title, is_number=True)
-        for title in ("PRI", "RES", "TMO", "REL", "BUR", "KIC")
-    ),
-    Column("CALL", min_width=len("CALL")),
-)
+def job_columns(*, with_failures: bool) -> list[Column]:
+    """Return the columns of ``list``."""
+    counters = ("PRI", "RES", "TMO", "REL", "BUR", "KIC")
+    return [
+        Column("ID", is_number=True),
+        Column("STATE", rank=1),
+        Column("AGE", is_number=True, rank=2),
+        Column("LEFT", is_number=True, rank=3),
+        *(Column(name, is_number=True, rank=4 + n) for n, name in enumerate(counters)),
+        *([Column("FAILED", is_number=True)] if with_failures else []),
+        *([Column("WHY", min_width=12)] if with_failures else []),
+        Column("CALL", min_width=len("CALL")),
+    ]
 
 
 def overdue(count: int) -> str:
@@ -102,8 +125,8 @@ def overdue(count: int) -> str:
     )
 
 
-def job_row(record: JobRecord) -> list[Cell]:
-    """Return a row of the table of ``list``."""
+def job_row(record: JobRecord, failure: Iterable[Cell] = ()) -> list[Cell]:
+    """Return a row of the table of ``list``, with the cells of the job's failure."""
     job = record.stats
     counts = (job.reserves, job.timeouts, job.releases, job.buries, job.kicks)
     return [
@@ -113,8 +136,17 @@ def job_row(record: JobRecord) -> list[Cell]:
         Cell(_left(job), _OVERDUE) if job.overdue else _plain(_left(job)),
         _plain(str(job.priority)),
         *map(count, counts),
+        *failure,
         Cell(formatting.shortened(formatting.call(record), _CALL_WIDTH)),
     ]
+
+
+def failure_cells(failure: FailureNote | None) -> list[Cell]:
+    """Return when and why a job has failed, for a row of ``list``."""
+    if failure is None:
+        return [_plain("-"), _plain("-")]
+    why = formatting.shortened(formatting.error(failure), _CALL_WIDTH)
+    return [_plain(formatting.ago(failure.when)), Cell(why, "red")]
 
 
 _plain = functools.lru_cache(maxsize=1024)(Cell)  # many jobs have equal cells
@@ -125,9 +157,16 @@ def _left(job: JobStats) -> str:
     return formatting.brief(job.time_left) if has_end else "-"
 
 
-def job_values(job: JobRecord) -> dict[str, object]:
+def job_values(job: JobRecord, failure: FailureNote | None) -> dict[str, object]:
     """Return the values of a job in ``list --json``."""
-    return job.stats.as_dict() | {"func_name": job.func_name, "kwargs": job.kwargs}
+    values = job.stats.as_dict() | {"func_name": job.func_name, "kwargs": job.kwargs}
+    return values | (
+        {
+            "error": failure.error if failure else None,
+            "error_text": failure.error_text if failure else None,
+            "failed_at": failure.when.isoformat() if failure else None,
+        }
+    )
 
 
 def one_job(record: JobRecord) -> str:
@@ -166,3 +205,70 @@ def _left_in_words(job: JobStats) -> str:
             return f" ({left} of its ttr left)"
         case _:
             return ""
+
+
+_KINDS = {
+    NoteKind.BURIED: "buried",
+    NoteKind.DELETED: "deleted: it had been kicked too often",
+    NoteKind.RETRIED: "released, to be tried again",
+}
+
+
+def one_failure(failure: FailureNote, *, after_job: bool) -> str:
+    """Return the lines about one failure, for ``show`` and ``failures --job``."""
+    function = failure.func_name
+    lines = {
+        "failed": f"{failure.when:%Y-%m-%d %H:%M:%S} UTC, "
+        f"{formatting.ago(failure.when)} ago",
+        "job": failure.job_id,
+        "tube": failure.tube,
+        "function": "-" if function is None else formatting.name_of(function),
+        "error": formatting.error(failure),
+        "outcome": f"{_KINDS[failure.kind]}, after attempt {failure.attempt}",
+        "kicks": failure.kicks,
+        "worker": one_line(f"{failure.host}, process {failure.pid}"),
+    }
+    if after_job:
+        del lines["job"], lines["tube"], lines["kicks"]
+    parts = ["\n".join(f"{key:<9} {value}" for key, value in lines.items())]
+    if failure.traceback:
+        parts.append(
+            failure.traceback.rstrip("\n").replace("\n", "\n  ").join(("  ", ""))
+        )
+    if failure.body is not None:
+        parts.append(formatting.pretty(failure.body))
+    return ("\n" if after_job else "") + "\n\n".join(parts)
+
+
+def failure_groups(groups: Iterable[FailureGroup]) -> Table:
+    """Return the table of ``failures``."""
+    columns = [
+        Column("TUBE", min_width=8),
+        Column("FUNCTION", min_width=8),
+        Column("ERROR", min_width=8),
+        Column("FAILED", is_number=True),
+        Column("BURIED", is_number=True),
+        Column("RETRIED", is_number=True, rank=2),
+        Column("FIRST", is_number=True, rank=3),
+        Column("LAST", is_number=True, rank=1),
+        Column("JOB", is_number=True),
+        Column("TEXT", min_width=12, rank=4),
+    ]
+    rows = [
+        [
+            Cell(group.tube, "bold"),
+            Cell(
+                "-" if group.func_name is None else formatting.name_of(group.func_name)
+            ),
+            Cell(one_line(group.error), "red"),
+            count(group.failed),
+            count(group.buried, STYLES[JobState.BURIED]),
+            count(group.retries),
+            _plain(formatting.ago(group.first)),
+            _plain(formatting.ago(group.last)),
+            Cell(str(group.last_job)),
+            Cell(formatting.shortened(one_line(group.last_text), _CALL_WIDTH)),
+        ]
+        for group in groups
+    ]
+    return Table(columns, rows)

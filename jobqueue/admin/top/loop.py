@@ -13,6 +13,7 @@ from jobqueue.admin.top.rates import RateHistory, Sample
 from jobqueue.broker.address import Address
 from jobqueue.broker.operating import OperatorConnection
 from jobqueue.errors import BrokerError
+from jobqueue.operating.apart import with_failures, without_notes
 
 
 class Sampler:
@@ -27,9 +28,10 @@ class Sampler:
         connection = self._connection
         if connection is None or not connection.is_open:
             connection = self._connection = OperatorConnection(self._address)
-        tubes = connection.tube_stats(connection.tubes())
-        by_name = {tube.tube: tube for tube in tubes if tube}
-        return Sample(time.monotonic(), connection.server(), by_name)
+        tubes = [*filter(None, connection.tube_stats(connection.tubes()))]
+        by_name = {tube.tube: tube for tube in with_failures(tubes)}
+        server = without_notes(connection.server(), tubes)
+        return Sample(time.monotonic(), server, by_name)
 
     def close(self) -> None:
         """Close the connection."""

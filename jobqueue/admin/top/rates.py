@@ -25,6 +25,7 @@ class Rates:
     puts: float | None = None
     deletes: float | None = None
     timeouts: float | None = None
+    failures: float | None = None
 
 
 class RateHistory:
@@ -105,6 +106,7 @@ def _tube_rates(last: Sample | None, now: Sample, name: str) -> Rates:
     return Rates(
         puts=_rate(before.puts, tube.puts, seconds),
         deletes=_rate(before.deletes, tube.deletes, seconds),
+        failures=_rate(before.failures, tube.failures, seconds),
     )
 
 

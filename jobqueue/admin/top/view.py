@@ -62,15 +62,17 @@ def tubes(records: Sequence[TubeStats], history: RateHistory, width: int) -> Tab
     columns = [
         views.TUBE_COLUMN,
         *views.state_columns(),
-        Column("WAIT", is_number=True),
-        Column("PUT/S", is_number=True),
-        Column("DEL/S", is_number=True),
+        views.tube_number("WAIT"),
+        *(Column(title, is_number=True, rank=1) for title in ("PUT/S", "DEL/S")),
+        Column("FAIL/S", is_number=True),
     ]
-    rows = [_row(tube, history) for tube in records]
     trends = ["READY TREND", "DELETED TREND"] if is_wide else ["TREND"]
     gap = len(COLUMN_GAP)
     least = sum(gap + len(title) for title in trends)
-    room = width - Table(columns, rows).width(width - least)
+    numbers = Table(columns, [_row(tube, history) for tube in records])
+    numbers = numbers.fitted(width - least)
+    columns, rows = list(numbers.columns), list(map(list, numbers.rows))
+    room = width - numbers.width(width - least)
     trend_width = max(room // len(trends) - gap, len(trends[-1]))
     columns += [Column(title) for title in trends]
     for row, tube in zip(rows, records, strict=True):
@@ -90,6 +92,7 @@ def _row(tube: TubeStats, history: RateHistory) -> list[Cell]:
         count(tube.waiting),
         Cell(formatting.rate(rates.puts), "" if rates.puts else "dim"),
         Cell(formatting.rate(rates.deletes), "" if rates.deletes else "dim"),
+        Cell(formatting.rate(rates.failures), "bold red" if rates.failures else "dim"),
     ]
 
 
@@ -114,6 +117,7 @@ def values(sample: Sample, history: RateHistory) -> dict[str, object]:
             | {
                 "puts_per_second": history.tube(tube.tube).puts,
                 "deletes_per_second": history.tube(tube.tube).deletes,
+                "failures_per_second": history.tube(tube.tube).failures,
             }
             for tube in sample.tubes.values()
         ],

@@ -31,10 +31,10 @@ def test_stats(broker: Beanstalkd) -> None:
     values = operate_json(broker, "stats")
 
     head, t, u, _, server = done.stdout.splitlines()
-    titles = "TUBE READY DELAYED RESERVED BURIED WATCH WAIT PUTS PAUSED"
+    titles = "TUBE READY DELAYED RESERVED BURIED WATCH WAIT PUTS PAUSED NOTED"
     assert columns(head) == titles.split()
-    assert columns(t) == ["t", "3", "2", "0", "1", "0", "0", "6", "-"]
-    assert columns(u)[:-1] == ["u", "1", "0", "0", "0", "0", "0", "1", "1m"]
+    assert columns(t) == ["t", "3", "2", "0", "1", "0", "0", "6", "-", "0"]
+    assert columns(u)[:-2] == ["u", "1", "0", "0", "0", "0", "0", "1", "1m"]
     assert server.startswith(f"beanstalkd {broker.version()}")
     assert server.endswith("no binlog, not draining, jobs of up to 65,535 bytes")
     assert [tube["tube"] for tube in values["tubes"]] == ["default", "t", "u"]
@@ -52,6 +52,8 @@ def test_stats(broker: Beanstalkd) -> None:
         "puts": 6,
         "deletes": 0,
         "paused": 0,
+        "failures_noted": 0,
+        "failures": 0,
     }
 
 
@@ -119,10 +121,15 @@ def test_list_of_thousands(broker: Beanstalkd) -> None:
     expected += put(broker, 1000, delay=1000)
 
     done = operate(broker, "list", "t", "--json")
+    table = operate(broker, "list", "t")
+    longer = operate(broker, "list", "t", "--limit", 3000)
 
     assert [job["id"] for job in json_lines(done.stdout)] == expected
-    assert len(operate(broker, "list", "t").stdout.splitlines()) == 2001
     assert done.stderr == ""
+    assert len(table.stdout.splitlines()) == 101
+    assert table.stderr == "1,900 more are left out: --limit N shows N jobs\n"
+    assert len(longer.stdout.splitlines()) == 2001
+    assert longer.stderr == ""
 
 
 OWN_COMMANDS = {"stats", "stats-job", "stats-tube", "use", "peek", "list-tubes"} | {

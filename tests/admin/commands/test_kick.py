@@ -52,6 +52,7 @@ def test_kick_by_id(broker: Beanstalkd) -> None:
     assert done.stderr.splitlines() == [
         f"job {delayed} is delayed, not buried",
         "there is no job 99",
+        "A kicked job has its retries and its max_lost anew",
     ]
     assert broker.counts("t") == {"ready": 1, "delayed": 1}
 

@@ -30,3 +30,22 @@ def test_numbers_are_not_cut() -> None:
 
 def test_no_rows() -> None:
     assert Table(TABLE.columns, []).plain(80) == "NAME  COUNT  CALL"
+
+
+def test_columns_are_left_out() -> None:
+    """Those with the highest rank first, and only where cutting is not enough."""
+    columns = [
+        Column("ID"),
+        Column("FIRST", rank=2),
+        Column("LAST", rank=1),
+        Column("CALL", min_width=4),
+    ]
+    table = Table(columns, [[Cell("1234567"), Cell("a"), Cell("b"), Cell("x" * 50)]])
+
+    assert table.fitting(40) == table.fitting(26) == [0, 1, 2, 3]
+    assert table.fitting(25) == table.fitting(19) == [0, 2, 3]
+    assert table.fitting(18) == table.fitting(1) == [0, 3]
+    assert table.fitted(19).plain(19).splitlines() == [
+        "ID       LAST  CALL",
+        "1234567  b     xxx…",
+    ]

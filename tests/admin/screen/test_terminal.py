@@ -35,7 +35,7 @@ def test_tables(broker: Beanstalkd, tmp_path: Path, *, has_rich: bool) -> None:
 
     assert has_rich == ("\x1b[" in terminal.raw)
     (line,) = (line for line in terminal.text.splitlines() if line.startswith("t "))
-    assert columns(line) == ["t", "3", "0", "0", "2", "0", "0", "5", "-"]
+    assert columns(line) == ["t", "3", "0", "0", "2", "0", "0", "5", "-", "0"]
     table = [line for line in terminal.text.splitlines() if "beanstalkd" not in line]
     lines = [line for line in listing.text.splitlines() if "send" in line]
     assert all(len(line) <= 80 for line in table + lines)

@@ -147,6 +147,6 @@ def test_json_has_the_keys_of_stats(broker: Beanstalkd) -> None:
         top = json.loads(process.stdout.readline())
         process.terminate()
 
-    rates = {"puts_per_second", "deletes_per_second"}
+    rates = {"puts_per_second", "deletes_per_second", "failures_per_second"}
     assert stats["tubes"][0].keys() | rates == top["tubes"][0].keys()
     assert stats["server"].keys() < top["server"].keys()

@@ -1,0 +1,53 @@
+"""The command failures: why jobs failed, as the notes of their workers say it."""
+
+from jobqueue.admin.errors import CommandError, UsageError
+from jobqueue.admin.jsonl import failure_values
+from jobqueue.admin.screen import formatting, views
+from jobqueue.admin.session import Session
+from jobqueue.broker.checks import check_id
+from jobqueue.operating.apart import check_job_tube
+from jobqueue.operating.failures import grouped
+from jobqueue.operating.notes import Notes
+
+
+def failures(session: Session) -> int:
+    """Show the failures of a tube's jobs, or of all, in groups; or those of one job."""
+    tube = session.options.tube
+    if session.options.job is not None:
+        if tube or session.has_filters:
+            raise UsageError("give either --job ID, or a tube and what the jobs have")
+        return _failures_of_job(session, check_id(session.options.job))
+    notes = session.operator.notes(check_job_tube(tube) if tube else None)
+    filters = session.filters()
+    wanted = [note for _, note in notes.noted if filters.passes_failure(note)]
+    ids = list({note.job_id for note in wanted})
+    jobs = session.operator.job_stats(*ids)
+    groups = grouped(wanted, dict(zip(ids, jobs, strict=True)))
+    if session.console.as_json:
+        session.console.json({"failures": [group.as_dict() for group in groups]})
+    elif groups:
+        session.console.table(views.failure_groups(groups))
+    _say_what_is_missing(session, notes)
+    return 0 if groups else 1
+
+
+def _failures_of_job(session: Session, job_id: int) -> int:
+    """Show each noted failure of a job, the oldest first."""
+    (stats,) = session.operator.job_stats(job_id)
+    notes = session.operator.notes(stats.tube if stats else None)
+    found = [note for _, note in notes.noted if note.job_id == job_id]
+    if not found:
+        raise CommandError(f"no failure of job {job_id} is noted")
+    if session.console.as_json:
+        session.console.json({"failures": list(map(failure_values, found))})
+    else:
+        shown = (views.one_failure(note, after_job=False) for note in found)
+        session.console.line("\n\n".join(shown))
+    _say_what_is_missing(session, notes)
+    return 0
+
+
+def _say_what_is_missing(session: Session, notes: Notes) -> None:
+    if notes.missing:
+        missing = formatting.number_of(notes.missing, "note")
+        session.console.note(f"{missing} could not be read: another reader has them")

@@ -1,0 +1,76 @@
+"""Arguments that several commands have."""
+
+from collections.abc import Callable
+from typing import Any
+
+from jobqueue.broker.put_options import PutOptions
+from jobqueue.broker.stats import JobState
+from jobqueue.command_line import time_ago, whole_number_from
+
+_number = whole_number_from(0)
+
+
+def add_put_options(add: Callable[..., Any], defaults: PutOptions) -> None:
+    """Add how a job is put."""
+    add(
+        "--delay",
+        type=_number,
+        default=defaults.delay,
+        metavar="S",
+        help="seconds until the job is ready (default: %(default)s)",
+    )
+    add(
+        "--priority",
+        type=_number,
+        default=defaults.priority,
+        metavar="N",
+        help="0 is the most urgent (default: %(default)s)",
+    )
+    add(
+        "--ttr",
+        type=_number,
+        default=defaults.ttr,
+        metavar="S",
+        help="seconds after which the broker takes the job back from a silent worker "
+        "(default: %(default)s)",
+    )
+
+
+def add_tube(add: Callable[..., Any], nargs: str | None = None) -> None:
+    """Add the name of a tube."""
+    add("tube", nargs=nargs, metavar="TUBE", help="the tube's name")
+
+
+def add_filters(
+    add: Callable[..., Any], *, containing: str = "a text in the body"
+) -> None:
+    """Add what jobs have to have."""
+    add("--func", metavar="NAME", help="only jobs of this function")
+    add("--containing", metavar="TEXT", help=f"only jobs with {containing}")
+    add("--error", metavar="CLASS", help="only jobs whose last failure has this error")
+    add(
+        "--since",
+        type=time_ago,
+        metavar="TIME",
+        help="only jobs that have failed within 90s, 30m, 2h or 7d",
+    )
+
+
+def add_asking(add: Callable[..., Any]) -> None:
+    """Add what to do about the question before a change."""
+    add("--yes", action="store_true", help="don't ask")
+    add("--dry-run", action="store_true", help="only say which jobs these are")
+
+
+def add_states(add: Callable[..., Any], *, required: bool) -> None:
+    """Add the states that jobs are in."""
+    add(
+        "--state",
+        action="append",
+        default=[],
+        dest="states",
+        required=required,
+        choices=[state.value for state in JobState],
+        help="ready, delayed, reserved or buried; repeatable"
+        + ("" if required else " (default: all)"),
+    )
