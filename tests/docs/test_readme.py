@@ -24,7 +24,7 @@ VARYING = [
     (r"(?s)(Traceback \(most recent call last\):\n)(?:  .*?\n)+(?=\w)", r"\1  ...\n"),
     (r"(beanstalkd|unix)://\S+", "URL"),
     (r"beanstalkd \S+, up [^,]+,", "beanstalkd VERSION, up TIME,"),
-    (r"^( 2  buried) +\d+s", r"\1 AGE"),
+    (r" +\d+s(?=  )", " AGE"),
 ]
 
 

@@ -104,12 +104,15 @@ class Terminal:
         fcntl.ioctl(self._child, termios.TIOCSWINSZ, window)
         self.modes_before = termios.tcgetattr(self._child)
         self._written = b""
+        env = environment(broker, PYTHONPATH=modules)
+        for name in ("COLUMNS", "LINES"):  # of another terminal, or of pytest-xdist
+            env.pop(name, None)
         self.process = subprocess.Popen(
             [*COMMAND, *map(str, arguments)],
             stdin=self._child,
             stdout=self._child,
             stderr=self._child,
-            env=environment(broker, PYTHONPATH=modules),
+            env=env,
             start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
