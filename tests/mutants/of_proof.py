@@ -46,4 +46,20 @@ OF_PROOF = [
         "return Reason.LOST if hits else None",
         LEDGER_TESTS,
     ),
+    Mutant(
+        "restarts-count-as-burials",
+        "a loss is not hidden by a burial that beanstalkd counts again",
+        "tests/faults/books.py",
+        "self.releases - min(self.buries, self.kicks + 1)",
+        "self.releases - self.buries",
+        LEDGER_TESTS,
+    ),
+    Mutant(
+        "any-expiry-explained",
+        "a lost reservation needs a worker that was held up",
+        "tests/faults/repetitions.py",
+        "return held_up >= books.puts[number].ttr * HELD_UP",
+        "return True",
+        LEDGER_TESTS,
+    ),
 ]
