@@ -32,7 +32,11 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 # Machines stall; no test asserts a time.
-hypothesis.settings.register_profile("jobqueue", deadline=None)
+hypothesis.settings.register_profile(
+    "jobqueue",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("jobqueue")
 
 

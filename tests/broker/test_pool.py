@@ -70,11 +70,10 @@ def test_connection_that_is_closed_after_a_put(socket_folder: Path) -> None:
     """It is not kept: the next put makes another, and is sent once."""
     fake = FakeBroker(socket_folder / "s").on(b"put", b"nonsense\r\n", INSERTED)
     pool = ConnectionPool(fake.url)
-    with fake:
+    with fake, closing(pool):
         with pytest.raises(ConnectionLostError):
             pool.put("t", b"", PutOptions())
         assert pool._idle == []
-        pool.close()
 
 
 def test_close_during_a_put(socket_folder: Path) -> None:
@@ -86,10 +85,9 @@ def test_close_during_a_put(socket_folder: Path) -> None:
         pool.close()
         yield b""
 
-    with fake:
+    with fake, closing(pool):
         assert pool.put_many("t", bodies(), PutOptions()) == [1]
         assert pool._idle == []
-        pool.close()
 
 
 def test_many_on_a_dead_connection(socket_folder: Path) -> None:

@@ -9,12 +9,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 from jobqueue import BrokerTimeoutError, ConnectionLostError
+from jobqueue.broker import wire
 from jobqueue.broker.address import Address
 from jobqueue.broker.dropped_body import DroppedBody
 from jobqueue.broker.put_options import PutOptions
@@ -223,6 +224,44 @@ def test_large_bodies(socket_folder: Path) -> None:
     ):
         assert put(connection, LARGE) == 1
         assert connection.reserve(0) == (1, LARGE)
+
+
+def test_end_of_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is noticed at its first sign: the system goes on saying so without end."""
+    signs = [b""]
+    near, far = socket.socketpair()
+    with far, closing(BrokerSocket(near.family, 10, near.detach())) as sock:
+        monkeypatch.setattr(sock.reader, "_recv", lambda _: signs.pop())
+        with pytest.raises(ConnectionError, match="it was closed"):
+            sock.reader.readline()
+
+
+def test_large_body_over_a_slow_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each MiB of a body has the whole time-out."""
+    size = 2**22
+    receive = BrokerSocket.receive
+    now = 0.0
+    left: list[float] = []
+
+    def receive_slowly(sock: BrokerSocket, size: int, extra: float = 0) -> bytes:
+        nonlocal now
+        left.append(sock.seconds_left(extra))
+        part = receive(sock, size, extra)
+        now += 4 * len(part) / 2**20
+        return part
+
+    monkeypatch.setattr(BrokerSocket, "receive", receive_slowly)
+    near, far = socket.socketpair()
+    with far, closing(BrokerSocket(near.family, 10, near.detach())) as sock:
+        sock.connected()
+        monkeypatch.setattr(wire, "time", SimpleNamespace(monotonic=lambda: now))
+        sending = threading.Thread(target=far.sendall, args=(LARGE[:size] + b"\r\n",))
+        sending.start()
+        assert sock.reader.body(size) == LARGE[:size]
+        sending.join()
+
+    assert now >= 16
+    assert min(left) > 0
 
 
 SIGPIPE = """

@@ -6,6 +6,7 @@ from .of_connections import OF_CONNECTIONS
 from .of_job import OF_JOB
 from .of_processes import OF_PROCESSES
 from .of_proof import OF_PROOF
+from .of_reporting import OF_REPORTING
 from .of_slots import OF_SLOTS
 
 MUTANTS = [
@@ -14,6 +15,7 @@ MUTANTS = [
     *OF_JOB,
     *OF_SLOTS,
     *OF_PROCESSES,
+    *OF_REPORTING,
     *OF_ADMIN,
     *OF_PROOF,
 ]

@@ -132,4 +132,28 @@ OF_BROKER = [
         "sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0)",
         ("tests/broker/test_connection.py",),
     ),
+    Mutant(
+        "each-byte-has-the-whole-time-out",
+        "a broker that sends byte after byte holds nobody up",
+        WIRE,
+        "        if self.deadline is None:\n            self.deadline = now",
+        "        if now:\n            self.deadline = now",
+        ("tests/broker/test_wire.py::test_trickle",),
+    ),
+    Mutant(
+        "large-body-has-one-time-out",
+        "a large body may come slowly",
+        WIRE,
+        "            self._socket.deadline = None\n        return part",
+        "            pass\n        return part",
+        ("tests/broker/test_wire.py::test_large_body_over_a_slow_line",),
+    ),
+    Mutant(
+        "burials-outweigh-losses",
+        "a loss counts, however often a restarted broker has counted a burial",
+        STATS,
+        "buries = min(self.buries, self.kicks)",
+        "buries = self.buries",
+        ("tests/broker/test_stats.py",),
+    ),
 ]

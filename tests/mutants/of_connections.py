@@ -100,4 +100,20 @@ OF_CONNECTIONS = [
         "pass",
         APUT_TESTS,
     ),
+    Mutant(
+        "full-buffer-overlooked",
+        "puts wait while the broker takes no more, and none is cut",
+        LOOP_CONNECTION,
+        "                self._may_write = False\n        except OSError",
+        "                pass\n        except OSError",
+        APUT_TESTS,
+    ),
+    Mutant(
+        "late-aput-sent",
+        "an aput that is too late is not sent",
+        LOOP_CONNECTION,
+        "        self._on_alarm()  # a put",
+        "        pass  # a put",
+        ("tests/task/test_aput.py::test_put_that_is_too_late_to_be_sent",),
+    ),
 ]

@@ -148,4 +148,12 @@ OF_JOB = [
         "ensure_ascii=False, allow_nan=True",
         ("tests/job/test_body.py",),
     ),
+    Mutant(
+        "limit-lost-in-own-calls",
+        "a time limit holds for a task that does nothing but put jobs",
+        THREAD_GUARD,
+        "            self._is_awaited = True\n",
+        "            self._is_awaited = False\n",
+        ("tests/worker/running/test_thread_guard.py",),
+    ),
 ]

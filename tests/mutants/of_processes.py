@@ -5,6 +5,7 @@ from .mutant import Mutant
 PARENT_WATCH = "jobqueue/worker/processes/parent_watch.py"
 SEAT = "jobqueue/worker/processes/seat.py"
 SUPERVISOR = "jobqueue/worker/processes/supervisor.py"
+TIME_LIMIT_TESTS = "tests/worker/processes/test_time_limits.py"
 
 OF_PROCESSES = [
     Mutant(
@@ -34,5 +35,21 @@ OF_PROCESSES = [
         "        if self.early_deaths > 1:\n",
         "        if self.early_deaths < 1:\n",
         ("tests/worker/processes/test_seat.py",),
+    ),
+    Mutant(
+        "pipe-kept-by-a-sibling",
+        "a process learns of its supervisor's end while others still run",
+        SUPERVISOR,
+        "                process.close_pipe()  # only",
+        "                pass  # only",
+        ("tests/worker/processes/test_stopping.py",),
+    ),
+    Mutant(
+        "suspended-taken-for-hung",
+        "a process that was suspended has time to end a job that is past its limit",
+        SUPERVISOR,
+        "            self._awake_since = now\n",
+        "            pass\n",
+        (f"{TIME_LIMIT_TESTS}::test_suspended_past_the_time_limit",),
     ),
 ]

@@ -203,10 +203,7 @@ OF_SLOTS = [
         MANAGER,
         "            self.stop(StopReason.MAX_JOBS)\n",
         "            self.request_stop(StopReason.MAX_JOBS)\n",
-        (
-            "tests/worker/slots/test_manager.py::test_max_jobs",
-            "tests/worker/processes/test_max_jobs.py",
-        ),
+        ("tests/worker/slots/test_draining.py::test_last_job_of_max_jobs",),
     ),
     Mutant(
         "drain-does-not-wait",
@@ -225,7 +222,7 @@ OF_SLOTS = [
         MANAGER,
         "if not self._shutdown.has_lasted(self._timings.arrival_patience):",
         "if self._shutdown.phase is Phase.RUNNING:",
-        ("tests/worker/slots/test_manager.py",),
+        DRAINING,
     ),
     Mutant(
         "held-up-job-buried",

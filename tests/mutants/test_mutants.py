@@ -11,6 +11,7 @@ from tests.helpers.paths import ROOT
 
 from .mutant import Mutant
 from .mutants import MUTANTS
+from .runner import Failure, first_failure_in
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
@@ -49,3 +50,17 @@ def test_a_mutant_that_does_not_fit() -> None:
     for source in ("aa", "c"):
         with pytest.raises(ValueError, match=r"occurs \d times"):
             mutant.applied_to(source)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason", "failure"),
+    [
+        ("FAILED tests/a.py::b", "AssertionError", Failure("a.py::b", False)),
+        ("FAILED tests/a.py::b[1-c] - Fa...", "x", Failure("a.py::b[1-c]", False)),
+        ("ERROR tests/a.py::b - x", "Failed: Timeout (>60", Failure("a.py::b", True)),
+    ],
+)
+def test_failure_in_the_output(line: str, reason: str, failure: Failure) -> None:
+    output = f"..F\nE       {reason}\n{line}\nFAILED tests/z.py::z\n1 failed in 1s\n"
+
+    assert first_failure_in(output) == failure

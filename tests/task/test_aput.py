@@ -37,6 +37,7 @@ from tests.helpers.refused_threads import refusing_threads
 from tests.helpers.servers import (
     Beanstalkd,
     eventually,
+    eventually_true,
     free_port,
 )
 
@@ -184,6 +185,24 @@ def test_each_put_has_its_own_deadline(socket_folder: Path, run: Run[None]) -> N
                 assert await third == 3
 
         run(puts())
+
+
+def test_put_that_is_too_late_to_be_sent(broker: Beanstalkd, run: Run[None]) -> None:
+    """It fails and is not sent, though a blocked loop can send it before it notices."""
+
+    async def put() -> None:
+        loop = asyncio.get_running_loop()
+        connection = LoopConnection(Address.parse(broker.url), loop, lambda _: None)
+        late = connection.put("t", b"", PutOptions(), loop.time())
+        eventually_true(lambda: connection._socket._sockets)  # the loop is blocked
+        connection.on_connected()
+        with pytest.raises(BrokerTimeoutError):
+            await late
+
+    run(put())
+
+    eventually(broker.connections, 0)
+    assert broker.counts("t") == {}
 
 
 def test_cancelled_put(broker: Beanstalkd, queue: JobQueue, run: Run[None]) -> None:

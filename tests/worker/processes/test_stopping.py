@@ -229,6 +229,20 @@ def test_killed_supervisor(app: Path, broker: Beanstalkd, shape: str) -> None:
     assert broker.counts("t") == {}
 
 
+def test_killed_supervisor_of_busy_processes(app: Path) -> None:
+    """Each process learns of it at once, however long the others go on."""
+    put(app, "work.put_many([{'seconds': 600}] * 2)")
+    with start(app, "2x1", "--shutdown-timeout=600") as process:
+        eventually(lambda: process.log.count("begins"), 2)
+        children = process.children()
+        process.signal(signal.SIGKILL)
+        try:
+            eventually(lambda: process.log.count(": the supervisor is gone"), 2)
+        finally:
+            for pid in children:
+                os.kill(pid, signal.SIGKILL)
+
+
 @pytest.mark.parametrize("signums", [[signal.SIGTERM], [signal.SIGTERM, signal.SIGINT]])
 def test_blocked_log(
     app: Path, broker: Beanstalkd, shape: str, signums: list[signal.Signals]

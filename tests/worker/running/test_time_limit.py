@@ -361,5 +361,5 @@ def test_limit_before_the_first_step() -> None:
 
     guard.interrupt()
     with pytest.raises(TimeLimitExceeded):
-        event_loop.run(guard.guarding(sleep()))
+        event_loop.run(guard.guarding(asyncio.sleep(0)))
     event_loop.close()

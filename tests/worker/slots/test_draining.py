@@ -1,6 +1,7 @@
 """A slot that is stopped, or has no broker, loses no job and begins none too many."""
 
 import threading
+import time
 from pathlib import Path
 from typing import Any, Self
 
@@ -149,6 +150,38 @@ def test_look_before_the_cut() -> None:
 
     assert [slot.interrupt_wait() for slot in slots] == [False, True]
     assert (arrived.is_interrupted, waits.is_interrupted) == (False, True)
+
+
+@pytest.mark.parametrize("seconds_ago", [0, HOUR])
+def test_patience_for_a_job_on_its_way(seconds_ago: int) -> None:
+    """A slot that waits is cut off only a moment after the stop has begun."""
+    connection = StubConnection(has_received=False)
+    slot = slot_of(lambda: connection)
+    slot._connection = connection  # type: ignore[assignment]
+    slot._is_waiting = True
+    JobQueue.task("t")(work_of_a_test)
+    manager = with_timings(Worker(), arrival_patience=HOUR).manager
+    manager._slots = [slot]
+    manager._drain(StopReason.STOP, at=time.monotonic() - seconds_ago)
+
+    assert manager._interrupt_idle_slots() is connection.is_interrupted
+    assert connection.is_interrupted is bool(seconds_ago)
+
+
+def test_last_job_of_max_jobs() -> None:
+    """It stops the slots before it is settled: its verdict requests no other job."""
+    JobQueue.task("t")(work_of_a_test)
+    manager = Worker(max_jobs=2).manager
+    manager._slots = [slot_of(lambda: None), slot_of(lambda: None)]
+    are_stopping = []
+    for _ in range(2):
+        manager._count_job()  # as a slot does when a job has run
+        are_stopping.append([slot._stopping.is_set() for slot in manager._slots])
+
+    assert are_stopping == [[False, False], [True, True]]
+
+
+def work_of_a_test() -> None: ...
 
 
 def test_job_that_comes_at_the_cut() -> None:
