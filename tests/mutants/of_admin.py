@@ -4,6 +4,11 @@ from .mutant import Mutant
 
 CHANGE = "jobqueue/admin/commands/change.py"
 IMPORTER = "jobqueue/admin/commands/importer.py"
+BURIALS_TESTS = "tests/admin/commands/test_burials.py"
+CHANGE_TESTS = "tests/admin/commands/test_change.py"
+IMPORTER_TESTS = "tests/admin/commands/test_importer.py"
+KICK_TESTS = "tests/admin/commands/test_kick.py"
+TRANSFER_TESTS = "tests/admin/commands/test_transfer.py"
 
 OF_ADMIN = [
     Mutant(
@@ -12,7 +17,7 @@ OF_ADMIN = [
         IMPORTER,
         "options._replace(delay=self._burials.delay)",
         "options._replace(delay=0)",
-        ("tests/admin/commands/test_importer.py",),
+        (f"{IMPORTER_TESTS}::test_delay",),
     ),
     Mutant(
         "import-repeats-lines",
@@ -20,7 +25,7 @@ OF_ADMIN = [
         IMPORTER,
         "            self.next_line += lines\n",
         "",
-        ("tests/admin/commands/test_transfer.py",),
+        (f"{TRANSFER_TESTS}::test_interrupted_import_can_go_on",),
     ),
     Mutant(
         "import-counts-unburied-jobs",
@@ -28,7 +33,7 @@ OF_ADMIN = [
         IMPORTER,
         "lines = buried[done][0] if done < len(buried) else len(ids)",
         "lines = len(ids)",
-        ("tests/admin/commands/test_burials.py",),
+        (f"{BURIALS_TESTS}::test_connection_lost_in_the_burying",),
     ),
     Mutant(
         "kick-takes-delayed-jobs",
@@ -36,7 +41,7 @@ OF_ADMIN = [
         CHANGE,
         "buried = [job.id for job in records if job and job.state == JobState.BURIED]",
         "buried = [job.id for job in records if job]",
-        ("tests/admin/commands/test_kick.py",),
+        (f"{KICK_TESTS}::test_kick_by_id",),
     ),
     Mutant(
         "clear-does-not-ask",
@@ -44,6 +49,6 @@ OF_ADMIN = [
         CHANGE,
         "    _confirm(session, tube, free)\n",
         "",
-        ("tests/admin/test_command_line.py", "tests/admin/commands/test_change.py"),
+        (f"{CHANGE_TESTS}::test_clear_needs_yes_without_a_terminal",),
     ),
 ]

@@ -9,6 +9,13 @@ PRODUCING = "jobqueue/broker/producing.py"
 REPLIES = "jobqueue/broker/replies.py"
 STATS = "jobqueue/broker/stats.py"
 WIRE = "jobqueue/broker/wire.py"
+BROKER_TESTS = "tests/faults/test_broker.py"
+CONNECTION_TESTS = "tests/broker/test_connection.py"
+POOL_TESTS = "tests/broker/test_pool.py"
+PUTTER_TESTS = "tests/task/test_putter.py"
+STATS_TESTS = "tests/broker/test_stats.py"
+UNDER_LOAD_TESTS = "tests/task/test_under_load.py"
+WIRE_TESTS = "tests/broker/test_wire.py"
 
 OF_BROKER = [
     Mutant(
@@ -17,7 +24,7 @@ OF_BROKER = [
         POOL,
         "except ConnectionLostError:",
         "except (ConnectionLostError, TimeoutError):",
-        ("tests/broker/test_pool.py",),
+        (f"{POOL_TESTS}::test_put_that_is_not_answered",),
     ),
     Mutant(
         "out-of-step-stays-open",
@@ -25,7 +32,7 @@ OF_BROKER = [
         CONNECTION,
         "        self._connection.close()\n        address",
         "        address",
-        ("tests/broker/test_connection.py",),
+        (f"{CONNECTION_TESTS}::test_cut_reply",),
     ),
     Mutant(
         "request-forgotten",
@@ -33,7 +40,7 @@ OF_BROKER = [
         CONSUMING,
         "self._reserve_is_sent = reserve is not None",
         "self._reserve_is_sent = False",
-        ("tests/broker/test_connection.py", "tests/worker/slots/test_slot.py"),
+        (f"{CONNECTION_TESTS}::test_settle_and_reserve_in_one_write",),
     ),
     Mutant(
         "cut-body-taken",
@@ -41,7 +48,7 @@ OF_BROKER = [
         WIRE,
         '    if not data.endswith(b"\\r\\n"):',
         "    if not data:",
-        ("tests/broker/test_connection.py",),
+        (f"{CONNECTION_TESTS}::test_cut_reply",),
     ),
     Mutant(
         "end-of-stream-ignored",
@@ -49,7 +56,7 @@ OF_BROKER = [
         WIRE,
         "        if not received:\n",
         "        if received is None:\n",
-        ("tests/broker/test_connection.py",),
+        (f"{CONNECTION_TESTS}::test_cut_reply",),
     ),
     Mutant(
         "destroyed-body-loses-the-connection",
@@ -57,7 +64,7 @@ OF_BROKER = [
         WIRE,
         "return data if data.endswith(_ZEROS) else _without_line_end(data)",
         "return _without_line_end(data)",
-        ("tests/faults/test_broker.py::test_half_written_job", "tests/broker"),
+        (f"{BROKER_TESTS}::test_half_written_job",),
     ),
     Mutant(
         "any-id",
@@ -65,7 +72,7 @@ OF_BROKER = [
         REPLIES,
         "if word.isdigit() and 0 < (job_id := int(word)) <= MAX_JOB_ID:",
         "if word.isdigit() and (job_id := int(word)) <= MAX_JOB_ID:",
-        ("tests/broker",),
+        (f"{CONNECTION_TESTS}::test_nonsense",),
     ),
     Mutant(
         "connection-shared-across-a-fork",
@@ -73,7 +80,7 @@ OF_BROKER = [
         POOL,
         "if self._pid != os.getpid():",
         "if not self._pid:",
-        ("tests/task/test_under_load.py",),
+        (f"{UNDER_LOAD_TESTS}::test_forked_children",),
     ),
     Mutant(
         "out-of-step-given-back",
@@ -81,7 +88,7 @@ OF_BROKER = [
         POOL,
         "if connection.is_in_step:",
         "if connection.is_open:",
-        ("tests/broker/test_pool.py",),
+        (f"{POOL_TESTS}::test_two_interrupts",),
     ),
     Mutant(
         "close-forgets-those-in-use",
@@ -89,7 +96,7 @@ OF_BROKER = [
         POOL,
         "if generation is not self._generation:",
         "if generation is None:",
-        ("tests/broker/test_pool.py",),
+        (f"{POOL_TESTS}::test_close_during_a_put",),
     ),
     Mutant(
         "no-round-trip-before-many",
@@ -98,7 +105,7 @@ OF_BROKER = [
         "        self.use(tube)\n        self.shorten_wait",
         "        if self.using != tube:\n            self.use(tube)\n"
         "        self.shorten_wait",
-        ("tests/broker/test_pool.py",),
+        (f"{POOL_TESTS}::test_many_on_a_dead_connection",),
     ),
     Mutant(
         "refusal-of-an-item-ignored",
@@ -106,7 +113,7 @@ OF_BROKER = [
         PRODUCING,
         "        if self.refusal is None:\n            self.refusal = answer",
         "        if size < 0:\n            self.refusal = answer",
-        ("tests/task/test_putter.py", "tests/broker"),
+        (f"{PUTTER_TESTS}::test_broker_out_of_memory",),
     ),
     Mutant(
         "bad-tube-sent",
@@ -114,7 +121,7 @@ OF_BROKER = [
         PRODUCING,
         "check_tube(tube).encode()",
         "tube.encode()",
-        ("tests/broker/test_connection.py",),
+        (f"{CONNECTION_TESTS}::test_tube_with_a_line_break",),
     ),
     Mutant(
         "retries-count-as-losses",
@@ -122,7 +129,7 @@ OF_BROKER = [
         STATS,
         "return self.reserves - 1 - self.releases - buries",
         "return self.reserves - 1 - buries",
-        ("tests/broker/test_stats.py", "tests/job/test_outcome.py"),
+        (f"{STATS_TESTS}::test_a_job_says_what_its_counts_mean",),
     ),
     Mutant(
         "no-probes",
@@ -130,7 +137,7 @@ OF_BROKER = [
         "jobqueue/broker/connecting.py",
         "sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)",
         "sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0)",
-        ("tests/broker/test_connection.py",),
+        (f"{CONNECTION_TESTS}::test_tcp",),
     ),
     Mutant(
         "each-byte-has-the-whole-time-out",
@@ -138,7 +145,7 @@ OF_BROKER = [
         WIRE,
         "        if self.deadline is None:\n            self.deadline = now",
         "        if now:\n            self.deadline = now",
-        ("tests/broker/test_wire.py::test_trickle",),
+        (f"{WIRE_TESTS}::test_trickle",),
     ),
     Mutant(
         "large-body-has-one-time-out",
@@ -146,7 +153,7 @@ OF_BROKER = [
         WIRE,
         "            self._socket.deadline = None\n        return part",
         "            pass\n        return part",
-        ("tests/broker/test_wire.py::test_large_body_over_a_slow_line",),
+        (f"{WIRE_TESTS}::test_large_body_over_a_slow_line",),
     ),
     Mutant(
         "burials-outweigh-losses",
@@ -154,6 +161,6 @@ OF_BROKER = [
         STATS,
         "buries = min(self.buries, self.kicks)",
         "buries = self.buries",
-        ("tests/broker/test_stats.py",),
+        (f"{STATS_TESTS}::test_a_job_says_what_its_counts_mean",),
     ),
 ]

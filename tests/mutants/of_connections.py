@@ -6,8 +6,8 @@ POOL = "jobqueue/broker/pool.py"
 LOOP_POOL = "jobqueue/broker/loop_pool.py"
 LOOP_CONNECTION = "jobqueue/broker/loop_connection.py"
 LOOP_SOCKET = "jobqueue/broker/loop_socket.py"
-POOL_TESTS = ("tests/broker/test_pool.py",)
-APUT_TESTS = ("tests/task/test_aput.py",)
+POOL_TESTS = "tests/broker/test_pool.py"
+APUT_TESTS = "tests/task/test_aput.py"
 
 OF_CONNECTIONS = [
     Mutant(
@@ -16,7 +16,7 @@ OF_CONNECTIONS = [
         "jobqueue/broker/connection.py",
         "self._connection.is_in_step = False",
         "self._connection.is_in_step = True",
-        POOL_TESTS,
+        (f"{POOL_TESTS}::test_connection_that_is_closed_after_a_put",),
     ),
     Mutant(
         "idle-connection-not-asked",
@@ -24,7 +24,7 @@ OF_CONNECTIONS = [
         POOL,
         "now - connection.last_used > ASK_AFTER",
         "False",
-        POOL_TESTS,
+        (f"{POOL_TESTS}::test_idle_connection_is_asked_first",),
     ),
     Mutant(
         "one-silence-blames-one",
@@ -32,7 +32,7 @@ OF_CONNECTIONS = [
         POOL,
         "_close_all(self._idle)  # what lies between may have forgotten all",
         "pass",
-        POOL_TESTS,
+        (f"{POOL_TESTS}::test_silence_makes_all_idle_connections_suspect",),
     ),
     Mutant(
         "burst-kept-for-ever",
@@ -40,7 +40,7 @@ OF_CONNECTIONS = [
         POOL,
         "_close_all(self._idle, self._fewest - _SPARES)",
         "pass",
-        POOL_TESTS,
+        (f"{POOL_TESTS}::test_connections_of_a_burst",),
     ),
     Mutant(
         "needed-taken-for-spare",
@@ -48,7 +48,7 @@ OF_CONNECTIONS = [
         POOL,
         "self._fewest = min(self._fewest, left)",
         "self._fewest = left",
-        POOL_TESTS,
+        (f"{POOL_TESTS}::test_as_many_as_were_needed_at_once",),
     ),
     Mutant(
         "cancelled-aput-sent",
@@ -56,7 +56,7 @@ OF_CONNECTIONS = [
         LOOP_CONNECTION,
         "if put.future.done():  # cancelled, or too late",
         "if self.loop.is_closed():",
-        APUT_TESTS,
+        (f"{APUT_TESTS}::test_put_cancelled_before_it_is_sent",),
     ),
     Mutant(
         "cancelled-aput-without-its-reply",
@@ -66,7 +66,7 @@ OF_CONNECTIONS = [
         "            while sent and sent[0] and sent[0].future.done():\n"
         "                sent.popleft()\n"
         "            if not sent:\n                raise",
-        APUT_TESTS,
+        (f"{APUT_TESTS}::test_each_put_has_its_own_deadline",),
     ),
     Mutant(
         "silent-loop-connection-kept",
@@ -74,7 +74,7 @@ OF_CONNECTIONS = [
         LOOP_CONNECTION,
         "        if late:\n            self.retire()",
         "        if not waiting:\n            self.retire()",
-        APUT_TESTS,
+        (f"{APUT_TESTS}::test_each_put_has_its_own_deadline",),
     ),
     Mutant(
         "idle-loop-connection-not-asked",
@@ -82,7 +82,7 @@ OF_CONNECTIONS = [
         LOOP_CONNECTION,
         "clock() - self._last_put > ASK_AFTER",
         "self.loop.is_closed()",
-        APUT_TESTS,
+        (f"{APUT_TESTS}::test_idle_connection_is_asked_first",),
     ),
     Mutant(
         "aput-not-put-again",
@@ -90,7 +90,7 @@ OF_CONNECTIONS = [
         LOOP_POOL,
         "if not was_connected:",
         "if was_connected:",
-        APUT_TESTS,
+        (f"{APUT_TESTS}::test_replies_that_are_none",),
     ),
     Mutant(
         "connection-outlives-its-loop",
@@ -98,7 +98,7 @@ OF_CONNECTIONS = [
         LOOP_SOCKET,
         "_run_at_once(anext(self._until_loop_ends))",
         "pass",
-        APUT_TESTS,
+        (f"{APUT_TESTS}::test_ids_are_in_order",),
     ),
     Mutant(
         "full-buffer-overlooked",
@@ -106,7 +106,7 @@ OF_CONNECTIONS = [
         LOOP_CONNECTION,
         "                self._may_write = False\n        except OSError",
         "                pass\n        except OSError",
-        APUT_TESTS,
+        (f"{APUT_TESTS}::test_large_jobs",),
     ),
     Mutant(
         "late-aput-sent",
@@ -114,6 +114,6 @@ OF_CONNECTIONS = [
         LOOP_CONNECTION,
         "        self._on_alarm()  # a put",
         "        pass  # a put",
-        ("tests/task/test_aput.py::test_put_that_is_too_late_to_be_sent",),
+        (f"{APUT_TESTS}::test_put_that_is_too_late_to_be_sent",),
     ),
 ]

@@ -10,6 +10,14 @@ OUTCOME = "jobqueue/job/outcome.py"
 SIGNING = "jobqueue/job/signing.py"
 THREAD_GUARD = "jobqueue/worker/running/thread_guard.py"
 TIME_LIMIT = "jobqueue/worker/running/time_limit.py"
+BODY_TESTS = "tests/job/test_body.py"
+EXECUTOR_TESTS = "tests/worker/running/test_executor.py"
+HOOKS_TESTS = "tests/worker/running/test_hooks.py"
+LAST_RUN_TESTS = "tests/job/test_last_run.py"
+OUTCOME_TESTS = "tests/job/test_outcome.py"
+SIGNING_TESTS = "tests/job/test_signing.py"
+THREAD_GUARD_TESTS = "tests/worker/running/test_thread_guard.py"
+TIME_LIMIT_TESTS = "tests/worker/running/test_time_limit.py"
 
 OF_JOB = [
     Mutant(
@@ -18,7 +26,7 @@ OF_JOB = [
         TIME_LIMIT,
         "due = time.monotonic() + seconds",
         "due = time.monotonic() + seconds * 3",
-        ("tests/worker/running/test_time_limit.py",),
+        (f"{TIME_LIMIT_TESTS}::test_limits_of_several_jobs",),
     ),
     Mutant(
         "limit-after-a-longer-one",
@@ -26,7 +34,7 @@ OF_JOB = [
         TIME_LIMIT,
         "if due < self._looks_at:",
         "if not self._watched:",
-        ("tests/worker/running/test_time_limit.py",),
+        (f"{TIME_LIMIT_TESTS}::test_limits_of_several_jobs",),
     ),
     Mutant(
         "retries-without-end",
@@ -34,7 +42,7 @@ OF_JOB = [
         OUTCOME,
         "if is_retried and policy.retries_left(stats):",
         "if is_retried:",
-        ("tests/job/test_outcome.py",),
+        (f"{OUTCOME_TESTS}::test_no_retries",),
     ),
     Mutant(
         "kick-grants-nothing",
@@ -42,7 +50,7 @@ OF_JOB = [
         OUTCOME,
         "self.retries * stats.allowances - stats.releases",
         "self.retries - stats.releases",
-        ("tests/job/test_outcome.py",),
+        (f"{OUTCOME_TESTS}::test_retries",),
     ),
     Mutant(
         "one-kick-too-many",
@@ -50,7 +58,7 @@ OF_JOB = [
         OUTCOME,
         "stats.kicks >= policy.max_kicks",
         "stats.kicks > policy.max_kicks",
-        ("tests/job/test_outcome.py",),
+        (f"{OUTCOME_TESTS}::test_no_retries",),
     ),
     Mutant(
         "retry-loses-its-priority",
@@ -58,7 +66,7 @@ OF_JOB = [
         OUTCOME,
         "return Released(stats.priority, _delay(",
         "return Released(65536, _delay(",
-        ("tests/job/test_outcome.py",),
+        (f"{OUTCOME_TESTS}::test_retries",),
     ),
     Mutant(
         "one-loss-too-many",
@@ -66,7 +74,7 @@ OF_JOB = [
         OUTCOME,
         "self.max_lost == 1 and stats.lost >= stats.allowances",
         "self.max_lost == 1 and stats.lost > stats.allowances",
-        ("tests/job/test_last_run.py",),
+        (f"{LAST_RUN_TESTS}::test_one_run",),
     ),
     Mutant(
         "last-run-too-late",
@@ -74,7 +82,7 @@ OF_JOB = [
         OUTCOME,
         "<= (-1 if self.retries_left(stats) else 0)",
         "<= (-2 if self.retries_left(stats) else -1)",
-        ("tests/job/test_last_run.py",),
+        (f"{LAST_RUN_TESTS}::test_last_run",),
     ),
     Mutant(
         "last-chance-too-late",
@@ -82,7 +90,7 @@ OF_JOB = [
         OUTCOME,
         "return self._spare_losses(stats) <= 0",
         "return self._spare_losses(stats) < 0",
-        ("tests/job/test_last_run.py",),
+        (f"{LAST_RUN_TESTS}::test_last_run",),
     ),
     Mutant(
         "exit-ends-the-worker",
@@ -90,7 +98,7 @@ OF_JOB = [
         EXECUTOR,
         "except BaseException as caught:",
         "except Exception as caught:",
-        ("tests/worker/running/test_executor.py",),
+        (f"{EXECUTOR_TESTS}::test_any_exception_is_a_failure",),
     ),
     Mutant(
         "misfit-runs-again",
@@ -98,7 +106,7 @@ OF_JOB = [
         EXECUTOR,
         "        if not _fits(call):\n",
         "        if call is None:\n",
-        ("tests/worker/running/test_executor.py",),
+        (f"{EXECUTOR_TESTS}::test_wrong_arguments",),
     ),
     Mutant(
         "hook-hides-a-failure",
@@ -106,7 +114,7 @@ OF_JOB = [
         HOOKS,
         "                _refuse_second_yield(steps, outermost)\n        raise\n",
         "                _refuse_second_yield(steps, outermost)\n        return\n",
-        ("tests/worker/running/test_hooks.py",),
+        (f"{HOOKS_TESTS}::test_failure",),
     ),
     Mutant(
         "any-signature",
@@ -114,7 +122,7 @@ OF_JOB = [
         SIGNING,
         "if hmac.compare_digest(signature, _signature(secret, content)):",
         "if len(signature) == len(_signature(secret, content)):",
-        ("tests/job/test_signing.py",),
+        (f"{SIGNING_TESTS}::test_several_secrets",),
     ),
     Mutant(
         "limit-in-a-lock",
@@ -122,7 +130,7 @@ OF_JOB = [
         THREAD_GUARD,
         "if name in _NAMES or module in _TAKE_LOCKS:",
         "if name in _NAMES:",
-        ("tests/worker/running/test_thread_guard.py",),
+        (f"{THREAD_GUARD_TESTS}::test_locks_of_log_handlers",),
     ),
     Mutant(
         "limit-in-jobqueue",
@@ -130,7 +138,7 @@ OF_JOB = [
         THREAD_GUARD,
         "if is_own and (module, name) != _CALL_OF_A_TASK:",
         "if not module:",
-        ("tests/worker/running/test_thread_guard.py",),
+        (f"{THREAD_GUARD_TESTS}::test_own_calls",),
     ),
     Mutant(
         "async-limit-lost",
@@ -138,7 +146,7 @@ OF_JOB = [
         EVENT_LOOP,
         "        if self._is_expired:  # before",
         "        if self._has_ended:  # before",
-        ("tests/worker/running/test_time_limit.py",),
+        (f"{TIME_LIMIT_TESTS}::test_limit_before_the_first_step",),
     ),
     Mutant(
         "nan-in-a-body",
@@ -146,7 +154,7 @@ OF_JOB = [
         BODY,
         "ensure_ascii=False, allow_nan=False",
         "ensure_ascii=False, allow_nan=True",
-        ("tests/job/test_body.py",),
+        (f"{BODY_TESTS}::test_not_json",),
     ),
     Mutant(
         "limit-lost-in-own-calls",
@@ -154,6 +162,6 @@ OF_JOB = [
         THREAD_GUARD,
         "            self._is_awaited = True\n",
         "            self._is_awaited = False\n",
-        ("tests/worker/running/test_thread_guard.py",),
+        (f"{THREAD_GUARD_TESTS}::test_own_calls",),
     ),
 ]

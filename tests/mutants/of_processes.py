@@ -5,7 +5,11 @@ from .mutant import Mutant
 PARENT_WATCH = "jobqueue/worker/processes/parent_watch.py"
 SEAT = "jobqueue/worker/processes/seat.py"
 SUPERVISOR = "jobqueue/worker/processes/supervisor.py"
+PARENT_WATCH_TESTS = "tests/worker/processes/test_parent_watch.py"
 TIME_LIMIT_TESTS = "tests/worker/processes/test_time_limits.py"
+CRASHES_TESTS = "tests/worker/processes/test_crashes.py"
+SEAT_TESTS = "tests/worker/processes/test_seat.py"
+STOPPING_TESTS = "tests/worker/processes/test_stopping.py"
 
 OF_PROCESSES = [
     Mutant(
@@ -14,10 +18,7 @@ OF_PROCESSES = [
         PARENT_WATCH,
         "self._on_stop(reason.decode() or PARENT_IS_GONE)",
         "self._on_stop(reason.decode()) if reason else None",
-        (
-            "tests/worker/processes/test_parent_watch.py",
-            "tests/worker/processes/test_stopping.py::test_killed_supervisor",
-        ),
+        (f"{PARENT_WATCH_TESTS}::test_parent_watch",),
     ),
     Mutant(
         "dead-process-not-replaced",
@@ -26,7 +27,7 @@ OF_PROCESSES = [
         "        elif not seat.is_done and not has_left:\n",
         "        elif not seat.is_done and not has_left:\n"
         "            seat.is_done = True\n",
-        ("tests/worker/processes/test_crashes.py",),
+        (f"{CRASHES_TESTS}::test_process_dies_when_idle",),
     ),
     Mutant(
         "restarts-without-a-pause",
@@ -34,7 +35,7 @@ OF_PROCESSES = [
         SEAT,
         "        if self.early_deaths > 1:\n",
         "        if self.early_deaths < 1:\n",
-        ("tests/worker/processes/test_seat.py",),
+        (f"{SEAT_TESTS}::test_processes_that_die_young",),
     ),
     Mutant(
         "pipe-kept-by-a-sibling",
@@ -42,7 +43,7 @@ OF_PROCESSES = [
         SUPERVISOR,
         "                process.close_pipe()  # only",
         "                pass  # only",
-        ("tests/worker/processes/test_stopping.py",),
+        (f"{STOPPING_TESTS}::test_killed_supervisor_of_busy_processes",),
     ),
     Mutant(
         "suspended-taken-for-hung",

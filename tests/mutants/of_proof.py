@@ -3,7 +3,7 @@
 from .mutant import Mutant
 
 VERDICT = "tests/faults/verdict.py"
-LEDGER_TESTS = ("tests/faults/test_ledger.py",)
+LEDGER_TESTS = "tests/faults/test_ledger.py"
 
 OF_PROOF = [
     Mutant(
@@ -12,7 +12,7 @@ OF_PROOF = [
         VERDICT,
         "reasons = {found: _reason(books, found) for found in books.found}",
         "reasons = {found: Reason.FAILED for found in books.found}",
-        LEDGER_TESTS,
+        (f"{LEDGER_TESTS}::test_buried_for_nothing",),
     ),
     Mutant(
         "begun-counts-as-ended",
@@ -20,7 +20,7 @@ OF_PROOF = [
         VERDICT,
         'any(run.verdict == "ended" for run',
         "any(True for run",
-        LEDGER_TESTS,
+        (f"{LEDGER_TESTS}::test_begun_is_not_ended",),
     ),
     Mutant(
         "buried-is-kept",
@@ -28,7 +28,7 @@ OF_PROOF = [
         VERDICT,
         "lost=sorted(confirmed - ended - buried - deleted - books.stranded)",
         "lost=sorted(confirmed - books.runs.keys() - buried)",
-        LEDGER_TESTS,
+        (f"{LEDGER_TESTS}::test_begun_is_not_ended",),
     ),
     Mutant(
         "burials-of-others-overlooked",
@@ -36,7 +36,7 @@ OF_PROOF = [
         VERDICT,
         "*(f.number for f in books.found if f.number is not None)",
         "",
-        LEDGER_TESTS,
+        (f"{LEDGER_TESTS}::test_stranger",),
     ),
     Mutant(
         "losses-without-faults",
@@ -44,7 +44,7 @@ OF_PROOF = [
         VERDICT,
         "return Reason.LOST if hits >= found.lost else None",
         "return Reason.LOST if hits else None",
-        LEDGER_TESTS,
+        (f"{LEDGER_TESTS}::test_buried_for_losses",),
     ),
     Mutant(
         "restarts-count-as-burials",

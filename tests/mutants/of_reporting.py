@@ -3,7 +3,9 @@
 from .mutant import Mutant
 
 SAFE_TEXT = "jobqueue/safe_text.py"
-SAFE_TEXT_TESTS = ("tests/test_safe_text.py",)
+SAFE_TEXT_TESTS = "tests/test_safe_text.py"
+REQUEST_SERVER_TESTS = "tests/worker/reporting/test_request_server.py"
+WRITTEN_LOG_TESTS = "tests/worker/reporting/test_written_log.py"
 
 OF_REPORTING = [
     Mutant(
@@ -12,7 +14,7 @@ OF_REPORTING = [
         SAFE_TEXT,
         "return text if text.isprintable() else text.translate(_Escapes())",
         'return text.translate(_Escapes()) if "\\x1b" in text else text',
-        SAFE_TEXT_TESTS,
+        (f"{SAFE_TEXT_TESTS}::test_escaped",),
     ),
     Mutant(
         "forged-entry",
@@ -20,7 +22,7 @@ OF_REPORTING = [
         SAFE_TEXT,
         "_INDENT + line if line[:1].isdigit() else line for line",
         "line for line",
-        SAFE_TEXT_TESTS,
+        (f"{SAFE_TEXT_TESTS}::test_second_entry",),
     ),
     Mutant(
         "failed-handler-counts",
@@ -28,7 +30,7 @@ OF_REPORTING = [
         "jobqueue/worker/reporting/written_log.py",
         "return bool(handler.handle(record)) and not failures",
         "return bool(handler.handle(record))",
-        ("tests/worker/reporting/test_written_log.py",),
+        (f"{WRITTEN_LOG_TESTS}::test_lost",),
     ),
     Mutant(
         "clients-without-a-bound",
@@ -36,6 +38,6 @@ OF_REPORTING = [
         "jobqueue/worker/reporting/request_server.py",
         "if len(self._clients) > MAX_CLIENTS:",
         "if not self._clients:",
-        ("tests/worker/reporting/test_request_server.py",),
+        (f"{REQUEST_SERVER_TESTS}::test_answered_though_others_hold_connections",),
     ),
 ]

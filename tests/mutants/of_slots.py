@@ -2,7 +2,6 @@
 
 from .mutant import Mutant
 
-DRAINING = ("tests/worker/slots/test_draining.py",)
 SLOT = "jobqueue/worker/slots/slot.py"
 HEARTBEAT = "jobqueue/worker/slots/heartbeat.py"
 ADMISSION = "jobqueue/worker/slots/admission.py"
@@ -11,6 +10,14 @@ OUTAGE = "jobqueue/worker/slots/outage.py"
 RESERVATION = "jobqueue/worker/slots/reservation.py"
 SHUTDOWN = "jobqueue/worker/slots/shutdown.py"
 STUCK = "jobqueue/worker/slots/stuck_jobs.py"
+ADMISSION_TESTS = "tests/worker/slots/test_admission.py"
+DRAINING_TESTS = "tests/worker/slots/test_draining.py"
+FORKS_TESTS = "tests/worker/test_forks.py"
+HEARTBEAT_TESTS = "tests/worker/slots/test_heartbeat.py"
+KEEPING_OUT_TESTS = "tests/test_keeping_out.py"
+MANAGER_TESTS = "tests/worker/slots/test_manager.py"
+SHUTDOWN_TESTS = "tests/worker/slots/test_shutdown.py"
+SLOT_TESTS = "tests/worker/slots/test_slot.py"
 
 OF_SLOTS = [
     Mutant(
@@ -20,7 +27,7 @@ OF_SLOTS = [
         "return reservation.settle(decision.outcome, reserve=reserve)",
         "outcome = SUCCEEDED.outcome if reserve is None else decision.outcome\n"
         "        return reservation.settle(outcome, reserve=reserve)",
-        DRAINING,
+        (f"{DRAINING_TESTS}::test_failure_during_a_drain",),
     ),
     Mutant(
         "only-the-first-job-touched",
@@ -28,7 +35,7 @@ OF_SLOTS = [
         HEARTBEAT,
         "for reservation in self._running()\n",
         "for reservation in list(self._running())[:1]\n",
-        ("tests/worker/slots/test_heartbeat.py",),
+        (f"{HEARTBEAT_TESTS}::test_one_connection_holds_up_no_other",),
     ),
     Mutant(
         "gives-up-after-an-outage",
@@ -39,7 +46,7 @@ OF_SLOTS = [
         "        self._waited = getattr(self, '_waited', 0) + self._pause\n"
         "        if self._waited > 1.5:\n"
         "            self._stopping.set()\n",
-        DRAINING,
+        (f"{DRAINING_TESTS}::test_outage_of_an_hour",),
     ),
     Mutant(
         "requested-job-left-at-a-drain",
@@ -47,7 +54,7 @@ OF_SLOTS = [
         SLOT,
         "if self._stopping.is_set() and not connection.awaits_job:",
         "if self._stopping.is_set():",
-        DRAINING,
+        (f"{DRAINING_TESTS}::test_job_that_was_requested_before_the_stop",),
     ),
     Mutant(
         "no-look-before-the-cut",
@@ -55,7 +62,7 @@ OF_SLOTS = [
         SLOT,
         "if self._is_waiting and connection.has_received():",
         "if connection is None:",
-        DRAINING,
+        (f"{DRAINING_TESTS}::test_look_before_the_cut",),
     ),
     Mutant(
         "runs-though-cut",
@@ -63,7 +70,7 @@ OF_SLOTS = [
         SLOT,
         "if self._is_interrupted:\n",
         "if connection is None:\n",
-        DRAINING,
+        (f"{DRAINING_TESTS}::test_job_that_comes_at_the_cut",),
     ),
     Mutant(
         "newest-id-kept",
@@ -71,7 +78,7 @@ OF_SLOTS = [
         ADMISSION,
         "self._newest = 0  # a broker",
         "pass  # a broker",
-        ("tests/worker/slots/test_admission.py",),
+        (f"{ADMISSION_TESTS}::test_ids_begin_again",),
     ),
     Mutant(
         "touched-once-in-a-ttr",
@@ -79,10 +86,7 @@ OF_SLOTS = [
         HEARTBEAT,
         "TOUCHES_PER_TTR = 3",
         "TOUCHES_PER_TTR = 1",
-        (
-            "tests/worker/slots/test_manager.py::test_touches",
-            "tests/worker/slots/test_heartbeat.py",
-        ),
+        (f"{HEARTBEAT_TESTS}::test_one_connection_holds_up_no_other",),
     ),
     Mutant(
         "running-killer-not-buried",
@@ -90,7 +94,7 @@ OF_SLOTS = [
         HEARTBEAT,
         "if is_due and reservation.bury_doubted(stats):",
         "if not is_due and reservation.bury_doubted(stats):",
-        ("tests/worker/slots/test_admission.py",),
+        (f"{ADMISSION_TESTS}::test_late_counts_bury_a_running_job",),
     ),
     Mutant(
         "killer-runs-again",
@@ -98,7 +102,7 @@ OF_SLOTS = [
         ADMISSION,
         "            task.policy.check_lost(stats)\n",
         "            pass\n",
-        ("tests/worker/slots/test_admission.py",),
+        (f"{ADMISSION_TESTS}::test_lost_once",),
     ),
     Mutant(
         "last-run-without-a-burial",
@@ -106,7 +110,7 @@ OF_SLOTS = [
         ADMISSION,
         "                    self._bury_first(reservation, stats)\n",
         "                    pass\n",
-        ("tests/worker/slots/test_admission.py", "tests/worker/slots/test_last_run.py"),
+        (f"{ADMISSION_TESTS}::test_crash_loop",),
     ),
     Mutant(
         "last-chances-together",
@@ -115,7 +119,7 @@ OF_SLOTS = [
         "            if is_stopping is None or is_stopping():\n"
         "                raise RunLater(_ANOTHER_RUNS)\n",
         "            return\n",
-        ("tests/worker/slots/test_admission.py",),
+        (f"{ADMISSION_TESTS}::test_one_last_chance_at_a_time",),
     ),
     Mutant(
         "trusted-at-once",
@@ -123,7 +127,7 @@ OF_SLOTS = [
         ADMISSION,
         "self._trusts = self._state.seconds_since_first_job() > enough",
         "self._trusts = True",
-        ("tests/worker/slots/test_admission.py",),
+        (f"{ADMISSION_TESTS}::test_suspect_until_proved",),
     ),
     Mutant(
         "lost-reservation-trusted",
@@ -131,7 +135,7 @@ OF_SLOTS = [
         SLOT,
         "            self._admission.distrust()\n            self._reporter.job_ended(",
         "            self._reporter.job_ended(",
-        DRAINING,
+        (f"{DRAINING_TESTS}::test_lost_reservation_brings_doubt",),
     ),
     Mutant(
         "lost-connection-trusted",
@@ -140,11 +144,7 @@ OF_SLOTS = [
         "                    self._admission.distrust()\n"
         "                    if not self._stopping",
         "                    if not self._stopping",
-        (
-            "tests/worker/slots/test_draining.py",
-            "tests/worker/slots/test_slot.py",
-            "tests/worker/slots/test_admission.py",
-        ),
+        (f"{DRAINING_TESTS}::test_outage_of_an_hour",),
     ),
     Mutant(
         "signature-of-another-tube",
@@ -152,10 +152,7 @@ OF_SLOTS = [
         ADMISSION,
         "if may_be_replayed and stats.tube != task.tube:",
         "if may_be_replayed and not stats.tube:",
-        (
-            "tests/job/test_signing.py",
-            "tests/test_keeping_out.py",
-        ),
+        (f"{KEEPING_OUT_TESTS}::test_replay_into_another_tube",),
     ),
     Mutant(
         "job-lost-in-admission-counts",
@@ -163,7 +160,7 @@ OF_SLOTS = [
         SLOT,
         "            except BrokerError:\n                raise  # the job",
         "            except SystemError:\n                raise  # the job",
-        ("tests/worker/slots/test_slot.py",),
+        (f"{SLOT_TESTS}::test_broker_lost_in_admission",),
     ),
     Mutant(
         "unwritten-body-deleted",
@@ -171,7 +168,7 @@ OF_SLOTS = [
         SLOT,
         "if not is_kept:",
         "if stats is None:",
-        ("tests/worker/slots/test_slot.py",),
+        (f"{SLOT_TESTS}::test_body_that_nobody_keeps",),
     ),
     Mutant(
         "failed-doubted-job-deleted",
@@ -179,7 +176,7 @@ OF_SLOTS = [
         SLOT,
         "is_well = is_doubted and result.error is None",
         "is_well = is_doubted",
-        ("tests/worker/slots/test_admission.py",),
+        (f"{ADMISSION_TESTS}::test_late_counts_bury_a_running_job",),
     ),
     Mutant(
         "doubted-job-stays-buried",
@@ -187,7 +184,7 @@ OF_SLOTS = [
         SLOT,
         "is_deleted = is_well and reservation.delete_buried()",
         "is_deleted = is_well",
-        ("tests/worker/slots/test_admission.py",),
+        (f"{ADMISSION_TESTS}::test_neighbours_are_not_buried",),
     ),
     Mutant(
         "connection-kept-by-a-child",
@@ -195,7 +192,7 @@ OF_SLOTS = [
         SLOT,
         "            self._connection.close()\n\n    def _work_on(",
         "            pass\n\n    def _work_on(",
-        ("tests/worker/test_forks.py",),
+        (f"{FORKS_TESTS}::test_forked_child_holds_no_job",),
     ),
     Mutant(
         "max-jobs-by-an-event",
@@ -203,7 +200,7 @@ OF_SLOTS = [
         MANAGER,
         "            self.stop(StopReason.MAX_JOBS)\n",
         "            self.request_stop(StopReason.MAX_JOBS)\n",
-        ("tests/worker/slots/test_draining.py::test_last_job_of_max_jobs",),
+        (f"{DRAINING_TESTS}::test_last_job_of_max_jobs",),
     ),
     Mutant(
         "drain-does-not-wait",
@@ -211,10 +208,7 @@ OF_SLOTS = [
         MANAGER,
         "if is_draining and self._interrupt_idle_slots() and not self._running():",
         "if is_draining and self._interrupt_idle_slots():",
-        (
-            "tests/worker/slots/test_draining.py",
-            "tests/worker/slots/test_manager.py",
-        ),
+        (f"{MANAGER_TESTS}::test_stuck_job",),
     ),
     Mutant(
         "no-patience-for-arrivals",
@@ -222,7 +216,7 @@ OF_SLOTS = [
         MANAGER,
         "if not self._shutdown.has_lasted(self._timings.arrival_patience):",
         "if self._shutdown.phase is Phase.RUNNING:",
-        DRAINING,
+        (f"{DRAINING_TESTS}::test_patience_for_a_job_on_its_way",),
     ),
     Mutant(
         "held-up-job-buried",
@@ -230,7 +224,7 @@ OF_SLOTS = [
         STUCK,
         "is_buried = not is_held_up and reservation.bury()",
         "is_buried = reservation.bury()",
-        ("tests/worker/slots/test_manager.py",),
+        (f"{MANAGER_TESTS}::test_job_blocked_by_another",),
     ),
     Mutant(
         "outage-logged-by-each-slot",
@@ -239,7 +233,7 @@ OF_SLOTS = [
         "            if not self._is_on:\n"
         "                self._reporter.broker_lost(error)",
         "            if error:\n                self._reporter.broker_lost(error)",
-        ("tests/worker/slots/test_manager.py",),
+        (f"{MANAGER_TESTS}::test_broker_away",),
     ),
     Mutant(
         "settled-twice",
@@ -249,10 +243,7 @@ OF_SLOTS = [
         "                return False\n"
         "            self.is_settled = True",
         "            self.is_settled = True",
-        (
-            "tests/worker/slots/test_admission.py",
-            "tests/worker/slots/test_manager.py",
-        ),
+        (f"{ADMISSION_TESTS}::test_late_counts_bury_a_running_job",),
     ),
     Mutant(
         "touched-after-the-end",
@@ -260,10 +251,7 @@ OF_SLOTS = [
         RESERVATION,
         "            return False\n            return self.is_buried or",
         "            pass\n            return self.is_buried or",
-        (
-            "tests/worker/slots/test_heartbeat.py",
-            "tests/worker/slots/test_manager.py",
-        ),
+        (f"{HEARTBEAT_TESTS}::test_job_that_another_thread_talks_about",),
     ),
     Mutant(
         "no-deadline-of-a-stop",
@@ -271,7 +259,7 @@ OF_SLOTS = [
         SHUTDOWN,
         "self._deadline = min(self._deadline, at + self._shutdown_timeout)",
         "self._deadline = min(self._deadline, at + 3600)",
-        ("tests/worker/slots/test_shutdown.py",),
+        (f"{SHUTDOWN_TESTS}::test_deadline",),
     ),
     Mutant(
         "second-signal-waits",
@@ -279,6 +267,6 @@ OF_SLOTS = [
         SHUTDOWN,
         "            self._deadline = -math.inf\n",
         "            self._deadline = self._deadline\n",
-        ("tests/worker/slots/test_shutdown.py",),
+        (f"{SHUTDOWN_TESTS}::test_first_request",),
     ),
 ]
