@@ -25,7 +25,7 @@ OF_ADMIN = [
         IMPORTER,
         "            self.next_line += lines\n",
         "",
-        (f"{TRANSFER_TESTS}::test_interrupted_import_can_go_on",),
+        (f"{TRANSFER_TESTS}::test_import_stops_at_a_bad_line",),
     ),
     Mutant(
         "import-counts-unburied-jobs",
@@ -33,14 +33,14 @@ OF_ADMIN = [
         IMPORTER,
         "lines = buried[done][0] if done < len(buried) else len(ids)",
         "lines = len(ids)",
-        (f"{BURIALS_TESTS}::test_connection_lost_in_the_burying",),
+        (f"{BURIALS_TESTS}::test_broker_away_in_the_burying",),
     ),
     Mutant(
         "kick-takes-delayed-jobs",
         "kick makes buried jobs ready, never delayed ones",
-        CHANGE,
-        "buried = [job.id for job in records if job and job.state == JobState.BURIED]",
-        "buried = [job.id for job in records if job]",
+        "jobqueue/operating/operator.py",
+        "buried = [job.id for job in jobs if job and job.state == JobState.BURIED]",
+        "buried = [job.id for job in jobs if job]",
         (f"{KICK_TESTS}::test_kick_by_id",),
     ),
     Mutant(

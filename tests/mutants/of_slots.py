@@ -222,8 +222,8 @@ OF_SLOTS = [
         "held-up-job-buried",
         "a job that another one holds up is not buried",
         STUCK,
-        "is_buried = not is_held_up and reservation.bury()",
-        "is_buried = reservation.bury()",
+        "is_buried = not is_held_up and reservation.bury(",
+        "is_buried = reservation.bury(",
         (f"{MANAGER_TESTS}::test_job_blocked_by_another",),
     ),
     Mutant(
@@ -239,10 +239,10 @@ OF_SLOTS = [
         "settled-twice",
         "a job that was buried while it runs is not settled again",
         RESERVATION,
-        "            if self.is_settled:\n"
         "                return False\n"
-        "            self.is_settled = True",
-        "            self.is_settled = True",
+        "            self.is_settled = True\n"
+        "            return",
+        "                pass\n            self.is_settled = True\n            return",
         (f"{ADMISSION_TESTS}::test_late_counts_bury_a_running_job",),
     ),
     Mutant(
