@@ -267,6 +267,23 @@ def test_blocked_log(
     os.close(writing)
 
 
+def test_signals_until_the_end(app: Path, broker: Beanstalkd) -> None:
+    """None that comes late is taken for a crash, or for a Ctrl-C in Python itself."""
+    with start(app, "1x1") as process:
+        await_slots(broker, "1x1")
+        process.signal(signal.SIGTERM)
+
+        def ends() -> bool:
+            with suppress(ProcessLookupError):
+                process.signal_all(signal.SIGINT)
+            return process.process.poll() is not None
+
+        eventually_true(ends)
+        assert process.exit_code() == 0
+    assert "Traceback" not in process.log
+    assert "ERROR" not in process.log
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_stop_while_importing(app: Path, broker: Beanstalkd, processes: int) -> None:
     """No job begins after that, though the output blocks and the import goes on."""
