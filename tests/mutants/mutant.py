@@ -9,8 +9,8 @@ from pathlib import Path
 class Mutant:
     """A fault: ``old`` occurs once in ``file``, and is replaced by ``new``.
 
-    ``file`` is a path in the repository. ``tests`` are to fail, each a path and the
-    name of a test, as in ``tests/broker/test_pool.py::test_two_interrupts``.
+    ``file`` is a path in the repository. ``tests`` are to fail: files, or tests in
+    them, as in ``tests/broker/test_pool.py::test_two_interrupts``.
     """
 
     name: str

@@ -39,8 +39,8 @@ OF_ADMIN = [
         "kick-takes-delayed-jobs",
         "kick makes buried jobs ready, never delayed ones",
         "jobqueue/operating/operator.py",
-        "buried = [job.id for job in jobs if job and job.state == JobState.BURIED]",
-        "buried = [job.id for job in jobs if job]",
+        "buried = [job for job in jobs if job.state == JobState.BURIED]",
+        "buried = jobs",
         (f"{KICK_TESTS}::test_kick_by_id",),
     ),
     Mutant(

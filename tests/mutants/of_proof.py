@@ -52,7 +52,7 @@ OF_PROOF = [
         "tests/faults/books.py",
         "self.releases - min(self.buries, self.kicks + 1)",
         "self.releases - self.buries",
-        LEDGER_TESTS,
+        (LEDGER_TESTS,),
     ),
     Mutant(
         "any-expiry-explained",
@@ -60,6 +60,6 @@ OF_PROOF = [
         "tests/faults/repetitions.py",
         "return held_up >= books.puts[number].ttr * HELD_UP",
         "return True",
-        LEDGER_TESTS,
+        (LEDGER_TESTS,),
     ),
 ]
