@@ -1,6 +1,7 @@
 """Runs of a job beyond those that it has to have, and what explains each."""
 
 import enum
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -8,6 +9,7 @@ from .books import Books, Expiry, Run
 
 # A fault may hit a worker between the arrival of a job and the note that it began.
 SLACK = 2.0  # seconds
+SHORTEST_TTR = 1.0  # seconds
 LOOK_BACK = 30.0  # seconds, for what held a worker up before that note
 
 # A job is touched three times in its time to run. So a worker loses it only if the
@@ -45,9 +47,17 @@ def repetitions(books: Books, number: int) -> Iterator[Cause | None]:
 
 
 def expiries(books: Books, number: int, job_id: int) -> int:
-    """Return how often a job was lost since the machine held its worker up."""
-    found = books.expiries.get(job_id, [])
-    return sum(_is_explained(books, number, expiry) for expiry in found)
+    """Return how often a job was lost because its worker was held up.
+
+    The heartbeat and the slot may both have noticed the end of one reservation.
+    """
+    began: dict[int, float] = {}  # by the pids
+    count = 0
+    for expiry in sorted(books.expiries.get(job_id, []), key=lambda e: e.began):
+        is_new = expiry.began - began.get(expiry.pid, -math.inf) > SHORTEST_TTR / 2
+        began[expiry.pid] = expiry.began
+        count += is_new and _is_explained(books, number, expiry)
+    return count
 
 
 def _is_due(books: Books, before: Run, after: Run) -> bool:

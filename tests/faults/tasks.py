@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,12 +59,20 @@ class _Listener(logging.Handler):
             self._ledger.expired(job_id, time.monotonic() - seconds)
 
 
-@cache
 def _ledger() -> Ledger:
     """Return the ledger; at the first call, begin to note what happens to this process.
 
     That is after any fork.
     """
+    with _opening:
+        return _opened_ledger()
+
+
+_opening = threading.Lock()  # several threads may run their first jobs at a time
+
+
+@cache
+def _opened_ledger() -> Ledger:
     ledger = Ledger(Path(os.environ[LEDGER]))
     logging.getLogger("jobqueue.worker").addHandler(_Listener(ledger))
     watch_worker(ledger)

@@ -162,6 +162,16 @@ def test_buried_for_expiries(path: Path) -> None:
     assert verdict(path, *lines, held_up[0]).unexplained_burials == [1]
 
 
+def test_expiry_noticed_twice(path: Path) -> None:
+    """The heartbeat and the slot may both say that one reservation was lost."""
+    expired = f"expired 7 {WORKER} 20.0 24.0", f"expired 7 {WORKER} 20.1 25.0"
+    held_up = "held-up everybody 20.0 24.0"
+
+    found = verdict(path, SENT, CONFIRMED, lost(3), *faults(1), *expired, held_up)
+
+    assert found.unexplained_burials == [1]
+
+
 def test_timed_out_before_its_first_line(path: Path) -> None:
     """A task whose time limit was over at once has failed, if its worker says so."""
     lines = SENT_TO_FAIL, CONFIRMED, BURIED
