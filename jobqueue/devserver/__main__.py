@@ -130,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
         "-V",
         "--verbose",
         action="count",
-        help="log connections to standard error",
+        help="log connections to standard error, which has to be read",
     )
     parser.add_argument(
         "-v",
