@@ -20,9 +20,10 @@ class TrimmingConnection(OperatorConnection, ConsumerConnection):
     """
 
     def trim(self, tube: str, kept: int) -> int:
-        """Delete the first ready jobs of a tube; return how many are left: ``kept``.
+        """Delete the first ready jobs of a tube, all but ``kept``.
 
-        Or fewer, if there are no more. A connection trims one tube, and only once.
+        Returns how many are left; more than ``kept`` if another connection is at it,
+        too. A connection trims one tube, and only once.
         """
         self.watch_only([tube])
         while (left := self._ready(tube)) > kept:
@@ -31,9 +32,11 @@ class TrimmingConnection(OperatorConnection, ConsumerConnection):
             surplus = kept - self._ready(tube)
             ids = ids[: len(ids) - max(0, surplus)]
             deleted = sum(self.delete_jobs(ids))
-            if not deleted or surplus > 0:
-                break
-        return min(left, kept)
+            if surplus > 0:
+                return left - deleted
+            if not deleted:  # the tube is paused
+                return kept
+        return left
 
     def put_beside(self, side_put: SidePut) -> int:
         """Put a job that has no settlement to go with."""

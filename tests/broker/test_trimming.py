@@ -73,7 +73,7 @@ def test_two_at_once(
             return reserve_many(count)
 
         monkeypatch.setattr(trimming, "_reserve_many", reserve_late)
-        trimming.trim("t", 5)
+        assert trimming.trim("t", 5) > 5  # another is at it
         trimming.close()
         assert left(broker, ids) == ids[5:]
     assert broker.counts("t") == {"ready": 9}

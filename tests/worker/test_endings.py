@@ -289,7 +289,7 @@ def test_lost_reservation(
             if error:
                 raise error
 
-        with working(Worker()):
+        with working(Worker(failures_kept=0)):
             eventually_true(lambda: records(caplog, 9))
 
     record = records(caplog, 9)[0]

@@ -128,6 +128,9 @@ class NoteKeeper:
         left: list[int] = []
         self._do(lambda connection: left.append(connection.trim(tube, self._kept)))
         count.left = left[0] if left else None
+        if count.left is not None and count.left > self._kept:
+            with self._lock:
+                self._due.add(tube)  # another worker was at it: look again
 
     def _do(self, errand: Errand) -> None:
         # Imported lazily: most workers have no failure for a long time.
