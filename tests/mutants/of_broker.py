@@ -59,7 +59,7 @@ OF_BROKER = [
         WIRE,
         "        if not received:\n",
         "        if received is None:\n",
-        (f"{CONNECTION_TESTS}::test_cut_reply",),
+        (f"{WIRE_TESTS}::test_end_of_the_stream",),
     ),
     Mutant(
         "destroyed-body-loses-the-connection",

@@ -52,7 +52,7 @@ OF_PROOF = [
         "tests/faults/books.py",
         "self.releases - min(self.buries, self.kicks + 1)",
         "self.releases - self.buries",
-        (LEDGER_TESTS,),
+        (f"{LEDGER_TESTS}::test_restarts_count_no_burials",),
     ),
     Mutant(
         "any-expiry-explained",
@@ -60,6 +60,6 @@ OF_PROOF = [
         "tests/faults/repetitions.py",
         "return held_up >= books.puts[number].ttr * HELD_UP",
         "return True",
-        (LEDGER_TESTS,),
+        (f"{LEDGER_TESTS}::test_buried_for_expiries",),
     ),
 ]
