@@ -22,7 +22,15 @@ from jobqueue.worker.forks import call_in_children
 # find a deadlock where there is none, and refuse a lock that a task waits for.
 _WAIT_FOR_LOCK_OF_FILE = getattr(fcntl, "F_OFD_SETLKW", None)
 
-_TURN, _OUTPUT = 0, 1  # what is locked: each is a byte of the file
+
+def _request(how: int, byte: int) -> bytes:
+    return struct.pack("hhqqi", how, os.SEEK_SET, byte, 1, 0)
+
+
+# What is locked is one byte of the file: for the turn of a long line, or to write.
+_TAKE_TURN, _END_TURN = _request(fcntl.F_WRLCK, 0), _request(fcntl.F_UNLCK, 0)
+_SHARE_OUTPUT = _request(fcntl.F_RDLCK, 1)
+_TAKE_OUTPUT, _FREE_OUTPUT = _request(fcntl.F_WRLCK, 1), _request(fcntl.F_UNLCK, 1)
 
 # What the shared memory says.
 _NOTHING = 0
@@ -50,11 +58,11 @@ class LogLock:
         if len(line) > select.PIPE_BUF or self._memory[0] != _NOTHING:
             self._write_alone(fd, line)
             return
-        self._lock(_OUTPUT, fcntl.F_RDLCK)  # which other short lines share
+        self._lock(_SHARE_OUTPUT)  # which other short lines share
         try:
             self._write(fd, line, if_none_is_written=_NOTHING)
         finally:
-            self._lock(_OUTPUT, fcntl.F_UNLCK)
+            self._lock(_FREE_OUTPUT)
 
     def _map(self) -> mmap.mmap:
         """Map the memory, by a file of its own: the map keeps that open."""
@@ -83,17 +91,18 @@ class LogLock:
             os.close(fd)  # a task has closed the file, and opened another
         return None
 
-    def _lock(self, what: int, how: int) -> None:
-        lock = struct.pack("hhqqi", how, os.SEEK_SET, what, 1, 0)
-        with suppress(OSError):  # a task has closed the file: better write without it
-            fcntl.fcntl(self.fd, self._wait_for_lock, lock)
+    def _lock(self, request: bytes) -> None:
+        try:  # suppress() would take as long as the lock
+            fcntl.fcntl(self.fd, self._wait_for_lock, request)
+        except OSError:  # a task has closed the file: better write without a lock
+            return
 
     def _write_alone(self, fd: int, line: bytes) -> None:
-        self._lock(_TURN, fcntl.F_WRLCK)
+        self._lock(_TAKE_TURN)
         try:
             before = self._memory[0]
             self._memory[0] = before or _LONG_LINE_WAITS
-            self._lock(_OUTPUT, fcntl.F_WRLCK)
+            self._lock(_TAKE_OUTPUT)
             try:
                 if before == _UNFINISHED:  # by a killed process, or on a full disk
                     line = b"\n" + line
@@ -102,9 +111,9 @@ class LogLock:
                 self._write(fd, line, if_none_is_written=before)
                 self._memory[0] = _NOTHING
             finally:
-                self._lock(_OUTPUT, fcntl.F_UNLCK)
+                self._lock(_FREE_OUTPUT)
         finally:
-            self._lock(_TURN, fcntl.F_UNLCK)
+            self._lock(_END_TURN)
 
     def _write(self, fd: int, line: bytes, if_none_is_written: int) -> None:
         """Write a line, or note in the shared memory how much of it is written."""
