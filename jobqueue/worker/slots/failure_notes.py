@@ -56,6 +56,14 @@ class FailureNotes:
             return None
         return cls(settings.address, kept, reporter, settings.timings)
 
+    def __enter__(self) -> Self:
+        self._keeper.prepare()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Delete what there is too much, and end."""
+        self._keeper.close()
+
     def on_decision(self, job: ReservedJob, decision: Decision) -> SidePut | None:
         """Return the note of a failed job; None for one that is put back."""
         error, stats, ending = decision.error, decision.stats, decision.ending
@@ -100,10 +108,6 @@ class FailureNotes:
             new = self._note(job, error, stats, "buried", traceback)
             if new is not None:
                 self._keeper.put(new)
-
-    def close(self) -> None:
-        """Delete what there is too much, and end."""
-        self._keeper.close()
 
     def _note(
         self,

@@ -123,7 +123,7 @@ class SlotManager:
                 handling_signals(self._request_stop_at, self._events.wakeup_fd)
             )
             if self._notes is not None:
-                cleaning_up.callback(self._notes.close)
+                cleaning_up.enter_context(self._notes)
             heartbeat.start()
             cleaning_up.callback(heartbeat.close)
             self._slots = self._make_slots(executor, heartbeat)

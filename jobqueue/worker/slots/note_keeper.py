@@ -1,5 +1,6 @@
 """The number of failure notes, kept within a bound by a thread of its own."""
 
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,9 +37,10 @@ class NoteKeeper:
     """Deletes the oldest notes of each tube, all but ``kept``.
 
     A thread does so on a connection of its own, so that no job waits for it. The thread
-    is there only while jobs fail, and rests between its looks at the broker; during a
-    storm of failures, there are some more notes for a moment. Several workers may keep
-    the notes of one tube. ``report`` is called with the error of what fails.
+    is there only while jobs fail (but see :meth:`prepare`), and rests between its looks
+    at the broker; during a storm of failures, there are some more notes for a moment.
+    Several workers may keep the notes of one tube. ``report`` is called with the error
+    of what fails.
     """
 
     def __init__(
@@ -59,7 +61,19 @@ class NoteKeeper:
         self._errands: list[Errand] = []
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
+        self._stays = sys.version_info < (3, 12)  # also when there is nothing to do
+        self._is_idle = False
         self._is_closed = False
+
+    def prepare(self) -> None:
+        """Start the thread if no slot should be the one that starts it.
+
+        In Python 3.11 no error can be raised any more, from outside, in a thread that
+        has failed to start another: time limits would be off in the slot.
+        """
+        with self._lock:
+            if self._stays:
+                self._start()
 
     def note_put(self, tube: str) -> None:
         """Take note that this process has put a note into a tube."""
@@ -103,6 +117,8 @@ class NoteKeeper:
             except JobQueueError as error:
                 self._errands.clear()
                 self._report(error)
+        elif self._is_idle:
+            self._wake.set()
 
     def _run(self) -> None:
         while True:
@@ -110,16 +126,17 @@ class NoteKeeper:
                 due, self._due = self._due, set()
                 errands, self._errands = self._errands, []
                 self._wake.clear()
-                if not (due or errands):
+                self._is_idle = not (due or errands)
+                is_closed = self._is_closed
+                if self._is_idle and (is_closed or not self._stays):
                     self._thread = None
                     return
-                is_closed = self._is_closed
             for errand in errands:
                 self._do(errand)
             for tube in due:
                 self._look_at(tube)
             if not is_closed:
-                self._wake.wait(self._rest)
+                self._wake.wait(None if self._is_idle else self._rest)
 
     def _look_at(self, tube: str) -> None:
         count = self._counts[tube]

@@ -149,3 +149,43 @@ def test_command_that_has_no_thread(refusal: str, reason: str) -> None:
     assert reason in line
     assert "can't start new thread" in line
     assert done.returncode == 2
+
+
+FAILING = """
+import resource, time
+from jobqueue import JobQueue
+from jobqueue.job import note  # what the first failure imports takes memory
+
+queue = JobQueue()
+everything = resource.getrlimit(resource.RLIMIT_AS)
+
+@queue.task("t")
+def fail():
+    pages = int(open("/proc/self/statm").read().split()[0])
+    with_no_stack = pages * resource.getpagesize() + 2**21
+    resource.setrlimit(resource.RLIMIT_AS, (with_no_stack, everything[1]))
+    raise ValueError("no")
+
+@queue.task("t", time_limit=0.1)
+def spin():
+    resource.setrlimit(resource.RLIMIT_AS, everything)
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        pass
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_limit_after_a_failure_without_a_thread(
+    tmp_path: Path, broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread for the note of a failure could not be started by the slot."""
+    monkeypatch.setenv("BEANSTALKD_URL", broker.url)
+    write_module(tmp_path, "tasks", FAILING)
+    for name in (b"fail", b"spin"):
+        broker.put(b'{"func_name": "%b", "tube": "t", "kwargs": {}}' % name)
+
+    with WorkerProcess(tmp_path, "--import", "tasks", "--burst") as process:
+        assert process.exit_code() == 0
+
+    assert "TimeLimitExceeded: it ran for longer than 0.1 s" in process.log
