@@ -9,6 +9,7 @@ from jobqueue.broker.address import Address
 from jobqueue.broker.server_stats import ServerStats, TubeStats
 from jobqueue.broker.stats import JobState, JobStats
 from jobqueue.job.note import FailureNote
+from jobqueue.job.note_tubes import is_notes_tube
 from jobqueue.operating.apart import (
     check_job_tube,
     notes_tubes,
@@ -188,14 +189,18 @@ class Viewer:
         >>> operator.failure(2).error_text
         'no such address'
         """
-        (stats,) = self.job_stats(job_id)
-        notes = self.notes(stats.tube if stats else None)
-        return notes.last_of_jobs().get(job_id)
+        return self.notes_about(job_id).last_of_jobs().get(job_id)
 
     def notes(self, tube: str | None = None) -> Notes:
         """Return the notes of the failures in a tube, or in all tubes, as they are."""
         tubes = None if tube is None else [check_job_tube(tube)]
         return read_notes(self.address, tubes)
+
+    def notes_about(self, job_id: int) -> Notes:
+        """Return the notes of a job's failures, and with them its tube's, or all."""
+        (stats,) = self.job_stats(job_id)
+        is_job = stats is not None and not is_notes_tube(stats.tube)
+        return self.notes(stats.tube if stats and is_job else None)
 
     def close(self) -> None:
         """Close the open connections; a later call makes a new one."""

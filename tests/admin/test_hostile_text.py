@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from jobqueue.admin.cli import main
+from jobqueue.job.note_tubes import failures_tube
 from tests.helpers.fake_broker import NOT_FOUND, FakeBroker
+from tests.helpers.noted_failure import put_note
 from tests.helpers.servers import Beanstalkd
 from tests.helpers.terminal import (
     COMMAND,
@@ -99,6 +101,23 @@ def test_bodies(broker: Beanstalkd, command: Command) -> None:
         assert len(re.findall("^state ", out, re.MULTILINE)) == 1
         status, out, _ = command(broker.url, "show", job_id, "--json")
         assert json.loads(out, parse_constant=pytest.fail)["id"] == job_id
+
+
+def test_notes(broker: Beanstalkd, command: Command) -> None:
+    """Notes of failures are anybody's text, and what is no note is none."""
+    put_note(broker, 99, func_name=EVIL[:-1], error=EVIL[:-1], text=EVIL[:-1])
+    put_note(broker, 99, traceback=EVIL[:-1], kind="deleted", body=HOSTILE["no JSON"])
+    for body in HOSTILE.values():
+        broker.put(body, failures_tube("t"))
+
+    for words in (["failures"], ["failures", "--job", 99], ["show", 99], ["show", 1]):
+        status, out, err = command(broker.url, *words)
+        assert err == ""
+        assert status == 0
+        assert len(re.findall(r"^state ", out, re.MULTILINE)) == (words[-1] == 1)
+        status, out, _ = command(broker.url, *words, "--json")
+        assert json.loads(out, parse_constant=pytest.fail)
+    assert len(command(broker.url, "failures")[1].splitlines()) == 3
 
 
 def test_bodies_go_out_and_in(broker: Beanstalkd) -> None:

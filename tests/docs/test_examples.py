@@ -85,3 +85,22 @@ def test_newsletter() -> None:
 
     assert done.returncode == 0, done.stdout
     assert done.stdout.splitlines()[-1].startswith("5 passed")
+
+
+def test_job_status(broker: Beanstalkd) -> None:
+    """It tells a user why a job failed."""
+    worker = ("-m", "jobqueue.worker", "--import", "job_status", "--burst")
+    script = (
+        "from job_status import *; print(build_report.put(0), status(1)); "
+        f"import subprocess; subprocess.call([sys.executable, *{worker}], stderr=-3); "
+        "print(status(1)); print(*most_frequent_failures(1)); "
+        "print(cancel(1), status(1))"
+    )
+
+    done = run("-c", script, BEANSTALKD_URL=broker.url)
+
+    waiting, failed, frequent, cancelled = done.stdout.splitlines()
+    assert waiting == "1 waiting"
+    assert failed == "failed, because a report needs pages"
+    assert frequent.startswith("1 times ValueError in build_report, last at ")
+    assert cancelled == "True done"

@@ -12,9 +12,11 @@ import pytest
 from jobqueue import JobQueue, Worker
 from jobqueue.job.body import decode
 from jobqueue.job.signing import Signing
+from tests.helpers.noted_failure import put_note
 from tests.helpers.paths import PAGES, README
 from tests.helpers.readme import blocks, write_printed
 from tests.helpers.servers import Beanstalkd, eventually
+from tests.helpers.terminal import environment, put, put_buried
 
 # What differs from run to run: the time of day, how long a job took, a traceback's
 # frames, and where this test's broker is.
@@ -78,6 +80,25 @@ def test_tour(
             assert settled(expected.replace("^C\n", "")) == settled(output)
             ran += 1
     assert ran == 7
+
+
+def test_status(tmp_path: Path, broker: Beanstalkd) -> None:
+    """The functions for a web application say how a job is, and cancel it."""
+    for heading in ("A tour in 60 seconds", "Operating it"):
+        for language, block in blocks(heading):
+            if language == "python":
+                write_printed(block, tmp_path)
+    put(broker)
+    put_note(broker, *put_buried(broker))
+    script = (
+        "from app.status import *; print(status(1), cancel(1), status(1), status(2))"
+    )
+
+    printed = subprocess.check_output(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment(broker), text=True
+    )
+
+    assert printed == "ready True done buried: no such address\n"
 
 
 def test_printed_tests(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from tests.helpers.noted_failure import put_note
 from tests.helpers.servers import Beanstalkd
 from tests.helpers.terminal import bury
 
-WITHOUT_EXAMPLE = {"address", "close", "finding", "notes"}
+WITHOUT_EXAMPLE = {"address", "close", "finding", "notes", "notes_about"}
 EXAMPLES = {
     name: getattr(Operator, name)
     for name in dir(Operator)

@@ -33,8 +33,7 @@ def failures(session: Session) -> int:
 
 def _failures_of_job(session: Session, job_id: int) -> int:
     """Show each noted failure of a job, the oldest first."""
-    (stats,) = session.operator.job_stats(job_id)
-    notes = session.operator.notes(stats.tube if stats else None)
+    notes = session.operator.notes_about(job_id)
     found = [note for _, note in notes.noted if note.job_id == job_id]
     if not found:
         raise CommandError(f"no failure of job {job_id} is noted")
