@@ -112,7 +112,11 @@ class ConsumerConnection(Connection):
             if line in _NO_JOB:
                 return None
             job_id, size = values_of(line, b"RESERVED")
-            return id_of(job_id), self._reader.body_or_dropped(size_of(size))
+            try:
+                return id_of(job_id), self._reader.body(size_of(size))
+            except MemoryError:  # its traceback holds what has been received so far
+                pass
+            return id_of(job_id), self._reader.drop_body(size_of(size))
         except BaseException as error:
             if self._failure is not None:
                 raise self._failure from None

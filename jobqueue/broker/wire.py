@@ -216,17 +216,15 @@ class ReplyReader:
         zeros are returned as the body. A worker can't run such a job, and buries it.
         """
         data = self._read_exactly(size + 2)
+        if data.endswith(b"\r\n"):  # without a call: each job comes here
+            return data[:-2]
         return data if data.endswith(_ZEROS) else _without_line_end(data)
 
-    def body_or_dropped(self, size: int) -> bytes:
-        """Return a job's body, or a ``DroppedBody`` if there is no memory for it.
+    def drop_body(self, size: int) -> bytes:
+        """Return a ``DroppedBody`` after :meth:`body` had no memory for a body.
 
-        The body is read nevertheless, so that the next reply can be.
+        The rest of the body is read nevertheless, so that the next reply can be.
         """
-        try:
-            return self.body(size)
-        except MemoryError:  # its traceback holds what has been received so far
-            pass
         self._drop_missing()
         from jobqueue.broker.dropped_body import DroppedBody  # noqa: PLC0415 - rarely needed
 

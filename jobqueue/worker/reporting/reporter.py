@@ -8,7 +8,7 @@ from jobqueue.errors import BrokerError, CrashLoopError
 from jobqueue.job.decision import Decision
 from jobqueue.task.definition import Task
 from jobqueue.worker.exits import call_with_timeout, start_call
-from jobqueue.worker.reporting.unfailing import say_what_failed, switch_on_log
+from jobqueue.worker.reporting.unfailing import logger, say_what_failed, switch_on_log
 from jobqueue.worker.running.executor import ReservedJob, Result
 
 P = ParamSpec("P")
@@ -162,7 +162,7 @@ class Reporter:
 
     def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:
         """Note how a job has ended. Not made by _tell, which is slower."""
-        switch_on_log()
+        logger.disabled = False  # see switch_on_log, which would cost a call
         for listener in self.listeners:
             try:
                 listener.job_ended(job, result, decision)

@@ -118,8 +118,10 @@ class Executor:
                 # In a copy of the slot's context, which no job changes for the next.
                 copy_context().run(self._run_in_context, call, reserved)
             finally:
-                if logging.root.manager.disable != disabled:
-                    logging.disable(disabled)  # or its failure might not be logged
+                # Or its failure might not be logged. Never disable more: another job
+                # may have ended what this one found.
+                if logging.root.manager.disable > disabled:
+                    logging.disable(disabled)
         except BaseException as caught:  # noqa: BLE001 - never success, whatever it is
             # No variable here may keep the error: its traceback leads back to this
             # frame, and in such a cycle a failed job's objects would live until the
@@ -131,7 +133,7 @@ class Executor:
 
     def _run_in_context(self, call: Call, reserved: ReservedJob) -> None:
         current_job_var.set(call.job)
-        limit = call.task.time_limit
+        limit = call.task.options.time_limit
         limit = self._time_limit if limit is None else limit
         hooks = call.task.around
         if not hooks:

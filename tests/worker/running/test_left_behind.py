@@ -172,6 +172,33 @@ def test_disabled_logging(run: Run) -> None:
     assert logging.root.manager.disable == logging.NOTSET
 
 
+def test_logging_disabled_before_another_job(run: Run) -> None:
+    """A job that began while logging was disabled does not disable it again."""
+    disabled, ended = threading.Event(), threading.Event()
+
+    @JobQueue.task("t")
+    def disables() -> None:
+        logging.disable(logging.CRITICAL)
+        disabled.set()
+        assert began.wait(10)
+
+    @JobQueue.task("t")
+    def goes_on() -> None:
+        began.set()
+        assert ended.wait(10)
+
+    began = threading.Event()
+    first = threading.Thread(target=run, args=["disables"])
+    first.start()
+    assert disabled.wait(10)
+    second = threading.Thread(target=run, args=["goes_on"])
+    second.start()
+    first.join()
+    ended.set()
+    second.join()
+    assert logging.root.manager.disable == logging.NOTSET
+
+
 @pytest.fixture
 def short_look() -> Iterator[Run]:
     """Return a function that runs a job, on a loop that is often looked after."""
