@@ -88,6 +88,8 @@ def _supervise(
         exit_now(supervisor.run())  # nothing of the app's is in this process
     except Forked as forked:
         return forked.link
+    except JobQueueError as error:
+        parser.error(str(error))
 
 
 def _serve_metrics(

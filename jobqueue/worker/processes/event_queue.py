@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Generic, Self, TypeVar
 
 from jobqueue.broker.waiting import wait_readable
+from jobqueue.errors import JobQueueError
 
 E = TypeVar("E")
 
@@ -20,7 +21,8 @@ class EventQueue(Generic[E]):
     The system may deliver a signal to any thread, but Python runs its handler in the
     main thread, once that wakes up. So the main thread waits for a socket, to which any
     thread's signal can write: see
-    :func:`jobqueue.worker.processes.signals.handling_signals`.
+    :func:`jobqueue.worker.processes.signals.handling_signals`. A ``with`` block opens
+    it, and raises :class:`~jobqueue.errors.JobQueueError` if there is none.
     """
 
     def __init__(self) -> None:
@@ -29,7 +31,12 @@ class EventQueue(Generic[E]):
         self._writer: socket.socket | None = None
 
     def __enter__(self) -> Self:
-        self._reader, self._writer = socket.socketpair()
+        try:
+            self._reader, self._writer = socket.socketpair()
+        except OSError as error:
+            raise JobQueueError(
+                f"no socket can be opened to wait for signals with: {error.strerror}"
+            ) from error
         for sock in (self._reader, self._writer):
             sock.setblocking(False)  # noqa: FBT003 - positional only
         return self

@@ -1,7 +1,9 @@
 """A worker for which the system starts no thread: nothing is lost, all is said."""
 
 import asyncio
+import errno
 import logging
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +65,25 @@ def test_worker_does_not_start(
     assert ran == [1]
 
 
+def test_no_descriptor_for_signals(
+    queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker does not start, and can run later."""
+
+    def refuse() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    @queue.task("t")
+    def work() -> None: ...
+
+    worker = Worker(burst=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "socketpair", refuse)
+        with pytest.raises(JobQueueError, match="signals with: Too many open files"):
+            worker.run()
+    worker.run()
+
+
 def test_no_memory_for_a_slot(broker: Beanstalkd, queue: JobQueue) -> None:
     @queue.task("t")
     def work() -> None: ...
@@ -122,8 +143,9 @@ def test_stop_with_a_thread_left(
             "can't serve metrics at",
         ),
         ("parent_watch._thread.start_new_thread = refuse", "to watch the supervisor"),
+        ("socket.socketpair = refuse", "no socket can be opened"),
     ],
-    ids=["metrics", "watch"],
+    ids=["metrics", "watch", "signals"],
 )
 def test_command_that_has_no_thread(refusal: str, reason: str) -> None:
     """It says in one line what it can't start."""
@@ -132,8 +154,10 @@ def test_command_that_has_no_thread(refusal: str, reason: str) -> None:
         "from jobqueue.worker.__main__ import main\n"
         "from jobqueue.worker.processes import parent_watch\n"
         "from tests.helpers.refused_threads import refusing_threads\n"
+        "import socket\n"
         "def refuse(*_):\n"
-        '    raise RuntimeError("can\'t start new thread")\n'
+        "    error = OSError if socket.socketpair is refuse else RuntimeError\n"
+        '    raise error(24, "can\'t start new thread")\n'
         f"{refusal}\n"
         "main(['--import', 'tasks', *sys.argv[1:]])\n"
     )
