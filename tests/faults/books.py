@@ -104,6 +104,7 @@ class Books:
     commands: Counter[tuple[str, int]] = field(default_factory=Counter)
     found: list[Buried] = field(default_factory=list)
     destroyed: set[int] = field(default_factory=set)  # ids
+    vanished: set[int] = field(default_factory=set)  # from the binlog
     newest_id: int = 0
     hold_ups: dict[int | None, list[Span]] = field(default_factory=dict)  # None: of all
     expiries: dict[int, list[Expiry]] = field(default_factory=dict)  # by ids
@@ -135,6 +136,11 @@ class Books:
         self, name: str, began: float, ended: float, costs: Processes, hits: Processes
     ) -> None:
         self.faults.append(Fault(name, began, ended, costs, hits))
+
+    def vanish(self, job_id: int) -> None:
+        # Now, as beanstalkd is to give the id to another job.
+        if job_id in self.numbers:
+            self.vanished.add(self.numbers[job_id])
 
     def held_up(self, pids: Processes, began: float, ended: float) -> None:
         for pid in [None] if pids is None else pids:

@@ -18,6 +18,7 @@ from tests.helpers.servers import REAL, Beanstalkd
 from tests.helpers.worker_process import WorkerProcess
 
 from . import faults, tasks
+from .binlog import WatchedBeanstalkd
 from .faults import Fault, Scene
 from .hold_ups import watching
 from .ledger import Ledger
@@ -88,8 +89,8 @@ class Campaign:
         """Run the campaign, and return what became of the jobs."""
         binlog = self._folder / "binlog"
         binlog.mkdir()
-        options = "-b", str(binlog), "-f", "0"
-        broker = Beanstalkd(self._sockets / "b.sock", *options, program=self._program)
+        path = self._sockets / "b.sock"
+        broker = WatchedBeanstalkd(path, binlog, self._program, self.ledger)
         with ExitStack() as stack:
             stack.callback(self.ledger.close)
             stack.callback(broker.kill)

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 EVERYBODY = "everybody"
 NO_PROCESS = "nobody"
-BY_ID = "expired ", "timed-out "  # kinds of lines that know a job by its id
+BY_ID = (
+    "expired ",
+    "timed-out ",
+    "vanished ",
+)  # kinds of lines that know a job by its id
 UNKNOWN = "unknown"  # for the number of a job whose body the broker has destroyed
 
 
@@ -170,6 +174,8 @@ def _enter_accident(books: Books, kind: str, *words: str) -> None:
         case "expired", (job_id, pid, began, now):
             expiry = Expiry(int(pid), float(began), float(now))
             books.expiries.setdefault(int(job_id), []).append(expiry)
+        case "vanished", (job_id,):
+            books.vanish(int(job_id))
         case "timed-out", (job_id,):
             books.timed_out.add(int(job_id))
         case "load", (load,):

@@ -49,6 +49,9 @@ ROWS: Mapping[str, Callable[[Verdict], str]] = {
     "or failed for good after their last kick, and were deleted": lambda v: (
         f"{v.deleted:,}"
     ),
+    "or were destroyed by beanstalkd itself, with a file of its binlog": lambda v: (
+        f"{v.vanished:,}"
+    ),
     "**or were lost**": lambda v: f"**{len(v.lost)}**",
     "found buried, as their task failed for good": _buried_for(Reason.FAILED),
     "found buried, as their workers were lost too often": _buried_for(Reason.LOST),

@@ -64,6 +64,16 @@ def test_lost(path: Path) -> None:
     assert verdict(path, SENT).lost == []
 
 
+def test_vanished(path: Path) -> None:
+    """What beanstalkd itself has destroyed was not lost, nor what has its id now."""
+    found = verdict(path, SENT, CONFIRMED, "vanished 7")
+    other = f"sent 2 {PRODUCER} 30.0 ends-well {TTR}", "confirmed 2 7 31.0"
+
+    assert (found.lost, found.vanished) == ([], 1)
+    assert verdict(path, SENT, CONFIRMED, "vanished 7", *other).lost == [2]
+    assert verdict(path, SENT, CONFIRMED, "vanished 8").lost == [1]
+
+
 def test_begun_is_not_ended(path: Path) -> None:
     """A job that was killed half-way, and never came back, is lost."""
     found = verdict(path, SENT, CONFIRMED, FIRST, KILLED)

@@ -48,6 +48,7 @@ class Verdict:
     copied: int
     duplicated: int  # jobs that ran more often than they had to
     causes: Counter[Cause]  # of these runs
+    vanished: int  # destroyed by beanstalkd itself
     lost: list[int]
     strangers: list[int]
     unexplained_runs: list[int]
@@ -90,6 +91,7 @@ def judge(books: Books) -> Verdict:
     ended = {n for n in confirmed if _has_ended_well(books, n)}
     buried = {found.number for found in books.found} & confirmed
     deleted = {n for n in confirmed if _was_deleted(books, n)}
+    left = confirmed - ended - buried - deleted - books.stranded
     known = books.puts.keys() - books.refused
     reasons = {found: _reason(books, found) for found in books.found}
     seen = {*books.runs, *(f.number for f in books.found if f.number is not None)}
@@ -115,7 +117,8 @@ def judge(books: Books) -> Verdict:
         copied=len(books.copies),
         duplicated=sum(map(bool, causes.values())),
         causes=Counter(cause for found in causes.values() for cause in found if cause),
-        lost=sorted(confirmed - ended - buried - deleted - books.stranded),
+        vanished=len(left & books.vanished),
+        lost=sorted(left - books.vanished),
         strangers=sorted(seen - known),
         unexplained_runs=sorted(n for n, found in causes.items() if not all(found)),
         unexplained_burials=sorted(

@@ -26,8 +26,8 @@ OF_PROOF = [
         "buried-is-kept",
         "a job that is nowhere at the end is lost",
         VERDICT,
-        "lost=sorted(confirmed - ended - buried - deleted - books.stranded)",
-        "lost=sorted(confirmed - books.runs.keys() - buried)",
+        "left = confirmed - ended - buried - deleted - books.stranded",
+        "left = confirmed - books.runs.keys() - buried",
         (f"{LEDGER_TESTS}::test_begun_is_not_ended",),
     ),
     Mutant(
