@@ -27,8 +27,10 @@ class FailureGroup(NamedTuple):
 
     def as_dict(self) -> dict[str, object]:
         """Return what ``--json`` prints."""
-        times = {"first": self.first.isoformat(), "last": self.last.isoformat()}
-        return self._asdict() | times
+        values: dict[str, object] = self._asdict()
+        values["first"] = self.first.isoformat()
+        values["last"] = self.last.isoformat()
+        return values
 
 
 def grouped(

@@ -34,7 +34,7 @@ def stats(session: Session) -> int:
         if found:
             console.table(views.tubes(found))
             console.line("")
-        console.line(views.server(server))
+        console.paragraph(views.server(server))
     existing = {tube.tube for tube in found}
     if missing := [name for name in names if name not in existing]:
         raise session.no_tube(missing[0])
@@ -63,7 +63,8 @@ def list_jobs(session: Session) -> int:
                     break
         overdue = _print_jobs(console, finder, islice(found, limit), failures)
         if overdue and not console.as_json:
-            console.line(f"\n{views.overdue(overdue)}")
+            console.line("")
+            console.paragraph(views.overdue(overdue))
         if limit is None or len(found) <= limit:
             finder.check_complete()
         left_out = max(len(found), 0 if session.has_filters else finder.total)

@@ -3,6 +3,7 @@
 import codecs
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -52,6 +53,12 @@ class Console:
     def line(self, text: str) -> None:
         """Write a line of the result, or several."""
         sys.stdout.write(f"{lines(text)}\n")
+
+    def paragraph(self, text: str) -> None:
+        """Write a long line, broken between words on a terminal that is narrower."""
+        if self.is_terminal and len(text) > self.width:
+            text = textwrap.fill(text, self.width, break_on_hyphens=False)
+        self.line(text)
 
     def json(self, value: object) -> None:
         """Write a value as a line of JSON."""

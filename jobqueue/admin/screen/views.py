@@ -15,17 +15,9 @@ from jobqueue.safe_text import one_line
 _CALL_WIDTH = 200  # characters
 TUBE_COLUMN = Column("TUBE", min_width=12)
 # Where lines have no room for all columns, the last of these are left out first.
-_RANKS = [
-    "BURIED",
-    "READY",
-    "RESERVED",
-    "DELAYED",
-    "PAUSED",
-    "NOTED",
-    "WAIT",
-    "WATCH",
-    "PUTS",
-]
+_OPTIONAL = ["RESERVED", "DELAYED", "PAUSED", "NOTED", "DEL/S", "PUT/S"]
+_OPTIONAL += ["WAIT", "WATCH", "PUTS"]
+_RANKS = {title: rank for rank, title in enumerate(_OPTIONAL, 1)}
 
 STYLES = {
     JobState.READY: "green",
@@ -39,7 +31,7 @@ _STATES = {str(state): Cell(state, style) for state, style in STYLES.items()}
 
 def tube_number(title: str) -> Column:
     """Return a column of numbers about tubes."""
-    return Column(title, is_number=True, rank=_RANKS.index(title))
+    return Column(title, is_number=True, rank=_RANKS.get(title, 0))
 
 
 def state_columns() -> list[Column]:

@@ -114,7 +114,8 @@ class LineOutput:
         if console.as_json:
             console.json(view.values(sample, history))
         else:
-            console.line(time.strftime("%H:%M:%S  ") + view.server(sample.server))
+            at = time.strftime("%H:%M:%S  ")
+            console.paragraph(at + view.server(sample.server))
             records = list(sample.tubes.values())
             console.line(
                 view.tubes(records, history, console.width).plain(console.width)

@@ -47,12 +47,14 @@ def server(record: ServerStats) -> str:
 
 def _flow(history: RateHistory, width: int) -> str:
     rates = history.server
-    room = max(_MIN_TREND, (width - 50) // 2)
+    room = (width - 50) // 2
+    puts = f"put/s {formatting.rate(rates.puts):>7}"
+    deletes = f"deleted/s {formatting.rate(rates.deletes):>7}"
+    if room < _MIN_TREND:
+        return f"{puts}   {deletes}"
     return (
-        f"put/s {formatting.rate(rates.puts):>7} "
-        f"{formatting.sparkline(list(history.puts), room)}"
-        f"   deleted/s {formatting.rate(rates.deletes):>7} "
-        f"{formatting.sparkline(list(history.deletes), room)}"
+        f"{puts} {formatting.sparkline(list(history.puts), room)}"
+        f"   {deletes} {formatting.sparkline(list(history.deletes), room)}"
     )
 
 
@@ -62,9 +64,7 @@ def tubes(records: Sequence[TubeStats], history: RateHistory, width: int) -> Tab
     columns = [
         views.TUBE_COLUMN,
         *views.state_columns(),
-        views.tube_number("WAIT"),
-        *(Column(title, is_number=True, rank=1) for title in ("PUT/S", "DEL/S")),
-        Column("FAIL/S", is_number=True),
+        *map(views.tube_number, ("WAIT", "PUT/S", "DEL/S", "FAIL/S")),
     ]
     trends = ["READY TREND", "DELETED TREND"] if is_wide else ["TREND"]
     gap = len(COLUMN_GAP)

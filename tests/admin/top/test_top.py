@@ -23,12 +23,12 @@ ALTERNATE, BACK = "\x1b[?1049h", "\x1b[?1049l"
 HIDDEN, SHOWN = "\x1b[?25l", "\x1b[?25h"
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 30)])
+@pytest.mark.parametrize("size", [(45, 14), (80, 24), (120, 30)])
 def test_screen_updates_and_fits(broker: Beanstalkd, size: tuple[int, int]) -> None:
     put(broker, 3)
 
     with Terminal(broker, "top", "--interval", 0.2, size=size) as terminal:
-        terminal.shows("every 0.2 s, q quits")
+        terminal.shows("every 0.2 s, q quits" if size[0] > 45 else "jobqueue top")
         terminal.shows(f"beanstalkd {broker.version()}")
         put(broker, 1234)
         terminal.shows("1,237")
