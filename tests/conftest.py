@@ -1,7 +1,9 @@
+import importlib
 import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,6 +33,8 @@ from tests.helpers.servers import (
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+TESTS = Path(__file__).parent
+
 # Machines stall; no test asserts a time.
 hypothesis.settings.register_profile(
     "jobqueue",
@@ -47,6 +51,53 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="short",
         help="how many faults the tests of faults inject",
     )
+
+
+# They take some seconds each.
+LONGEST = {
+    *("test_campaign", "test_wheel"),
+    *("test_max_jobs_with_long_jobs", "test_quick_run", "test_random_commands"),
+    *("test_round_trip_of_ten_thousand_jobs", "test_stops_at_random_moments"),
+}
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Import all tests, beginning with others in each of the workers of xdist.
+
+    To compile a file of tests takes long, as pytest rewrites it. So each is compiled by
+    the worker that comes to it first.
+    """
+    config = session.config
+    worker = getattr(config, "workerinput", None)
+    if worker is None or config.option.file_or_dir:
+        return
+    paths = sorted(TESTS.rglob("test_*.py"))
+    first = int(worker["workerid"].removeprefix("gw")) * len(paths)
+    first //= worker["workercount"]
+    for path in paths[first:] + paths[:first]:
+        parts = path.relative_to(TESTS.parent).with_suffix("").parts
+        with suppress(Exception, pytest.skip.Exception):  # shown when it is collected
+            importlib.import_module(".".join(parts))
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Let each worker of xdist begin with some of the longest tests.
+
+    At the end the others would wait for it. It begins with its share of the list, of
+    which all have the same size.
+    """
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    longest = [item for item in items if item.name.partition("[")[0] in LONGEST]
+    others = [item for item in items if item not in longest]
+    shares: list[pytest.Item] = []
+    for n in range(workers):
+        first = longest[n::workers]
+        size = (len(items) - len(shares)) // (workers - n) - len(first)
+        shares += first + others[:size]
+        del others[:size]
+    items[:] = shares
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

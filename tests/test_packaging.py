@@ -6,8 +6,6 @@ import venv
 import zipfile
 from pathlib import Path
 
-import pytest
-
 from tests.helpers.paths import ROOT
 from tests.helpers.servers import Beanstalkd
 from tests.helpers.worker_process import write_module
@@ -34,25 +32,12 @@ def run(*command: str | Path, cwd: Path, **env: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
+def make_wheel(folder: Path) -> Path:
+    folder.mkdir()
     pip = (sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder)
     run(*pip, ROOT, cwd=folder)
     (wheel,) = folder.glob("*.whl")
     return wheel
-
-
-def test_content_of_the_wheel(wheel: Path) -> None:
-    names = zipfile.ZipFile(wheel).namelist()
-    expected = {
-        str(path.relative_to(ROOT))
-        for path in (ROOT / "jobqueue").rglob("*")
-        if path.suffix == ".py" or path.name == "py.typed"
-    }
-
-    assert {name for name in names if ".dist-info/" not in name} == expected
-    assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
 TESTS = """
@@ -66,25 +51,38 @@ def test_at_once(eager, capsys):
 """
 
 
-def test_fixtures_of_the_wheel(wheel: Path, tmp_path: Path) -> None:
-    venv.create(tmp_path / "venv", with_pip=True)
+def check_content(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    expected = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "jobqueue").rglob("*")
+        if path.suffix == ".py" or path.name == "py.typed"
+    }
+
+    assert {name for name in names if ".dist-info/" not in name} == expected
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def pip(python: Path, *arguments: str | Path) -> str:
+    """Run the pip of these tests on another environment, which needs none then."""
+    command = (sys.executable, "-m", "pip", "--python", python, *arguments)
+    return run(*command, cwd=python.parent)
+
+
+def test_wheel(tmp_path: Path, broker: Beanstalkd) -> None:
+    """Alone it needs one other distribution, runs a job, and brings its fixtures.
+
+    One test, as it takes some seconds to make a wheel and an environment.
+    """
+    wheel = make_wheel(tmp_path / "wheel")
+    check_content(wheel)
+
+    venv.create(tmp_path / "venv")
     python = tmp_path / "venv/bin/python"
-    run(python, "-m", "pip", "install", "-q", wheel, "pytest", cwd=tmp_path)
-    (tmp_path / "tasks.py").write_text(TASKS)
-    (tmp_path / "test_tasks.py").write_text(TESTS)
-
-    said = run(python, "-m", "pytest", "-q", "-W", "error", cwd=tmp_path)
-
-    assert "2 passed" in said
-
-
-def test_main_job_of_the_wheel(wheel: Path, tmp_path: Path, broker: Beanstalkd) -> None:
-    venv.create(tmp_path / "venv", with_pip=True)
-    python = tmp_path / "venv/bin/python"
-    run(python, "-m", "pip", "install", "-q", wheel, cwd=tmp_path)
-    installed = run(python, "-m", "pip", "list", "--format=freeze", cwd=tmp_path)
-    names = {line.partition("==")[0].lower() for line in installed.splitlines()}
-    assert names - {"pip", "setuptools"} == {"greenstalk", "jobqueue"}
+    pip(python, "install", "-q", wheel)
+    installed = pip(python, "list", "--format=freeze").splitlines()
+    names = {line.partition("==")[0].lower() for line in installed}
+    assert names == {"greenstalk", "jobqueue"}
 
     write_module(tmp_path, "tasks", TASKS)
     put = "import tasks; print(tasks.task_one.put('a'))"
@@ -92,3 +90,8 @@ def test_main_job_of_the_wheel(wheel: Path, tmp_path: Path, broker: Beanstalkd) 
     assert run(python, "-c", put, cwd=tmp_path, **env) == "1\n"
     worker = (python, "-m", "jobqueue.worker", "--import", "tasks", "--burst")
     assert run(*worker, cwd=tmp_path, **env) == "ran with a\n"
+
+    pip(python, "install", "-q", "pytest")
+    write_module(tmp_path, "test_tasks", TESTS)
+    pytest = (python, "-m", "pytest", "-q", "-W", "error", "test_tasks.py")
+    assert "2 passed" in run(*pytest, cwd=tmp_path)
