@@ -17,7 +17,7 @@ from jobqueue.worker.processes.signals import STOP_SIGNALS
 from tests.helpers.servers import Beanstalkd, eventually_true
 from tests.helpers.worker_process import WorkerProcess, copy_app
 
-STOPS = {"short": 10, "long": 200}
+STOPS = {"short": 6, "long": 200}
 PROCESSES = 2
 JOBS = 2000  # ready at each start: more than run until the stop
 SLOWEST = 0.5  # seconds, from the first job to the stop

@@ -13,12 +13,11 @@ from tests.helpers.worker_process import (
 # By the number of processes and of threads in each.
 OPTIONS = {
     "1x1": (),
-    "1x8": ("--threads=8",),
     "2x1": ("--processes=2",),
     "2x4": ("--processes=2", "--threads=4"),
 }
-SHAPES = ["1x1", "1x8", "2x4"]
-SLOTS = {"1x1": 1, "1x8": 8, "2x4": 8}
+SHAPES = ["1x1", "2x4"]
+SLOTS = {"1x1": 1, "2x4": 8}
 
 
 def start(

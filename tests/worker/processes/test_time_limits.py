@@ -18,8 +18,14 @@ STOPS_AT_ITS_LIMIT = ["spin", "asleep"]
 IS_STUCK = ["sleep", "swallow", "swallow_async", "block_the_loop", "in_c"]
 
 
-@pytest.mark.parametrize("task", STOPS_AT_ITS_LIMIT + IS_STUCK)
-@pytest.mark.parametrize("shape", ["1x1", "2x4"])
+@pytest.mark.parametrize(
+    ("task", "shape"),
+    [
+        *((task, "1x1") for task in STOPS_AT_ITS_LIMIT + IS_STUCK),
+        ("spin", "2x4"),
+        ("in_c", "2x4"),
+    ],
+)
 def test_time_limit(app: Path, broker: Beanstalkd, shape: str, task: str) -> None:
     """A job past its time limit is buried, and the worker goes on."""
     put(app, f"{task}.put()")
@@ -105,8 +111,7 @@ def test_time_limit_option(app: Path, broker: Beanstalkd) -> None:
 
 def test_short_ttr(app: Path, broker: Beanstalkd, shape: str) -> None:
     """A job that runs for longer than its ttr runs once, beside an idle worker."""
-    seconds = 10 if shape == "1x1" else 3
-    put(app, f"work.options(ttr=1).put(seconds={seconds})")
+    put(app, "work.options(ttr=1).put(seconds=4)")
     with start(app, shape) as busy:
         busy.says("begins")
         with start(app, "1x1") as idle:

@@ -154,7 +154,7 @@ def test_several_processes(app: Path, broker: Beanstalkd, endpoint: Endpoint) ->
     )
 
 
-SHAPES = [(), ("--threads=4",), ("--processes=2",), ("--processes=2", "--threads=4")]
+SHAPES = [(), ("--processes=2", "--threads=4")]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=" ".join)
@@ -182,11 +182,10 @@ def test_crashed_process(app: Path, endpoint: Endpoint) -> None:
         stop(process)
 
 
-@pytest.mark.parametrize("shape", [(), ("--processes=2",)], ids=" ".join)
-def test_stuck_job(app: Path, endpoint: Endpoint, shape: tuple[str, ...]) -> None:
+def test_stuck_job(app: Path, endpoint: Endpoint) -> None:
     """It is counted when it is buried, and the jobs after it are counted."""
     put(app, "stick.put()")
-    with start(app, endpoint, *shape) as process:
+    with start(app, endpoint, "--processes=2") as process:
         eventually(lambda: endpoint.jobs("stick"), {"buried": 1})
         put(app, "work.put()")
         eventually(endpoint.jobs, {"buried": 1, "done": 1})
@@ -280,13 +279,11 @@ def test_reconnects_and_lost_jobs(
         stop(process)
 
 
-@pytest.mark.parametrize("shape", [(), ("--processes=2",)], ids=" ".join)
-def test_port_while_stopping(
-    app: Path, endpoint: Endpoint, shape: tuple[str, ...]
-) -> None:
+def test_port_while_stopping(app: Path, endpoint: Endpoint) -> None:
     """The port answers until the last job ends, and is free after that."""
     put(app, "work.put(seconds=2)")
-    with start(app, endpoint, *shape, "--log-level=info") as process:
+    shape = "--processes=2"
+    with start(app, endpoint, shape, "--log-level=info") as process:
         eventually(lambda: endpoint.value("jobqueue_jobs_running"), 1)
         with socket.create_connection(("127.0.0.1", endpoint.port)):  # says nothing
             process.signal(signal.SIGTERM)
@@ -294,7 +291,7 @@ def test_port_while_stopping(
             assert endpoint.value("jobqueue_jobs_running") == 1
             assert process.exit_code() == 0
         assert f"Metrics are at {endpoint.url}" in process.log
-        with start(app, endpoint, *shape) as next_one:
+        with start(app, endpoint, shape) as next_one:
             eventually(lambda: endpoint.value("jobqueue_broker_up"), 1)
             stop(next_one)
     assert process.running_pids() == []
@@ -355,11 +352,10 @@ def worker(app: Path, *arguments: str, code: str = "") -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-@pytest.mark.parametrize("shape", [(), ("--processes=2",)], ids=" ".join)
-def test_port_in_use(app: Path, endpoint: Endpoint, shape: tuple[str, ...]) -> None:
+def test_port_in_use(app: Path, endpoint: Endpoint) -> None:
     """The command exits with one line."""
     with socket.create_server(("127.0.0.1", endpoint.port)):
-        status, said = worker(app, *endpoint.arguments, *shape)
+        status, said = worker(app, *endpoint.arguments)
 
     (line,) = said.splitlines()
     assert status == 2
@@ -367,12 +363,11 @@ def test_port_in_use(app: Path, endpoint: Endpoint, shape: tuple[str, ...]) -> N
     assert "in use" in line
 
 
-@pytest.mark.parametrize("shape", [(), ("--processes=2",)], ids=" ".join)
-def test_missing_extra(app: Path, endpoint: Endpoint, shape: tuple[str, ...]) -> None:
+def test_missing_extra(app: Path, endpoint: Endpoint) -> None:
     """The command exits with one line."""
     missing = "sys.modules['prometheus_client'] = None"
 
-    status, said = worker(app, *endpoint.arguments, *shape, code=missing)
+    status, said = worker(app, *endpoint.arguments, code=missing)
 
     (line,) = said.splitlines()
     assert status == 2
@@ -426,14 +421,11 @@ def send():
 """
 
 
-@pytest.mark.parametrize("shape", [(), ("--processes=2",)], ids=" ".join)
-def test_default_registry(
-    app: Path, endpoint: Endpoint, shape: tuple[str, ...]
-) -> None:
+def test_default_registry(app: Path, endpoint: Endpoint) -> None:
     """Its content is the application's alone."""
     write_module(app, "tasks", APP_WITH_METRICS)
     put(app, "send.put()")
-    with start(app, endpoint, *shape) as process:
+    with start(app, endpoint) as process:
         eventually(endpoint.jobs, {"done": 1})
         assert endpoint.value("mails_total") is None
         stop(process)

@@ -77,8 +77,14 @@ def is_worked_off(broker: Beanstalkd, *logs: str, runs: int = MAX_LOST) -> bool:
     return broker.counts("t") == {"buried": 1} and ran([*logs])[1] >= runs
 
 
-@pytest.mark.parametrize("how", ["exit", "kill", "segfault"])
-@pytest.mark.parametrize("bad_priority", [0, 2**16, 2**20])
+@pytest.mark.parametrize(
+    ("how", "bad_priority"),
+    [
+        ("exit", 0),
+        ("kill", 2**16),
+        ("segfault", 2**20),
+    ],
+)
 def test_crash_loop(app: Path, broker: Beanstalkd, how: str, bad_priority: int) -> None:
     """Good jobs run, and the one that kills each process is buried."""
     bad_id = put(broker, how, bad_priority)
@@ -95,8 +101,14 @@ def test_crash_loop(app: Path, broker: Beanstalkd, how: str, bad_priority: int) 
     assert buried in worker.log
 
 
-@pytest.mark.parametrize("how", ["exit", "kill", "segfault"])
-@pytest.mark.parametrize("bad_priority", [0, 2**16, 2**20])
+@pytest.mark.parametrize(
+    ("how", "bad_priority"),
+    [
+        ("exit", 0),
+        ("kill", 2**16),
+        ("segfault", 2**20),
+    ],
+)
 def test_crash_loop_with_restarts(
     app: Path, broker: Beanstalkd, how: str, bad_priority: int
 ) -> None:
