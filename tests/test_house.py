@@ -48,7 +48,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "safe_text": set(),
     "standard_streams": TEXT,
     "command_line": {*TEXT, "broker"},
-    "worker.exits": {"worker.threads"},
+    "worker.exits": {"errors", "worker.threads"},
     "worker.forks": set(),
     "worker.patched": TASK,
     "worker.settings": TASK,

@@ -5,9 +5,11 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import NoReturn, ParamSpec
 
-from jobqueue.worker.threads import NO_THREAD
+from jobqueue.errors import JobQueueError
+from jobqueue.worker.threads import start_thread
 
 P = ParamSpec("P")
 
@@ -35,15 +37,11 @@ def start_call(
 
     If the system starts no more threads, the call is made, and None returned.
     """
-    thread = threading.Thread(
-        target=call, args=args, kwargs=kwargs, name=THREAD_NAME, daemon=True
-    )
     try:
-        thread.start()
-    except NO_THREAD:
+        return start_thread(partial(call, *args, **kwargs), name=THREAD_NAME)
+    except JobQueueError:
         call(*args, **kwargs)
         return None
-    return thread
 
 
 def is_blocked() -> bool:

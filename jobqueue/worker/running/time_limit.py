@@ -72,10 +72,8 @@ class TimeLimits(Generic[J]):
     def prepare(self) -> None:
         """Start the thread, and load ctypes: later that may be impossible.
 
-        By then the process may have no file descriptor left, or a stuck job may hold
-        the import lock. And in Python 3.11, after a failed start of a thread, no error
-        can be raised any more in the thread that has tried: which would be a slot's.
-        Without any time limit none of this is needed.
+        By then the process may have no thread or file descriptor left, or a stuck job
+        may hold the import lock. Without any time limit neither is needed.
 
         Raises :class:`~jobqueue.errors.JobQueueError` if the system starts no more
         threads.
