@@ -20,8 +20,8 @@ from jobqueue.broker.settlement import (
     Deleted,
     Outcome,
     Released,
-    SettledAndPut,
     SidePut,
+    SidePutReply,
 )
 from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BrokerError
@@ -52,6 +52,7 @@ class ConsumerConnection(Connection):
         self._unread = 0  # replies to begin_touch
         self._touched: Touched | None = None  # what end_touch returns next
         self._side_tube = DEFAULT_TUBE  # that settle_and_put puts into
+        self._read_side_put: Callable[[], object] | None = None
         self._failure: BrokerError | None = None  # of a put beside a settlement
 
     @property
@@ -106,6 +107,8 @@ class ConsumerConnection(Connection):
             self._reserve_is_sent = False
             if self._unread:
                 self._read_touched()
+            if self._read_side_put is not None:
+                self._read_side_put()
             self._socket.deadline = None
             line = self._reader.readline(timeout)
             self._socket.deadline = None  # the body has the usual time-out
@@ -152,17 +155,19 @@ class ConsumerConnection(Connection):
         job_id: int,
         outcome: Outcome,
         side_put: SidePut,
+        on_reply: Callable[[SidePutReply], object],
         *,
         reserve: int | None = None,
-    ) -> SettledAndPut:
+    ) -> bool:
         """Settle a job like :meth:`settle`, and put another one in the same write.
 
-        What becomes of the put changes nothing about the settlement. If its reply does
-        not come, the connection is closed, and the next :meth:`reserve` raises why.
+        What becomes of the put changes nothing about the settlement. ``on_reply`` is
+        called with its reply: by the next :meth:`reserve`, if the next job is
+        requested, as the reply comes just before that job, and now otherwise. If no
+        reply comes, the connection is closed, and the next :meth:`reserve` raises why.
         """
         command, expected = _settlement(job_id, outcome)
-        is_new_tube = side_put.tube != self._side_tube
-        if is_new_tube:
+        if side_put.tube != self._side_tube:
             command += use_command(side_put.tube)
         command += put_command(PutOptions(priority=side_put.priority), side_put.body)
         if reserve is not None:
@@ -173,15 +178,16 @@ class ConsumerConnection(Connection):
             if self._unread:
                 self._read_touched()
             is_settled = self.read_confirmation(expected)
-        try:
-            with self._exchange:
-                if is_new_tube:
-                    values_of(self._reader.readline(), b"USING")
-                    self._side_tube = side_put.tube
-                return self._read_side_put(is_settled=is_settled)
-        except BrokerError as failure:
-            self._failure = failure
-            return SettledAndPut(is_settled)
+        self._read_side_put = functools.partial(
+            self._read_side_put_of, side_put.tube, on_reply, is_settled=is_settled
+        )
+        if reserve is None:
+            try:
+                with self._exchange:
+                    self._read_side_put()
+            except BrokerError as failure:
+                self._failure = failure
+        return is_settled
 
     def touch(self, job_id: int) -> bool:
         """Restart the job's ttr. Returns False if the reservation was lost."""
@@ -235,14 +241,26 @@ class ConsumerConnection(Connection):
                 self._read_touched()
             return read()
 
-    def _read_side_put(self, *, is_settled: bool) -> SettledAndPut:
+    def _read_side_put_of(
+        self,
+        tube: str,
+        on_reply: Callable[[SidePutReply], object],
+        *,
+        is_settled: bool,
+    ) -> None:
+        """Read the reply to the put that was sent beside a settlement."""
+        self._read_side_put = None
+        if tube != self._side_tube:
+            values_of(self._reader.readline(), b"USING")
+            self._side_tube = tube
         try:
             (put_id,) = values_of(self._reader.readline(), b"INSERTED")
         except REFUSALS as error:
             is_too_big = isinstance(error, JobTooBigError)
             why = refused_in_short(error)
-            return SettledAndPut(is_settled, refusal=why, is_too_big=is_too_big)
-        return SettledAndPut(is_settled, id_of(put_id))
+            on_reply(SidePutReply(is_settled, refusal=why, is_too_big=is_too_big))
+        else:
+            on_reply(SidePutReply(is_settled, id_of(put_id)))
 
     def _read_touched(self) -> None:
         """Read the replies to the touch that was sent before this command."""

@@ -31,11 +31,11 @@ class SidePut(NamedTuple):
     body: bytes
 
 
-class SettledAndPut(NamedTuple):
+class SidePutReply(NamedTuple):
     """The replies to a settlement and to the put beside it."""
 
     is_settled: bool  # False: the reservation was lost
-    put_id: int | None = None  # None: it was refused, or its reply did not come
+    put_id: int | None = None  # None: it was refused
     refusal: str = ""  # why the broker refused it
     is_too_big: bool = False  # the job that was put
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
 from jobqueue.broker.address import Address
-from jobqueue.broker.settlement import SettledAndPut, SidePut
+from jobqueue.broker.settlement import SidePut, SidePutReply
 from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BadJobError
 from jobqueue.job.body import decode
@@ -79,7 +79,7 @@ class FailureNotes:
         """Return the note of a job that is buried while it runs."""
         return self._note(job, error, stats, "buried", stack)
 
-    def answered(self, note: SidePut, reply: SettledAndPut) -> None:
+    def answered(self, note: SidePut, reply: SidePutReply) -> None:
         """Take note of the broker's replies to a settlement and the note beside it."""
         if reply.put_id is None:
             if reply.refusal:
@@ -123,7 +123,7 @@ class FailureNotes:
             self._note_failure(broken)
             return None
 
-    def _refused(self, note: SidePut, reply: SettledAndPut) -> None:
+    def _refused(self, note: SidePut, reply: SidePutReply) -> None:
         from jobqueue.job.note import decode_note  # noqa: PLC0415 - see _note_of
 
         whole = decode_note(note.body) if reply.is_too_big else None

@@ -1,5 +1,6 @@
 """A reserved job, about which several threads may talk to the broker."""
 
+import functools
 import threading
 import time
 from collections.abc import Iterable
@@ -7,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from jobqueue.broker.consuming import ConsumerConnection
-from jobqueue.broker.settlement import DONE, Buried, Outcome, SidePut
+from jobqueue.broker.settlement import DONE, Buried, Outcome, SidePut, SidePutReply
 from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BrokerError
 from jobqueue.job.outcome import crash_loop
@@ -179,11 +180,10 @@ class Reservation:
             if self.is_settled:
                 return False
             self.is_settled = True
-            reply = self._connection.settle_and_put(
-                self.id, outcome, note, reserve=reserve
+            on_reply = functools.partial(notes.answered, note)
+            return self._connection.settle_and_put(
+                self.id, outcome, note, on_reply, reserve=reserve
             )
-        notes.answered(note, reply)
-        return reply.is_settled
 
     def bury(
         self, error: BaseException, stats: JobStats | None = None, stack: str = ""
@@ -205,10 +205,12 @@ class Reservation:
         note = notes.on_burial(self, error, stats, stack) if notes else None
         if notes is None or note is None:
             return self._connection.settle(self.id, outcome)
-        reply = self._connection.settle_and_put(self.id, outcome, note)
-        self._burial = _Burial(stats, note, reply.put_id)
-        notes.answered(note, reply)
-        return reply.is_settled
+
+        def keep(reply: SidePutReply) -> None:
+            self._burial = _Burial(stats, note, reply.put_id)
+            notes.answered(note, reply)
+
+        return self._connection.settle_and_put(self.id, outcome, note, keep)
 
     def bury_doubted(self, stats: JobStats) -> bool:
         """Bury the job for its losses, so that it is deleted if it succeeds after all.

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from jobqueue import Bury, JobQueue, JobStuckError, TubeNameError, Worker
-from jobqueue.broker.consuming import ConsumerConnection
-from jobqueue.broker.settlement import Outcome, SettledAndPut, SidePut
+from jobqueue.broker.settlement import SidePut, SidePutReply
 from jobqueue.job.note import FailureNote
 from jobqueue.job.note_tubes import failures_tube, retries_tube
+from jobqueue.worker.slots.failure_notes import FailureNotes
 from tests.helpers.fake_broker import (
     HANG_UP,
     RESERVED,
@@ -295,22 +295,14 @@ def test_a_verdict_that_came_too_late(
     broker: Beanstalkd, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A note of what has not happened is deleted."""
-    put_ids = []
-    settle_and_put = ConsumerConnection.settle_and_put
+    replies = []
+    answered = FailureNotes.answered
 
-    def settle_too_late(
-        connection: ConsumerConnection,
-        job_id: int,
-        outcome: Outcome,
-        side_put: SidePut,
-        *,
-        reserve: int | None = None,
-    ) -> SettledAndPut:
-        reply = settle_and_put(connection, job_id, outcome, side_put, reserve=reserve)
-        put_ids.append(reply.put_id)
-        return reply._replace(is_settled=False)
+    def too_late(notes: FailureNotes, note: SidePut, reply: SidePutReply) -> None:
+        replies.append(reply)
+        answered(notes, note, reply._replace(is_settled=False))
 
-    monkeypatch.setattr(ConsumerConnection, "settle_and_put", settle_too_late)
+    monkeypatch.setattr(FailureNotes, "answered", too_late)
 
     @queue.task("t")
     def work() -> None:
@@ -319,8 +311,7 @@ def test_a_verdict_that_came_too_late(
     work.put()
     run()
 
-    assert len(put_ids) == 1
-    assert put_ids[0]
+    assert [bool(reply.put_id) for reply in replies] == [True]
     assert burials(broker) == []
 
 
