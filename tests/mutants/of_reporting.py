@@ -5,6 +5,8 @@ from .mutant import Mutant
 SAFE_TEXT = "jobqueue/safe_text.py"
 SAFE_TEXT_TESTS = "tests/test_safe_text.py"
 REQUEST_SERVER_TESTS = "tests/worker/reporting/test_request_server.py"
+LOG_LOCK = "jobqueue/worker/reporting/log_lock.py"
+LOG_LOCK_TESTS = "tests/worker/reporting/test_log_lock.py"
 WRITTEN_LOG_TESTS = "tests/worker/reporting/test_written_log.py"
 
 OF_REPORTING = [
@@ -39,5 +41,29 @@ OF_REPORTING = [
         "if len(self._clients) > MAX_CLIENTS:",
         "if not self._clients:",
         (f"{REQUEST_SERVER_TESTS}::test_answered_though_others_hold_connections",),
+    ),
+    Mutant(
+        "line-into-a-long-line",
+        "no process writes to the log while another writes a long line",
+        LOG_LOCK,
+        "_SHARE_OUTPUT = _request(fcntl.F_RDLCK, 1)",
+        "_SHARE_OUTPUT = _request(fcntl.F_UNLCK, 1)",
+        (f"{LOG_LOCK_TESTS}::test_whole_lines",),
+    ),
+    Mutant(
+        "line-after-a-cut-line",
+        "the line after one that was cut off begins anew",
+        LOG_LOCK,
+        'line = b"\\n" + line',
+        "pass",
+        (f"{LOG_LOCK_TESTS}::test_killed_writer",),
+    ),
+    Mutant(
+        "locks-shared-with-a-fork",
+        "a forked process locks the log for itself",
+        LOG_LOCK,
+        "call_in_children(self._open_own)",
+        "pass",
+        (f"{LOG_LOCK_TESTS}::test_worker",),
     ),
 ]

@@ -68,17 +68,17 @@ def read_slowly(fd: int) -> bytes:
             time.sleep(0.0005)
 
 
-def non_blocking_pipe() -> tuple[int, int]:
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    return reading, writing
-
-
 def small_pipe() -> tuple[int, int]:
     """Return a pipe that holds 4,096 bytes, where that can be chosen."""
     reading, writing = os.pipe()
     if hasattr(fcntl, "F_SETPIPE_SZ"):
         fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    return reading, writing
+
+
+def non_blocking_pipe() -> tuple[int, int]:
+    reading, writing = small_pipe()
+    os.set_blocking(writing, False)
     return reading, writing
 
 
@@ -88,7 +88,7 @@ def sockets() -> tuple[int, int]:
 
 
 OUTPUTS: dict[str, Callable[[], tuple[int, int]]] = {
-    "pipe": os.pipe,
+    "pipe": small_pipe,
     "pipe that does not block": non_blocking_pipe,
     "socket": sockets,
     "terminal": pty.openpty,
