@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobqueue import Operator, OptionError, TubeNameError
+from jobqueue import JobQueue, Operator, OptionError, TubeNameError, Worker
 from jobqueue.job.note_tubes import failures_tube, retries_tube
 from jobqueue.operating import notes as notes_room
 from tests.helpers.noted_failure import put_note
@@ -184,6 +184,28 @@ def test_stale_notes_are_deleted(operator: Operator, broker: Beanstalkd) -> None
     assert noted() == ids[3:]
     operator.kick_all("t")
     assert noted() == []
+
+
+def test_job_that_fails_again_at_once(operator: Operator, broker: Beanstalkd) -> None:
+    """Only the notes from before its kick are deleted."""
+
+    @JobQueue(broker.url).task("t")
+    def send(n: int) -> None:
+        raise ValueError(n)
+
+    send.put(1)
+    worker = Worker(url=broker.url)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        for attempt in (1, 2, 3):
+            eventually(lambda: broker.counts("t"), {"buried": 1})
+            noted = [note.attempt for note in operator.failures("t")]
+            assert noted == [attempt]
+            assert operator.kick(1) == [1]
+    finally:
+        worker.stop()
+        thread.join()
 
 
 def test_put_failed(operator: Operator, broker: Beanstalkd) -> None:

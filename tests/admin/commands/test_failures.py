@@ -142,6 +142,22 @@ def test_question(broker: Beanstalkd) -> None:
     assert operate(broker, "failures").stdout == ""
 
 
+def test_kick_all(broker: Beanstalkd, jobs: list[int]) -> None:
+    """A dry run only counts; on a terminal there is a question."""
+    dry = ("kick", "t", "--dry-run")
+    assert operate(broker, *dry, "--all").stdout == "Would kick 3 jobs\n"
+    assert operate_json(broker, *dry, "--count", 2) == {"kicked": 0}
+    by_id = operate(broker, "kick", "--job", *jobs[:2], "--dry-run")
+    assert by_id.stdout == "Would kick 2 jobs: 1, 2\n"
+    assert broker.counts("t") == {"buried": 3}
+
+    with Terminal(broker, "kick", "t", "--all") as terminal:
+        terminal.shows("Kick 3 buried jobs of tube 't'? [y/N]")
+        terminal.types("y\n")
+        assert terminal.exit_code() == 0
+    assert broker.counts("t") == {"ready": 3}
+
+
 def test_last_kick(broker: Beanstalkd) -> None:
     """A kick warns of jobs that are deleted if they fail once more."""
     (job_id,) = put_buried(broker)
