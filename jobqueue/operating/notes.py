@@ -18,7 +18,7 @@ from jobqueue.job.note import FailureNote, decode_note
 from jobqueue.job.note_tubes import is_notes_tube
 from jobqueue.operating.apart import notes_tubes
 
-_PATIENCE = 2.0  # seconds for other readers to end
+_PATIENCE = 5.0  # seconds for other readers to end
 _LONGEST_PAUSE = 0.05  # seconds
 
 

@@ -10,7 +10,7 @@ from jobqueue import JobQueue, Operator, OptionError, TubeNameError, Worker
 from jobqueue.job.note_tubes import failures_tube, retries_tube
 from jobqueue.operating import notes as notes_room
 from tests.helpers.noted_failure import put_note
-from tests.helpers.servers import Beanstalkd, eventually
+from tests.helpers.servers import DEADLINE, Beanstalkd, eventually
 from tests.helpers.terminal import put, put_buried
 
 LONG = "x" * 200  # with the beginning of a tube of notes, this is too long for a name
@@ -62,8 +62,11 @@ def test_is_no_tube_of_jobs(operator: Operator, broker: Beanstalkd) -> None:
             operator.pause(name, 1)
 
 
-def test_readers_at_the_same_time(broker: Beanstalkd) -> None:
+def test_readers_at_the_same_time(
+    broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each of them sees all notes."""
+    monkeypatch.setattr(notes_room, "_PATIENCE", DEADLINE)
     for n in range(1, 201):
         put_note(broker, n)
     counts: list[int] = []
