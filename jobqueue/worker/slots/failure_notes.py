@@ -67,11 +67,12 @@ class FailureNotes:
     def on_decision(self, job: ReservedJob, decision: Decision) -> SidePut | None:
         """Return the note of a failed job; None for one that is put back."""
         error, stats, ending = decision.error, decision.stats, decision.ending
-        if error is None or stats is None or ending not in _KINDS:
+        kind = None if ending is None else _KINDS.get(ending)
+        if error is None or stats is None or kind is None:
             return None
         # A job whose function was not called has no traceback.
         traceback = "" if _is_refusal(error) else end_of_traceback(error)
-        return self._note(job, error, stats, _KINDS[ending], traceback)
+        return self._note(job, error, stats, kind, traceback)
 
     def on_burial(
         self, job: ReservedJob, error: BaseException, stats: JobStats, stack: str = ""
