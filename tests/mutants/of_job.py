@@ -149,6 +149,15 @@ OF_JOB = [
         (f"{TIME_LIMIT_TESTS}::test_limit_before_the_first_step",),
     ),
     Mutant(
+        "loop-that-did-not-start",
+        "a thread that could not be started is tried again",
+        EVENT_LOOP,
+        "                try:\n                    self._thread = start_thread(",
+        "                self._loop = loop\n"
+        "                try:\n                    self._thread = start_thread(",
+        ("tests/worker/running/test_refused_threads.py",),
+    ),
+    Mutant(
         "nan-in-a-body",
         "values that JSON can't carry are refused at the put",
         BODY,

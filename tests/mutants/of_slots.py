@@ -73,6 +73,14 @@ OF_SLOTS = [
         (f"{DRAINING_TESTS}::test_job_that_comes_at_the_cut",),
     ),
     Mutant(
+        "begins-at-the-exit",
+        "no job begins in a process that is about to end",
+        SLOT,
+        "        if self._is_abandoned:\n",
+        "        if self._is_interrupted:\n",
+        (f"{DRAINING_TESTS}::test_job_that_comes_at_the_exit",),
+    ),
+    Mutant(
         "newest-id-kept",
         "a worker stops asking for counts soon after a reconnect, if ids begin again",
         ADMISSION,
