@@ -46,8 +46,8 @@ OF_REPORTING = [
         "line-into-a-long-line",
         "no process writes to the log while another writes a long line",
         LOG_LOCK,
-        "_SHARE_OUTPUT = _request(fcntl.F_RDLCK, 1)",
-        "_SHARE_OUTPUT = _request(fcntl.F_UNLCK, 1)",
+        "_SHARE_OUTPUT = _Request.of(fcntl.LOCK_SH, 1)",
+        "_SHARE_OUTPUT = _Request.of(fcntl.LOCK_UN, 1)",
         (f"{LOG_LOCK_TESTS}::test_whole_lines",),
     ),
     Mutant(

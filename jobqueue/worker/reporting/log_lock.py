@@ -13,6 +13,7 @@ import os
 import select
 import struct
 from contextlib import suppress
+from typing import NamedTuple, Self
 
 from jobqueue.broker.waiting import wait_for
 from jobqueue.worker.forks import call_in_children
@@ -20,17 +21,33 @@ from jobqueue.worker.forks import call_in_children
 # A lock of an open file, which only Linux has. A lock of a process can't quite take its
 # place: the kernel does not know that other threads of the process go on. So it may
 # find a deadlock where there is none, and refuse a lock that a task waits for.
-_WAIT_FOR_LOCK_OF_FILE = getattr(fcntl, "F_OFD_SETLKW", None)
+_WAIT_FOR_LOCK_OF_FILE: int = getattr(fcntl, "F_OFD_SETLKW", 0)
 
 
-def _request(how: int, byte: int) -> bytes:
-    return struct.pack("hhqqi", how, os.SEEK_SET, byte, 1, 0)
+class _Request(NamedTuple):
+    """What to lock or to free: one byte of the file."""
+
+    how: int
+    byte: int
+    flock: bytes  # Linux's struct of that name
+
+    @classmethod
+    def of(cls, how: int, byte: int) -> Self:
+        kinds = {
+            fcntl.LOCK_SH: fcntl.F_RDLCK,
+            fcntl.LOCK_EX: fcntl.F_WRLCK,
+            fcntl.LOCK_UN: fcntl.F_UNLCK,
+        }
+        flock = struct.pack("hhqqi", kinds[how], os.SEEK_SET, byte, 1, 0)
+        return cls(how, byte, flock)
 
 
-# What is locked is one byte of the file: for the turn of a long line, or to write.
-_TAKE_TURN, _END_TURN = _request(fcntl.F_WRLCK, 0), _request(fcntl.F_UNLCK, 0)
-_SHARE_OUTPUT = _request(fcntl.F_RDLCK, 1)
-_TAKE_OUTPUT, _FREE_OUTPUT = _request(fcntl.F_WRLCK, 1), _request(fcntl.F_UNLCK, 1)
+_TAKE_TURN, _END_TURN = _Request.of(fcntl.LOCK_EX, 0), _Request.of(fcntl.LOCK_UN, 0)
+_SHARE_OUTPUT = _Request.of(fcntl.LOCK_SH, 1)
+_TAKE_OUTPUT, _FREE_OUTPUT = (
+    _Request.of(fcntl.LOCK_EX, 1),
+    _Request.of(fcntl.LOCK_UN, 1),
+)
 
 # What the shared memory says.
 _NOTHING = 0
@@ -49,7 +66,7 @@ class LogLock:
         self.fd = _new_file() if fd is None else fd
         self._file = os.fstat(self.fd)
         self._memory = self._map()
-        self._wait_for_lock = fcntl.F_SETLKW
+        self._has_own_file = False
         self._open_own()
         call_in_children(self._open_own)
 
@@ -76,14 +93,15 @@ class LogLock:
 
     def _open_own(self) -> None:
         """Open the file for this process: a fork's copy would share all locks."""
-        self._wait_for_lock = fcntl.F_SETLKW
         fd = self._opened_anew()
-        if fd is not None and _WAIT_FOR_LOCK_OF_FILE is not None:
-            self._wait_for_lock = _WAIT_FOR_LOCK_OF_FILE
+        self._has_own_file = fd is not None
+        if fd is not None:
             self.fd, parents = fd, self.fd
             os.close(parents)
 
     def _opened_anew(self) -> int | None:
+        if not _WAIT_FOR_LOCK_OF_FILE:
+            return None
         with suppress(OSError):  # there is no /proc, or too many files are open
             fd = os.open(f"/proc/self/fd/{self.fd}", os.O_RDWR)
             if os.path.samestat(os.fstat(fd), self._file):
@@ -91,9 +109,12 @@ class LogLock:
             os.close(fd)  # a task has closed the file, and opened another
         return None
 
-    def _lock(self, request: bytes) -> None:
+    def _lock(self, request: _Request) -> None:
         try:  # suppress() would take as long as the lock
-            fcntl.fcntl(self.fd, self._wait_for_lock, request)
+            if self._has_own_file:
+                fcntl.fcntl(self.fd, _WAIT_FOR_LOCK_OF_FILE, request.flock)
+            else:
+                fcntl.lockf(self.fd, request.how, 1, request.byte)
         except OSError:  # a task has closed the file: better write without a lock
             return
 

@@ -95,6 +95,18 @@ OUTPUTS: dict[str, Callable[[], tuple[int, int]]] = {
 }
 
 
+def test_locks_of_processes() -> None:
+    """They take the place of those that only Linux has."""
+    reading, writing = small_pipe()
+    with script(
+        f"import fcntl; vars(fcntl).pop('F_OFD_SETLKW', 0){THREE_WRITERS}", writing
+    ):
+        os.close(writing)
+        data = read_slowly(reading)
+
+    assert {len(set(line)) for line in data.splitlines()} == {1}
+
+
 @pytest.mark.parametrize("kind", [*OUTPUTS, "file"])
 def test_whole_lines(tmp_path: Path, kind: str) -> None:
     if kind == "file":
