@@ -24,9 +24,10 @@ OF_SLOTS = [
         "retry-deleted-at-a-drain",
         "a job that fails while its worker drains is tried again",
         SLOT,
-        "return reservation.settle(decision.outcome, reserve=reserve)",
-        "outcome = SUCCEEDED.outcome if reserve is None else decision.outcome\n"
-        "        return reservation.settle(outcome, reserve=reserve)",
+        "        if decision.error is not None:\n            if",
+        "        if reserve is None:\n"
+        "            return reservation.settle(SUCCEEDED.outcome, reserve=None)\n"
+        "        if decision.error is not None:\n            if",
         (f"{DRAINING_TESTS}::test_failure_during_a_drain",),
     ),
     Mutant(
