@@ -6,15 +6,17 @@ change of the public interface: it belongs into the CHANGELOG, too.
 
 import importlib
 import inspect
+import io
 import json
 import os
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from prometheus_client.metrics_core import Metric
@@ -78,13 +80,14 @@ def signature_of(name: str) -> str:
 
 def options_of(module: str, *command: str) -> list[str]:
     """Return the options that a command's help lists."""
-    done = subprocess.run(
-        [sys.executable, "-m", module, *command, "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    lines = re.findall(r"^  +(-.*)$", done.stdout, re.MULTILINE)
+    helped = io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", [module, *command, "--help"]),
+        redirect_stdout(helped),
+        suppress(SystemExit),
+    ):
+        importlib.import_module(f"{module}.__main__").main()
+    lines = re.findall(r"^  +(-.*)$", helped.getvalue(), re.MULTILINE)
     heads = (re.split(r"\s{2,}", line)[0] for line in lines)
     return sorted({word for head in heads for word in re.findall(r"--?[\w-]+", head)})
 

@@ -6,6 +6,8 @@ import venv
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from tests.helpers.paths import ROOT
 from tests.helpers.servers import Beanstalkd
 from tests.helpers.worker_process import write_module
@@ -69,6 +71,7 @@ def pip(python: Path, *arguments: str | Path) -> str:
     return run(*command, cwd=python.parent)
 
 
+@pytest.mark.timeout(600)
 def test_wheel(tmp_path: Path, broker: Beanstalkd) -> None:
     """Alone it needs one other distribution, runs a job, and brings its fixtures.
 
@@ -93,5 +96,5 @@ def test_wheel(tmp_path: Path, broker: Beanstalkd) -> None:
 
     pip(python, "install", "-q", "pytest")
     write_module(tmp_path, "test_tasks", TESTS)
-    pytest = (python, "-m", "pytest", "-q", "-W", "error", "test_tasks.py")
-    assert "2 passed" in run(*pytest, cwd=tmp_path)
+    command = (python, "-m", "pytest", "-q", "-W", "error", "test_tasks.py")
+    assert "2 passed" in run(*command, cwd=tmp_path)

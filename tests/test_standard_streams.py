@@ -98,8 +98,14 @@ def test_help_on_full_disk(broker: Beanstalkd, command: str, option: str) -> Non
     assert done.returncode == 1
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "2>/dev/full", ">&- 2>&-"])
+@pytest.mark.parametrize(
+    ("command", "closed"),
+    [
+        *((OPERATOR, closed) for closed in (">&-", "2>&-", "2>/dev/full", ">&- 2>&-")),
+        (WORKER, ">&- 2>&-"),
+        (DEVSERVER, ">&- 2>&-"),
+    ],
+)
 def test_help_and_errors_without_streams(
     broker: Beanstalkd, command: str, closed: str
 ) -> None:
