@@ -19,7 +19,7 @@ from jobqueue.job.note_tubes import is_notes_tube
 from jobqueue.operating.apart import notes_tubes
 
 _PATIENCE = 5.0  # seconds for other readers to end
-_LONGEST_PAUSE = 0.05  # seconds
+_LONGEST_PAUSE = 0.02  # seconds
 
 
 class Noted(NamedTuple):
@@ -47,8 +47,10 @@ class Notes(NamedTuple):
         return [noted.id for noted in self.noted if noted.note.job_id in jobs]
 
 
-def read_notes(address: Address, tubes: Collection[str] | None = None) -> Notes:
-    """Return the notes about the jobs of some tubes, or of all.
+def read_notes(
+    address: Address, tubes: Collection[str] | None = None, about: int | None = None
+) -> Notes:
+    """Return the notes about the jobs of some tubes, or of all; or about one job.
 
     A tube of notes holds whatever was put there: what is no note is left out.
     """
@@ -62,7 +64,7 @@ def read_notes(address: Address, tubes: Collection[str] | None = None) -> Notes:
         found = {note_id: found[note_id] for note_id in known} | latest
         missing = expected - len(found)  # another reader had them
         if missing <= 0 or time.monotonic() > deadline:
-            return Notes(_decoded(found), max(0, missing))
+            return Notes(_decoded(found, about), max(0, missing))
         _pause()
 
 
@@ -114,7 +116,17 @@ def _existing(connection: OperatorConnection, ids: Iterable[int]) -> list[int]:
     return [i for i, job in zip(ids, connection.jobs(ids), strict=True) if job]
 
 
-def _decoded(bodies: Mapping[int, bytes]) -> list[Noted]:
-    notes = ((note_id, decode_note(body)) for note_id, body in bodies.items())
-    noted = [Noted(note_id, note) for note_id, note in notes if note]
+def _decoded(bodies: Mapping[int, bytes], about: int | None) -> list[Noted]:
+    """Return the notes in these bodies, of one job or of all, the oldest first."""
+    digits = b"" if about is None else b"%d" % about  # the others need no decoding
+    notes = (
+        (note_id, decode_note(body))
+        for note_id, body in bodies.items()
+        if digits in body
+    )
+    noted = [
+        Noted(note_id, note)
+        for note_id, note in notes
+        if note is not None and about in {None, note.job_id}
+    ]
     return sorted(noted, key=lambda noted: (noted.note.when, noted.id))

@@ -125,7 +125,7 @@ class Operator(Viewer):
         >>> operator.put_failed(2) is None
         True
         """
-        notes = self.notes()
+        notes = self.notes_about(job_id)
         failure = notes.last_of_jobs().get(job_id)
         if failure is None or failure.body is None:
             return None

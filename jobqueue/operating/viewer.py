@@ -197,10 +197,13 @@ class Viewer:
         return read_notes(self.address, tubes)
 
     def notes_about(self, job_id: int) -> Notes:
-        """Return the notes of a job's failures, and with them its tube's, or all."""
+        """Return the notes of the failures of a job, which may be deleted."""
         (stats,) = self.job_stats(job_id)
-        is_job = stats is not None and not is_notes_tube(stats.tube)
-        return self.notes(stats.tube if stats and is_job else None)
+        if stats is None or is_notes_tube(stats.tube):
+            return read_notes(self.address, about=job_id)
+        if not (stats.buries or stats.releases):  # it has not failed
+            return Notes([])
+        return read_notes(self.address, [stats.tube], about=job_id)
 
     def close(self) -> None:
         """Close the open connections; a later call makes a new one."""
