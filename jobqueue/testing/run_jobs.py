@@ -23,6 +23,7 @@ from jobqueue.testing.eager import Eager
 from jobqueue.testing.generations import Generations
 from jobqueue.testing.redirect import redirected_to
 from jobqueue.worker.processes.status_board import StatusBoard
+from jobqueue.worker.reporting.burial_hooks import add_burial_hooks
 from jobqueue.worker.reporting.job_log import JobLog
 from jobqueue.worker.reporting.reporter import Listener, Reporter
 from jobqueue.worker.running.event_loop import EventLoop
@@ -113,6 +114,7 @@ def _run(
 
     timings = Timings()
     reporter = Reporter(JobLog(timings.time_limit_grace), _Notes(ran, fail))
+    add_burial_hooks(reporter, watched)
     limits: TimeLimits[ReservedJob] = TimeLimits()
     with closing(limits), closing(EventLoop()) as event_loop:
         slot = Slot(

@@ -13,6 +13,7 @@ from jobqueue import (
     BadJobError,
     BrokerError,
     BrokerUnreachableError,
+    BuriedJob,
     JobQueue,
     Retry,
     TimeLimitExceeded,
@@ -81,6 +82,27 @@ def test_errors_are_returned(queue: JobQueue) -> None:
         ran = run_jobs(url, reraise=False)
 
     assert [type(job.error) for job in ran] == [ZeroDivisionError, type(None)]
+
+
+def test_hooks_are_told_of_burials(queue: JobQueue) -> None:
+    told = []
+
+    @queue.on_buried
+    def tell(job: BuriedJob, error: BaseException) -> None:
+        told.append((job.func_name, type(error)))
+
+    @queue.task("t")
+    def work() -> None:
+        raise ZeroDivisionError
+
+    with beanstalkd() as url:
+        work.put()
+        run_jobs(url, reraise=False)
+        work.put()
+        with pytest.raises(ZeroDivisionError):
+            run_jobs(url)
+
+    assert told == [("work", ZeroDivisionError)] * 2
 
 
 def test_retries_without_pause(queue: JobQueue) -> None:
