@@ -156,7 +156,8 @@ class ReservationLostError(BrokerError):
 class IncompleteSearchError(JobQueueError, RuntimeError):
     """Not all jobs of a tube were found, as beanstalkd has no list of them.
 
-    A server that has read a binlog does not say what its last job id is.
+    A server that has read a binlog does not say what its last job id is. Or another
+    reader had some of the notes of failures that a search needs.
     """
 
 

@@ -1,12 +1,13 @@
 """Finding those jobs of a tube that pass a filter."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.server_stats import TubeStats
 from jobqueue.broker.stats import JobState, JobStats
-from jobqueue.job.note import FailureNote
+from jobqueue.errors import IncompleteSearchError
 from jobqueue.operating.filters import Filters
+from jobqueue.operating.notes import Notes
 from jobqueue.operating.record import JobRecord
 from jobqueue.operating.search import BLOCK, Search
 
@@ -14,8 +15,8 @@ from jobqueue.operating.search import BLOCK, Search
 class Finder:
     """Finds the jobs of a tube that are in some states and pass a filter.
 
-    It changes nothing. ``failures`` are the last ones of the tube's jobs, by id; they
-    are used if the filter needs them, and then no other job is looked at.
+    It changes nothing. ``notes`` are those about the tube's jobs; they are used if the
+    filter needs them, and then no other job is looked at.
     """
 
     def __init__(
@@ -24,16 +25,19 @@ class Finder:
         tube: TubeStats,
         states: Sequence[JobState],
         filters: Filters,
-        failures: Mapping[int, FailureNote],
+        notes: Notes,
     ) -> None:
         self._connection = connection
         self._tube = tube.tube
         self._states = states
         self._filters = filters
-        self._search: Search | _Noted
+        self._search: Search | _NotedJobs
         if filters.need_notes:
-            ids = [i for i, note in failures.items() if filters.passes_note(note)]
-            self._search = _Noted(connection, self._tube, states, sorted(ids))
+            last = notes.last_of_jobs()
+            ids = sorted(i for i, note in last.items() if filters.passes_note(note))
+            self._search = _NotedJobs(
+                connection, self._tube, states, ids, missing_notes=notes.missing
+            )
         else:
             self._search = Search(connection, tube, states)
 
@@ -73,7 +77,7 @@ class Finder:
         self._search.check_complete()
 
 
-class _Noted:
+class _NotedJobs:
     """Looks at jobs whose ids are known from notes of their failures."""
 
     def __init__(
@@ -82,9 +86,12 @@ class _Noted:
         tube: str,
         states: Sequence[JobState],
         ids: Sequence[int],
+        *,
+        missing_notes: int,
     ) -> None:
         self._connection = connection
         self._tube = tube
+        self._missing_notes = missing_notes
         self._states = states
         self._ids = ids
         self.total = len(ids)
@@ -98,4 +105,9 @@ class _Noted:
             yield [job for job in jobs if job.state in self._states]
 
     def check_complete(self) -> None:
-        """Do nothing: each of the jobs was asked about."""
+        """Raise IncompleteSearchError if some notes could not be read."""
+        if self._missing_notes:
+            raise IncompleteSearchError(
+                f"this is incomplete: {self._missing_notes:,} notes of failures could "
+                "not be read, as another reader has them: try again"
+            )

@@ -117,9 +117,7 @@ class Viewer:
         notes = self.notes(tube) if filters.need_notes else Notes([])
         with self._connections.taken() as connection:
             counts = connection.tube(check_job_tube(tube))
-            yield counts and Finder(
-                connection, counts, states, filters, notes.last_of_jobs()
-            )
+            yield counts and Finder(connection, counts, states, filters, notes)
 
     def job(self, job_id: int) -> JobRecord | None:
         """Return a job; None if there is no such job: it was done, or deleted.

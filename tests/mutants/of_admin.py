@@ -44,6 +44,22 @@ OF_ADMIN = [
         (f"{KICK_TESTS}::test_kick_by_id",),
     ),
     Mutant(
+        "kick-keeps-stale-notes",
+        "a kick deletes the notes of its jobs' earlier failures",
+        "jobqueue/operating/operator.py",
+        "        delete_notes(connection, notes.ids_of(set(changed)))\n",
+        "",
+        ("tests/operating/test_notes.py::test_stale_notes_are_deleted",),
+    ),
+    Mutant(
+        "reader-misses-notes",
+        "a reader looks again for the notes that another one has",
+        "jobqueue/operating/notes.py",
+        "if missing <= 0 or time",
+        "if True or time",
+        ("tests/operating/test_notes.py::test_readers_at_the_same_time",),
+    ),
+    Mutant(
         "clear-does-not-ask",
         "clear asks before it deletes",
         CHANGE,

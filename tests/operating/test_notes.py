@@ -6,7 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobqueue import JobQueue, Operator, OptionError, TubeNameError, Worker
+from jobqueue import (
+    IncompleteSearchError,
+    JobQueue,
+    Operator,
+    OptionError,
+    TubeNameError,
+    Worker,
+)
 from jobqueue.job.note_tubes import failures_tube, retries_tube
 from jobqueue.operating import notes as notes_room
 from tests.helpers.noted_failure import put_note
@@ -91,12 +98,16 @@ def test_note_that_is_held(
 ) -> None:
     """What another reader has all the time is said to be missing."""
     monkeypatch.setattr(notes_room, "_PATIENCE", 0.05)
+    put(broker)
     held = put_note(broker, 1, ago=9)
     put_note(broker, 2)
     with broker.client(failures_tube("t")) as client:
         client.reserve_job(held)
 
         notes = operator.notes("t")
+
+        with pytest.raises(IncompleteSearchError, match="1 notes of failures"):
+            list(operator.jobs("t", error="ValueError"))
 
     assert [note.job_id for _, note in notes.noted] == [2]
     assert notes.missing == 1

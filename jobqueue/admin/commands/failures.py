@@ -27,6 +27,8 @@ def failures(session: Session) -> int:
         session.console.json({"failures": [group.as_dict() for group in groups]})
     elif groups:
         session.console.table(views.failure_groups(groups))
+    else:
+        session.console.note("No such failure is noted")
     _say_what_is_missing(session, notes)
     return 0 if groups else 1
 

@@ -201,12 +201,12 @@ def test_wrong_use(broker: Beanstalkd) -> None:
 
 @pytest.mark.usefixtures("jobs")
 @pytest.mark.parametrize("has_rich", [True, False])
-@pytest.mark.parametrize("width", [45, 80])
 def test_narrow_terminals(
-    broker: Beanstalkd, tmp_path: Path, width: int, *, has_rich: bool
+    broker: Beanstalkd, tmp_path: Path, *, has_rich: bool
 ) -> None:
     """Columns are left out; no number is cut, and no line wraps."""
     modules = "" if has_rich else without_rich(tmp_path)
+    width = 45
     size = (width, 24)
     for words in ("stats t", "list t", "failures"):
         with Terminal(broker, *words.split(), size=size, modules=modules) as terminal:
