@@ -113,8 +113,7 @@ def _run(
         return reraise
 
     timings = Timings()
-    reporter = Reporter(JobLog(timings.time_limit_grace), _Notes(ran, fail))
-    add_burial_hooks(reporter, watched)
+    reporter = _reporter(timings, _Notes(ran, fail), watched)
     limits: TimeLimits[ReservedJob] = TimeLimits()
     with closing(limits), closing(EventLoop()) as event_loop:
         slot = Slot(
@@ -142,6 +141,12 @@ def _run(
         raise failure
     finally:
         del failure
+
+
+def _reporter(timings: Timings, notes: Listener, tubes: Iterable[str]) -> Reporter:
+    reporter = Reporter(JobLog(timings.time_limit_grace), notes)
+    add_burial_hooks(reporter, tubes)
+    return reporter
 
 
 # To a worker, anything that a task raises is a failure of the job. In a test, only
