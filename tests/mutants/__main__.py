@@ -21,8 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tests.mutants",
         description="Put realistic faults into a copy of the package, one at a time, "
-        "and say which test fails. First the tests that a fault names run, and if all "
-        "of them pass, the whole suite. Exits with status 1 if a fault survives.",
+        "and say which of its tests fails. Exits with status 1 if none does.",
     )
     parser.add_argument(
         "--only",
