@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -59,9 +59,10 @@ def import_jobs(session: Session) -> int:
     is_done = False
     try:
         with _opened(options.file) as source:
-            with console.progress("Importing", 0) as advance:
+            total = _count_lines(options.file) - options.from_line + 1
+            with console.progress("Importing", max(0, total)) as advance:
                 for _ in importer.run(source):
-                    advance(importer.put, importer.put)
+                    advance(importer.put, max(total, importer.put))
             is_done = True
     finally:
         importer.close()
@@ -74,6 +75,16 @@ def import_jobs(session: Session) -> int:
                 }
             )
         console.note(_summary(importer, is_done=is_done))
+    return 0
+
+
+def _count_lines(name: str | None) -> int:
+    """Return how many lines a file has; 0 for what can be read only once."""
+    path = Path(str(name))
+    if name in {None, "-"} or not path.is_file():
+        return 0
+    with suppress(OSError), path.open("rb") as file:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(2**20), b""))
     return 0
 
 

@@ -11,12 +11,14 @@ from tests.helpers.fake_broker import FakeBroker
 from tests.helpers.servers import Beanstalkd, eventually, eventually_true
 from tests.helpers.terminal import (
     COMMAND,
+    Terminal,
     body,
     environment,
     json_lines,
     operate,
     put,
     put_buried,
+    without_rich,
 )
 
 Job = tuple[bytes, int, int, str]  # body, priority, ttr, state
@@ -236,3 +238,17 @@ def test_import_that_loses_its_broker(
         in errors
     )
     assert b"error: line 501: the connection to beanstalkd" in errors
+
+
+def test_progress_of_an_import(broker: Beanstalkd, tmp_path: Path) -> None:
+    """It says of how many lines, where they can be counted: those that are left."""
+    line = json.dumps({"tube": "t", "body": "x"})
+    file = tmp_path / "jobs.jsonl"
+    file.write_text(f"{line}\n" * 700)
+    modules = without_rich(tmp_path)
+
+    with Terminal(broker, "import", file, "--from-line", 101, modules=modules) as term:
+        term.shows("Imported 600 jobs")
+        assert term.exit_code() == 0
+
+    assert "Importing: 500 of 600 (83 %)" in term.text
