@@ -109,6 +109,7 @@ class Books:
     hold_ups: dict[int | None, list[Span]] = field(default_factory=dict)  # None: of all
     expiries: dict[int, list[Expiry]] = field(default_factory=dict)  # by ids
     timed_out: set[int] = field(default_factory=set)  # ids
+    doubted: set[int] = field(default_factory=set)  # ids; buried while they ran
     loads: list[float] = field(default_factory=list)  # of the machine
 
     def confirmed(self, number: int, job_id: int, now: float) -> None:

@@ -16,6 +16,7 @@ NO_PROCESS = "nobody"
 BY_ID = (
     "expired ",
     "timed-out ",
+    "doubted ",
     "vanished ",
 )  # kinds of lines that know a job by its id
 UNKNOWN = "unknown"  # for the number of a job whose body the broker has destroyed
@@ -81,6 +82,10 @@ class Ledger:
     def timed_out(self, job_id: int) -> None:
         """Note that this process has ended a job at its time limit."""
         self.note("timed-out", job_id)
+
+    def doubted(self, job_id: int) -> None:
+        """Note that this process has buried a job for its losses, and still runs it."""
+        self.note("doubted", job_id)
 
     def found_buried(self, number: int | None, counts: "StatsJob") -> None:
         """Note a job that is buried at the end, with the broker's counts of it."""
@@ -178,6 +183,8 @@ def _enter_accident(books: Books, kind: str, *words: str) -> None:
             books.vanish(int(job_id))
         case "timed-out", (job_id,):
             books.timed_out.add(int(job_id))
+        case "doubted", (job_id,):
+            books.doubted.add(int(job_id))
         case "load", (load,):
             books.loads.append(float(load))
         case _:

@@ -72,11 +72,40 @@ def _cause(books: Books, number: int, before: Run, after: Run) -> Cause | None:
     pids = {before.pid, after.pid}
     if books.explain(pids, _arrival(books, before), after.began):
         return Cause.FAULT
-    for expiry in books.expiries.get(before.job_id, []):
-        is_of_run = expiry.pid == before.pid and expiry.noticed >= before.began
-        if is_of_run and _is_explained(books, number, expiry):
-            return Cause.EXPIRY
-    return None
+    is_explained = (
+        _has_expired(books, number, before)
+        or _began_expired(books, number, after)
+        or _was_buried_meanwhile(books, number, before)
+    )
+    return Cause.EXPIRY if is_explained else None
+
+
+def _has_expired(books: Books, number: int, run: Run) -> bool:
+    """Return whether a run was held up, and its worker says that it lost the job."""
+    return any(
+        expiry.pid == run.pid
+        and expiry.noticed >= run.began
+        and _is_explained(books, number, expiry)
+        for expiry in books.expiries.get(run.job_id, [])
+    )
+
+
+def _began_expired(books: Books, number: int, run: Run) -> bool:
+    """Return whether a worker was held up with a job in hand, and began it too late."""
+    ttr = books.puts[number].ttr
+    held_up = books.seconds_held_up(run.pid, run.began - 2 * ttr, run.began)
+    return held_up >= ttr * HELD_UP and _has_expired(books, number, run)
+
+
+def _was_buried_meanwhile(books: Books, number: int, run: Run) -> bool:
+    """Return whether a run was held up, and did not see that it has lost the job.
+
+    Another worker had it by then, and had buried it for its last run. Whoever deletes a
+    buried job is told that it was deleted.
+    """
+    held_up = books.seconds_held_up(run.pid, run.began - SLACK, run.ended)
+    is_late = held_up >= books.puts[number].ttr * HELD_UP
+    return run.job_id in books.doubted and is_late
 
 
 def _arrival(books: Books, run: Run) -> float:

@@ -51,12 +51,16 @@ class _Listener(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         job_id = getattr(record, "job_id", None)
-        error = record.exc_info[1] if record.exc_info else None
-        if job_id is not None and isinstance(error, TimeLimitExceeded):
+        if job_id is None:
+            return
+        if record.exc_info and isinstance(record.exc_info[1], TimeLimitExceeded):
             self._ledger.timed_out(job_id)
-        if job_id is not None and "not reserved for this worker" in record.getMessage():
+        text = record.getMessage()
+        if "not reserved for this worker" in text:
             seconds = getattr(record, "seconds", None) or 0
             self._ledger.expired(job_id, time.monotonic() - seconds)
+        if "buried while it runs" in text:
+            self._ledger.doubted(job_id)
 
 
 def _ledger() -> Ledger:

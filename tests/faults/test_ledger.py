@@ -172,6 +172,32 @@ def test_buried_for_expiries(path: Path) -> None:
     assert verdict(path, *lines, held_up[0]).unexplained_burials == [1]
 
 
+@pytest.mark.parametrize(
+    ("held_up", "explains"),
+    [(f"held-up {OTHER} 26.0 30.0", True), (f"held-up {OTHER} 30.0 35.0", False)],
+)
+def test_begun_after_its_time_to_run(path: Path, held_up: str, explains: bool) -> None:
+    """A worker that is held up with a job in hand begins it when it is another's."""
+    again = f"began 1 7 {OTHER} 30.0", f"ended 1 7 {OTHER} 30.0 35.0"
+    lines = SENT, CONFIRMED, FIRST, FIRST_ENDED, *again
+    expired = f"expired 7 {OTHER} 30.0 35.0"
+
+    found = verdict(path, *lines, held_up, expired)
+
+    assert found.unexplained_runs == ([] if explains else [1])
+    assert verdict(path, *lines, held_up).unexplained_runs == [1]
+
+
+def test_buried_while_a_worker_is_held_up(path: Path) -> None:
+    """That worker then deletes the buried job, and does not notice that it was lost."""
+    lines = SENT, CONFIRMED, FIRST, LONG_FIRST_ENDED, AGAIN, AGAIN_ENDED
+    held_up = f"held-up {WORKER} 21.0 25.0"
+
+    assert verdict(path, *lines, held_up, "doubted 7").causes == {Cause.EXPIRY: 1}
+    assert verdict(path, *lines, held_up, "doubted 8").unexplained_runs == [1]
+    assert verdict(path, *lines, "doubted 7").unexplained_runs == [1]
+
+
 def test_expiry_noticed_twice(path: Path) -> None:
     """The heartbeat and the slot may both say that one reservation was lost."""
     expired = f"expired 7 {WORKER} 20.0 24.0", f"expired 7 {WORKER} 20.1 25.0"
