@@ -23,7 +23,7 @@ from jobqueue.testing.eager import Eager
 from jobqueue.testing.generations import Generations
 from jobqueue.testing.redirect import redirected_to
 from jobqueue.worker.processes.status_board import StatusBoard
-from jobqueue.worker.reporting.burial_hooks import add_burial_hooks
+from jobqueue.worker.reporting.burial_hooks import BurialHooks
 from jobqueue.worker.reporting.job_log import JobLog
 from jobqueue.worker.reporting.reporter import Listener, Reporter
 from jobqueue.worker.running.event_loop import EventLoop
@@ -113,7 +113,7 @@ def _run(
         return reraise
 
     timings = Timings()
-    reporter = _reporter(timings, _Notes(ran, fail), watched)
+    reporter = _reporter(timings, _Notes(ran, fail))
     limits: TimeLimits[ReservedJob] = TimeLimits()
     with closing(limits), closing(EventLoop()) as event_loop:
         slot = Slot(
@@ -143,10 +143,9 @@ def _run(
         del failure
 
 
-def _reporter(timings: Timings, notes: Listener, tubes: Iterable[str]) -> Reporter:
-    reporter = Reporter(JobLog(timings.time_limit_grace), notes)
-    add_burial_hooks(reporter, tubes)
-    return reporter
+def _reporter(timings: Timings, notes: Listener) -> Reporter:
+    hooks = BurialHooks(subscriber.tasks)
+    return Reporter(JobLog(timings.time_limit_grace), notes, hooks)
 
 
 # To a worker, anything that a task raises is a failure of the job. In a test, only

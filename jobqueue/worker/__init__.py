@@ -28,7 +28,6 @@ from jobqueue.worker.patched import (
     patching_library,
 )
 from jobqueue.worker.reporting import process_log
-from jobqueue.worker.reporting.burial_hooks import add_burial_hooks
 from jobqueue.worker.settings import (
     FAILURES_KEPT,
     SHUTDOWN_TIMEOUT,
@@ -113,7 +112,10 @@ class Worker:
         buried; its thread goes on until the process ends.
         """
         reporter = self.manager.reporter
-        add_burial_hooks(reporter, self.tubes)
+        if any(task.on_buried for task in self._tasks):
+            from jobqueue.worker.reporting.burial_hooks import BurialHooks  # noqa: PLC0415
+
+            reporter.add(BurialHooks(subscriber.tasks))
         reporter.worker_started(self.tubes, self._tasks, self._signed, self.address)
         if not has_real_threads():
             process_log.threads_are_greenlets(patching_library())

@@ -7,21 +7,9 @@ from jobqueue.job.body import decode
 from jobqueue.job.context import BuriedJob, OnBuried
 from jobqueue.job.decision import FINAL, Decision, Ending
 from jobqueue.task.definition import Task
-from jobqueue.task.registry import subscriber
-from jobqueue.worker.reporting.reporter import Listener, Reporter
+from jobqueue.worker.reporting.reporter import Listener
 from jobqueue.worker.reporting.unfailing import logger
 from jobqueue.worker.running.executor import ReservedJob, Result
-
-
-def add_burial_hooks(reporter: Reporter, tubes: Iterable[str]) -> None:
-    """Have the hooks of the tasks of these tubes called, if there are any by now."""
-    if any(task.on_buried for task in subscriber.tasks(tubes)):
-        reporter.add(BurialHooks(subscriber.tasks))
-
-
-def has_burial_hooks(task: Task | None) -> bool:
-    """Return whether a task has hooks; those of no known task may have some."""
-    return task is None or bool(task.on_buried)
 
 
 class BurialHooks(Listener):

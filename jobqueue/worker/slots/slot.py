@@ -22,7 +22,6 @@ from jobqueue.job.outcome import RetryPolicy, RunLater
 from jobqueue.worker.exits import end_child
 from jobqueue.worker.forks import called_in_children
 from jobqueue.worker.processes.status_board import SlotStatus
-from jobqueue.worker.reporting.burial_hooks import has_burial_hooks
 from jobqueue.worker.reporting.reporter import Reporter
 from jobqueue.worker.running.executor import Call, Executor, Result, refused
 from jobqueue.worker.settings import Timings
@@ -262,8 +261,9 @@ class Slot:
             return False
         reserve = None if self._stopping.is_set() else self._reserve_timeout
         if decision.error is not None:
-            if decision.ending in FINAL and has_burial_hooks(reservation.task):
-                reserve = None  # the next job would wait for them, reserved
+            task = reservation.task
+            if decision.ending in FINAL and (task is None or task.on_buried):
+                reserve = None  # the next job would wait for the hooks, reserved
             return reservation.settle_failed(decision, reserve=reserve)
         return reservation.settle(decision.outcome, reserve=reserve)
 
