@@ -39,7 +39,7 @@ ROWS: Mapping[str, Callable[[Verdict], str]] = {
     "faults injected": lambda v: f"{v.faults.total():,}: {_kinds(v)}",
     "of these hit a process that was running jobs": lambda v: f"{v.busy:,}",
     "the load of the machine meanwhile, on average": lambda v: f"{v.load:.1f}",
-    "moments in which a process or the broker was held up, by the machine or frozen": lambda v: (
+    "moments in which a process or the broker was held up or frozen": lambda v: (
         f"{v.hold_ups:,}, of {v.longest_hold_up:.1f} s at most"
     ),
     "the operator's commands meanwhile": _commands,
