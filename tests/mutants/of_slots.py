@@ -24,10 +24,10 @@ OF_SLOTS = [
         "retry-deleted-at-a-drain",
         "a job that fails while its worker drains is tried again",
         SLOT,
-        "        if decision.error is not None:\n            if",
-        "        if reserve is None:\n"
-        "            return reservation.settle(SUCCEEDED.outcome, reserve=None)\n"
-        "        if decision.error is not None:\n            if",
+        "            return reservation.settle_failed(decision, reserve=reserve)\n",
+        "            if reserve is None:\n"
+        "                return reservation.settle(SUCCEEDED.outcome, reserve=None)\n"
+        "            return reservation.settle_failed(decision, reserve=reserve)\n",
         (f"{DRAINING_TESTS}::test_failure_during_a_drain",),
     ),
     Mutant(
@@ -95,7 +95,7 @@ OF_SLOTS = [
         HEARTBEAT,
         "TOUCHES_PER_TTR = 3",
         "TOUCHES_PER_TTR = 1",
-        (f"{HEARTBEAT_TESTS}::test_one_connection_holds_up_no_other",),
+        (f"{HEARTBEAT_TESTS}::test_pause_between_touches",),
     ),
     Mutant(
         "running-killer-not-buried",

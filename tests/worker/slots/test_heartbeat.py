@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from jobqueue.worker.settings import Timings
 from jobqueue.worker.slots.admission import CrashLoopGuard
 from jobqueue.worker.slots.heartbeat import Heartbeat
 from jobqueue.worker.slots.reservation import Reservation
+from tests.helpers.reserved import stats
 from tests.helpers.servers import Beanstalkd, eventually, eventually_true
 from tests.helpers.worker_thread import with_timings, working
 
@@ -140,6 +142,17 @@ def test_fault_holds_up_no_job(broker: Beanstalkd, queue: JobQueue) -> None:
 
     (why,) = heard
     assert why.startswith("AttributeError: 'Untouchable' object has no attribute")
+
+
+@pytest.mark.parametrize(("ttr", "pause"), [(1, 1 / 3), (3, 1), (12, 4), (60, 4)])
+def test_pause_between_touches(ttr: int, pause: float) -> None:
+    """It is a third of the time to run, and 4 s at most."""
+    unused: Any = None
+    job = reservation(unused, 7)
+    job.stats_at_touch = stats(ttr=ttr)
+    heartbeat = Heartbeat(lambda: [job], Reporter(), Timings(), unused)
+
+    assert heartbeat._pulse_of(job)._touch_pause() == pause
 
 
 def test_long_ttr(broker: Beanstalkd, queue: JobQueue) -> None:
