@@ -16,6 +16,7 @@ from jobqueue.broker.producing import put_command, use_command
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.replies import id_of, number_of, size_of, values_of
 from jobqueue.broker.settlement import (
+    DONE,
     Buried,
     Deleted,
     Outcome,
@@ -78,15 +79,10 @@ class ConsumerConnection(Connection):
         One write for all of them: a broker may be far away.
         """
         wanted = {check_tube(tube) for tube in tubes}
+        new, old = wanted - self._watched, self._watched - wanted
         commands = [
-            *(
-                b"watch %b\r\n" % tube.encode()
-                for tube in sorted(wanted - self._watched)
-            ),
-            *(
-                b"ignore %b\r\n" % tube.encode()
-                for tube in sorted(self._watched - wanted)
-            ),
+            *(b"watch %b\r\n" % tube.encode() for tube in sorted(new)),
+            *(b"ignore %b\r\n" % tube.encode() for tube in sorted(old)),
         ]
         for _ in self.ask_many(commands, self._read_watching):
             pass
@@ -137,7 +133,10 @@ class ConsumerConnection(Connection):
         Returns False if the reservation was lost because the job's ttr was over. Then
         nothing was done to the job, and it may run twice.
         """
-        command, expected = _settlement(job_id, outcome)
+        if outcome is DONE:  # as nearly every job is: without a call
+            command, expected = b"delete %d\r\n" % job_id, b"DELETED\r\n"
+        else:
+            command, expected = _settlement(job_id, outcome)
         if reserve is not None:
             command += _reserve(reserve)
         try:

@@ -284,7 +284,8 @@ class Slot:
 
     def _release(self, reservation: Reservation) -> None:
         reservation.end()
-        self._admission.release(reservation)
+        if reservation.has_last_chance:
+            self._admission.release(reservation)
         self.reservation = None
 
     def _wait_for_broker(self, error: BrokerError) -> None:
