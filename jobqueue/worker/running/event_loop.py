@@ -102,10 +102,14 @@ class EventLoop:
         try:
             self._serve_until_closed(loop)
         finally:  # whatever has ended it: jobs that wait for it must not do so for ever
+            self._forget(loop)
             loop.close()
-            with self._starting:
-                if self._loop is loop:
-                    self._loop = None  # the next job gets another
+
+    def _forget(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let the next job get another loop."""
+        with self._starting:
+            if self._loop is loop:
+                self._loop = None
 
     def _serve_until_closed(self, loop: asyncio.AbstractEventLoop) -> None:
         import asyncio  # noqa: PLC0415 - see EventLoop.start
@@ -123,6 +127,7 @@ class EventLoop:
                     text = "a task on the event loop has tried to end the process"
                     loop.call_exception_handler({"message": text, "exception": error})
         finally:
+            self._forget(loop)  # first: a job that began now would be cancelled
             if not loop.is_closed():  # or a task has closed it
                 runner.close()
 

@@ -123,9 +123,9 @@ def test_close_after_a_refusal(executor: Executor) -> None:
 
 
 def test_loop_that_an_error_ends(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The jobs on it end, and the next one has another loop."""
+    """The jobs on it end, and one that comes meanwhile has another loop."""
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
-    running = threading.Event()
+    running, closing, may_end = (threading.Event() for _ in range(3))
 
     def exit_once(loop: asyncio.AbstractEventLoop, _context: object) -> None:
         loop.set_exception_handler(None)
@@ -134,7 +134,11 @@ def test_loop_that_an_error_ends(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
     @JobQueue.task("t")
     async def waits() -> None:
         running.set()
-        await asyncio.sleep(60)
+        try:
+            await asyncio.sleep(60)
+        finally:
+            closing.set()
+            assert may_end.wait(20)  # nothing else runs on this loop meanwhile
 
     @JobQueue.task("t")
     async def breaks() -> None:
@@ -149,8 +153,10 @@ def test_loop_that_an_error_ends(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
         execution = pool.submit(run, "waits")
         assert running.wait(20)
         run("breaks")
+        assert closing.wait(20)
+        assert run("work").error is None
+        may_end.set()
         assert isinstance(execution.result().error, asyncio.CancelledError)
-    assert run("work").error is None
 
 
 def test_watch_that_an_error_ends(
