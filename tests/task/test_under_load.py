@@ -168,10 +168,10 @@ with JobQueue(sys.argv[1]) as queue:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
 def test_memory_of_put_many(socket_folder: Path) -> None:
-    """A million generated jobs take no more memory than a thousand."""
+    """Many generated jobs take no more memory than a few."""
     peaks = []
     with Beanstalkd(socket_folder / "b.sock") as broker:
-        for count in (1000, 1_000_000):
+        for count in (1000, 200_000):
             done = subprocess.run(
                 [sys.executable, "-c", BULK, broker.url, str(count)],
                 capture_output=True,
@@ -182,7 +182,7 @@ def test_memory_of_put_many(socket_folder: Path) -> None:
             assert in_order == "True"
             peaks.append(int(peak))
 
-    assert peaks[1] - peaks[0] < 30_000_000
+    assert peaks[1] - peaks[0] < 12_000_000
 
 
 def test_producer_benchmark_runs() -> None:

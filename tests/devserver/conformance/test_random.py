@@ -325,7 +325,7 @@ def test_random_commands() -> None:
     run_state_machine_as_test(
         BothServers,
         settings=settings(
-            max_examples=15,
+            max_examples=10,
             stateful_step_count=20,
             # No shrinking: waiting for a missing reply takes long.
             phases=[Phase.explicit, Phase.reuse, Phase.generate],
