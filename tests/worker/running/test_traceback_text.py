@@ -45,7 +45,7 @@ def grouped() -> None:
 
 
 def from_text() -> None:
-    exec("1 / 0")
+    exec(compile("1 / 0", "<text>", "exec"))
 
 
 @pytest.mark.parametrize(
