@@ -14,7 +14,7 @@ from jobqueue.broker.connection import Connection
 from jobqueue.broker.failures import REFUSALS, refused_in_short
 from jobqueue.broker.producing import put_command, use_command
 from jobqueue.broker.put_options import PutOptions
-from jobqueue.broker.replies import id_of, number_of, size_of, values_of
+from jobqueue.broker.replies import NO_JOB, id_of, number_of, size_of, values_of
 from jobqueue.broker.settlement import (
     DONE,
     Buried,
@@ -28,8 +28,6 @@ from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BrokerError
 
 T = TypeVar("T")
-
-_NO_JOB = {b"TIMED_OUT\r\n", b"DEADLINE_SOON\r\n"}
 
 
 class Touched(NamedTuple):
@@ -99,7 +97,7 @@ class ConsumerConnection(Connection):
         """
         try:
             if not self._reserve_is_sent:
-                self._socket.send_all(_reserve(timeout))
+                self._socket.send_all(reserve_command(timeout))
             self._reserve_is_sent = False
             if self._unread:
                 self._read_touched()
@@ -108,7 +106,7 @@ class ConsumerConnection(Connection):
             self._socket.deadline = None
             line = self._reader.readline(timeout)
             self._socket.deadline = None  # the body has the usual time-out
-            if line in _NO_JOB:
+            if line in NO_JOB:
                 return None
             job_id, size = values_of(line, b"RESERVED")
             try:
@@ -138,7 +136,7 @@ class ConsumerConnection(Connection):
         else:
             command, expected = _settlement(job_id, outcome)
         if reserve is not None:
-            command += _reserve(reserve)
+            command += reserve_command(reserve)
         try:
             self._socket.send_all(command)
             self._reserve_is_sent = reserve is not None
@@ -170,7 +168,7 @@ class ConsumerConnection(Connection):
             command += use_command(side_put.tube)
         command += put_command(PutOptions(priority=side_put.priority), side_put.body)
         if reserve is not None:
-            command += _reserve(reserve)
+            command += reserve_command(reserve)
         with self._exchange:
             self._socket.send_all(command)
             self._reserve_is_sent = reserve is not None
@@ -292,5 +290,6 @@ def _settlement(job_id: int, outcome: Outcome) -> tuple[bytes, bytes]:
 
 
 @functools.lru_cache(maxsize=8, typed=True)  # called for each job
-def _reserve(timeout: int) -> bytes:
+def reserve_command(timeout: int) -> bytes:
+    """Return the command that waits up to ``timeout`` seconds for a job."""
     return b"reserve-with-timeout %d\r\n" % whole_number("timeout", timeout)

@@ -1,44 +1,33 @@
 """A connection that reads a whole tube, and leaves it as it was."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import repeat
 
-from jobqueue.broker.checks import check_tube
+from jobqueue.broker.consuming import ConsumerConnection, reserve_command
 from jobqueue.broker.operating import OperatorConnection
-from jobqueue.broker.replies import id_of, number_of, size_of, values_of
-
-_RESERVE = b"reserve-with-timeout 0\r\n"
+from jobqueue.broker.replies import reserved_of
 
 
-class ReadingConnection(OperatorConnection):
+class ReadingConnection(OperatorConnection, ConsumerConnection):
     """A connection that reserves jobs only to read them.
 
     When it is closed, the broker makes them ready again: they are as before, but for
     their count of reserves. beanstalkd has no other way to list the jobs of a tube.
     """
 
-    def watch(self, tubes: Iterable[str]) -> None:
-        """Choose the tubes that :meth:`reserve` takes jobs from, on a new connection.
+    def read_many(self, count: int) -> Iterator[tuple[int, bytes]]:
+        """Reserve up to ``count`` ready jobs of the watched tubes.
 
-        A tube that does not exist would be made by that.
+        Yields their ids and bodies.
         """
-        watched = [b"watch %b\r\n" % check_tube(tube).encode() for tube in tubes]
-        for _ in self.ask_many([*watched, b"ignore default\r\n"], self._read_watching):
-            pass
-
-    def reserve(self, count: int) -> Iterator[tuple[int, bytes]]:
-        """Reserve up to ``count`` ready jobs; yield their ids and bodies."""
-        for found in self.ask_many(repeat(_RESERVE, count), self._read_reserved):
+        commands = repeat(reserve_command(0), count)
+        for found in self.ask_many(commands, self._read_reserved):
             if found is not None:
                 yield found
 
-    def _read_watching(self) -> None:
-        (count,) = values_of(self._reader.readline(), b"WATCHING")
-        number_of(count)
-
     def _read_reserved(self) -> tuple[int, bytes] | None:
-        line = self._reader.readline()
-        if line in {b"TIMED_OUT\r\n", b"DEADLINE_SOON\r\n"}:
+        reserved = reserved_of(self._reader.readline())
+        if reserved is None:
             return None
-        job_id, size = values_of(line, b"RESERVED")
-        return id_of(job_id), self._reader.body(size_of(size))
+        job_id, size = reserved
+        return job_id, self._reader.body(size)

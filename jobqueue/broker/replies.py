@@ -5,6 +5,7 @@ import greenstalk
 from jobqueue.broker.checks import MAX_JOB_ID
 
 NOT_FOUND = b"NOT_FOUND\r\n"
+NO_JOB = frozenset({b"TIMED_OUT\r\n", b"DEADLINE_SOON\r\n"})
 NO_ROOM = "is out of memory, or has no room for its binlog"
 
 _MAX_BODY = 2**30  # bytes: the most that beanstalkd's -z allows
@@ -55,3 +56,14 @@ def id_of(word: bytes) -> int:
     if word.isdigit() and 0 < (job_id := int(word)) <= MAX_JOB_ID:
         return job_id
     raise ValueError(f"{word[:50]!r} instead of a job's id")
+
+
+def reserved_of(line: bytes) -> tuple[int, int] | None:
+    """Return a reserved job's id and size in bytes, or None if there was no job.
+
+    Raises greenstalk's error for any other reply, or ``ValueError``.
+    """
+    if line in NO_JOB:
+        return None
+    job_id, size = values_of(line, b"RESERVED")
+    return id_of(job_id), size_of(size)

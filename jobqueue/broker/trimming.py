@@ -1,14 +1,12 @@
 """A connection that deletes the first jobs of a tube which holds too many."""
 
-from jobqueue.broker.consuming import ConsumerConnection
+from jobqueue.broker.consuming import ConsumerConnection, reserve_command
 from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.put_options import PutOptions
-from jobqueue.broker.replies import id_of, size_of, values_of
+from jobqueue.broker.replies import reserved_of
 from jobqueue.broker.settlement import SidePut
 
 _MOST = 500  # jobs that are reserved at a time
-_RESERVE = b"reserve-with-timeout 0\r\n"
-_NO_JOB = {b"TIMED_OUT\r\n", b"DEADLINE_SOON\r\n"}
 
 
 class TrimmingConnection(OperatorConnection, ConsumerConnection):
@@ -54,13 +52,13 @@ class TrimmingConnection(OperatorConnection, ConsumerConnection):
 
     def _reserve_many(self, count: int) -> list[int]:
         """Reserve jobs, the first first, and return their ids."""
-        replies = self.ask_many([_RESERVE] * count, self._read_reserved)
+        replies = self.ask_many([reserve_command(0)] * count, self._read_reserved)
         return [job_id for job_id in replies if job_id is not None]
 
     def _read_reserved(self) -> int | None:
-        line = self._reader.readline()
-        if line in _NO_JOB:
+        reserved = reserved_of(self._reader.readline())
+        if reserved is None:
             return None
-        job_id, size = values_of(line, b"RESERVED")
-        self._reader.skip_body(size_of(size))
-        return id_of(job_id)
+        job_id, size = reserved
+        self._reader.skip_body(size)
+        return job_id

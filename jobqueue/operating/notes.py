@@ -107,8 +107,8 @@ def _reserved(
     total = ready + sum(tube.reserved for tube in counts)
     if not ready:
         return total, {}
-    connection.watch(names)
-    return total, dict(connection.reserve(ready))
+    connection.watch_only(names)
+    return total, dict(connection.read_many(ready))
 
 
 def _existing(connection: OperatorConnection, ids: Iterable[int]) -> list[int]:
