@@ -23,20 +23,18 @@ from jobqueue.task.default_queue import DefaultQueueMethod
 from jobqueue.task.definition import Task
 from jobqueue.task.options import UNSET, TaskOptions, Unset
 from jobqueue.task.putter import Putter
+from jobqueue.task.queue_hooks import QueueHooks
 from jobqueue.task.registry import subscriber
 from jobqueue.task.source import SourceLocation
 
 if TYPE_CHECKING:
-    from jobqueue.job.context import Around, OnBuried
     from jobqueue.operating.operator import Operator
 
 P = ParamSpec("P")
 R = TypeVar("R")
-H = TypeVar("H", bound="Around")
-B = TypeVar("B", bound="OnBuried")
 
 
-class JobQueue:
+class JobQueue(QueueHooks):
     """A beanstalkd, and the tasks whose jobs go through it.
 
     ``url`` is ``beanstalkd://host[:port]`` or ``unix:///path/to.sock``. Without one,
@@ -82,11 +80,10 @@ class JobQueue:
         max_lost: int | Unset | None = UNSET,
         time_limit: float | None = None,
     ) -> None:
+        super().__init__()
         self._url = url
         self._pool = ConnectionPool(url)
         self._signing = Signing(secret)
-        self._around: list[Around] = []
-        self._on_buried: list[OnBuried] = []
         self._options = TaskOptions().merged(
             delay=delay,
             priority=priority,
@@ -214,55 +211,6 @@ class JobQueue:
         putter = Putter(func, task, signature, self._pool)
         subscriber.register(task, putter)
         return putter
-
-    @DefaultQueueMethod
-    def around(self, hook: H) -> H:
-        """Register a hook: a generator function to run around every job of the queue.
-
-        A worker calls it with the :class:`~jobqueue.Job`. The hook yields once: what
-        stands before the yield runs before the task, and what stands after it runs
-        afterwards. The error of a task that fails is raised at the yield.
-
-        Hooks nest: the one that was registered first is the outermost. If a hook raises
-        an error of its own, the job fails with that. A hook can't make a failed job
-        succeed: if it catches the error and raises none, the job still fails. Hooks run
-        in the worker's thread for the job, also if the task is ``async``. Their time
-        does not count towards the task's ``time_limit``, but each of the two parts of a
-        hook may take as long by itself.
-
-        Raises :class:`~jobqueue.errors.TaskDefinitionError` for anything but a
-        generator function.
-
-        >>> @queue.around
-        ... def timed(job):
-        ...     started = time.monotonic()
-        ...     try:
-        ...         yield
-        ...     finally:
-        ...         print(job.func_name, time.monotonic() - started)
-        """
-        from jobqueue.task.signature import check_hook  # noqa: PLC0415 - see there
-
-        check_hook(hook)
-        self._around.append(hook)
-        return hook
-
-    @DefaultQueueMethod
-    def on_buried(self, function: B) -> B:
-        """Have a function called for each job that is buried, or deleted for its kicks.
-
-        A worker calls it with a :class:`~jobqueue.BuriedJob` and the error, in its own
-        thread, so the function should be quick. An error of its own is only logged.
-
-        >>> @queue.on_buried
-        ... def tell(job, error):
-        ...     print(job.func_name, "has failed for good:", error)
-        """
-        from jobqueue.task.signature import check_burial_hook  # noqa: PLC0415 - see there
-
-        check_burial_hook(function)
-        self._on_buried.append(function)
-        return function
 
     @functools.cached_property
     def operator(self) -> "Operator":
