@@ -82,6 +82,8 @@ class ServerStats(NamedTuple):
     timeouts: int
     cpu_seconds: float
     failures_noted: int = 0  # in all tubes: see TubeStats
+    binlog_size: int = 0  # bytes of its files, if each has the size set now (-s)
+    binlog_excess: int = 0  # bytes of that which no number of jobs explains: see below
 
     @classmethod
     def parse(cls, chunk: bytes) -> Self:
@@ -89,13 +91,15 @@ class ServerStats(NamedTuple):
         values = StatsReply.parse(chunk)
         oldest = values.number_or_0("binlog-oldest-index")
         current = values.number("binlog-current-index")
+        files = current - oldest + 1 if current else 0
+        file_size = values.number_or_0("binlog-max-size")
         return cls(
             version=values.text("version"),
             uptime=values.number("uptime"),
             pid=values.number_or_0("pid"),
             hostname=values.text("hostname"),
             has_binlog=current > 0,
-            binlog_files=current - oldest + 1 if current else 0,
+            binlog_files=files,
             is_draining=_DRAINING.get(values.text("draining")),
             max_job_size=values.number("max-job-size"),
             ready=values.number("current-jobs-ready"),
@@ -110,6 +114,8 @@ class ServerStats(NamedTuple):
             deletes=values.number_or_0("cmd-delete"),
             timeouts=values.number_or_0("job-timeouts"),
             cpu_seconds=values.seconds("rusage-utime") + values.seconds("rusage-stime"),
+            binlog_size=files * file_size,
+            binlog_excess=max(0, files * file_size - _most_needed(values, file_size)),
         )
 
     def as_dict(self) -> dict[str, object]:
@@ -117,4 +123,19 @@ class ServerStats(NamedTuple):
         return self._asdict()
 
 
+def _most_needed(values: StatsReply, file_size: int) -> int:
+    """Return the bytes that a binlog has at the most, for the jobs that exist now.
+
+    beanstalkd copies the records of living jobs, of all states, out of the oldest file,
+    and drops the file, once the binlog has twice the size of these records. But among
+    them it counts each release, burial and kick of a living job. So only those make a
+    binlog larger than this.
+    """
+    jobs = sum(values.number(f"current-jobs-{state}") for state in JobState)
+    largest = values.number("max-job-size") + _RECORD
+    return 2 * jobs * largest + _SPARE_FILES * file_size
+
+
+_RECORD = 500  # bytes beside a job's body, with the longest name of a tube
+_SPARE_FILES = 4  # the one that is written, one made in advance, and two to be dropped
 _DRAINING = {"true": True, "false": False}

@@ -245,6 +245,7 @@ def test_a_server_is_read_from_every_version(reply: bytes, version: str) -> None
         deletes=1,
         timeouts=1,
         cpu_seconds=0.75,
+        binlog_size=3 * 10_485_760,
     )
 
 

@@ -35,6 +35,9 @@ def stats(session: Session) -> int:
             console.table(views.tubes(found))
             console.line("")
         console.paragraph(views.server(server))
+        if server.binlog_excess:
+            console.line("")
+            console.paragraph(views.large_binlog(server))
     existing = {tube.tube for tube in found}
     if missing := [name for name in names if name not in existing]:
         raise session.no_tube(missing[0])

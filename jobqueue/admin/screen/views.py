@@ -75,15 +75,26 @@ def tubes(records: Iterable[TubeStats]) -> Table:
 def server(record: ServerStats) -> str:
     """Return the line about the server."""
     files = formatting.number_of(record.binlog_files, "file")
+    size = formatting.size(record.binlog_size)
     parts = [
         f"beanstalkd {one_line(record.version)}",
         f"up {formatting.duration(record.uptime)}",
-        f"binlog of {files}" if record.has_binlog else "no binlog",
+        f"binlog of {files} ({size})" if record.has_binlog else "no binlog",
         _DRAINING[record.is_draining],
         f"jobs of up to {formatting.size(record.max_job_size)}",
         _noted(record.failures_noted),
     ]
     return ", ".join(part for part in parts if part)
+
+
+def large_binlog(record: ServerStats) -> str:
+    """Return the line about a binlog that is larger than its jobs explain."""
+    return (
+        f"The binlog has {formatting.size(record.binlog_size)}, which is more than the "
+        "jobs in it can need: each retry and each kick adds a record. It shrinks when "
+        "the jobs that are retried again and again are done or deleted: `jobqueue "
+        "list` has their releases (REL) and kicks (KIC). A longer backoff slows it."
+    )
 
 
 def _noted(failures: int) -> str:
