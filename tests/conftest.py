@@ -51,13 +51,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="short",
         help="how many faults the tests of faults inject",
     )
+    parser.addoption(
+        "--thorough",
+        action="store_true",
+        help="run the thorough tests as well, which a run without paths leaves out",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "thorough: takes seconds; a run without paths needs --thorough to run it, and "
+        "continuous integration runs it",
+    )
+
+
+def leaves_out_thorough(config: pytest.Config) -> bool:
+    return not (config.option.thorough or config.option.file_or_dir)
 
 
 # They take some seconds each.
 LONGEST = {
-    *("test_campaign", "test_wheel"),
-    *("test_max_jobs_with_long_jobs", "test_quick_run", "test_random_commands"),
-    *("test_round_trip_of_ten_thousand_jobs", "test_stops_at_random_moments"),
+    *("test_campaign", "test_stops_at_random_moments"),
+    *("test_round_trip_of_ten_thousand_jobs", "test_any_items"),
+    # Thorough ones
+    *("test_wheel", "test_newsletter", "test_quick_run", "test_random_commands"),
+    *("test_max_jobs_with_long_jobs", "test_job_holds_the_interpreter"),
 }
 
 
@@ -83,11 +102,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Let each worker of xdist begin with some of the longest tests.
+    """Leave out the thorough tests if need be, and begin with the longest.
 
-    At the end the others would wait for it. It begins with its share of the list, of
-    which all have the same size.
+    At the end the other workers of xdist would wait for one that runs a long test. Each
+    worker begins with its share of the list, of which all have the same size.
     """
+    if leaves_out_thorough(config):
+        thorough = {item for item in items if item.get_closest_marker("thorough")}
+        config.hook.pytest_deselected(items=list(thorough))
+        items[:] = [item for item in items if item not in thorough]
     workers = getattr(config, "workerinput", {}).get("workercount", 1)
     longest = [item for item in items if item.name.partition("[")[0] in LONGEST]
     others = [item for item in items if item not in longest]
@@ -101,6 +124,10 @@ def pytest_collection_modifyitems(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if leaves_out_thorough(terminalreporter.config):
+        terminalreporter.write_line(
+            "the thorough tests were left out: --thorough runs them too, as CI does"
+        )
     if IS_INSTALLED:
         newest, *others = [program.version for program in programs()]
         line = f"all tests ran on beanstalkd {newest}"

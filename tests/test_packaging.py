@@ -72,6 +72,7 @@ def pip(python: Path, *arguments: str | Path) -> str:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.thorough
 def test_wheel(tmp_path: Path, broker: Beanstalkd) -> None:
     """Alone it needs one other distribution, runs a job, and brings its fixtures.
 

@@ -267,6 +267,7 @@ def test_cpu_of_ended_children() -> None:
         eventually_true(lambda: process_tree.cpu(session) > 0.25)
 
 
+@pytest.mark.thorough
 def test_quick_run(tmp_path: Path) -> None:
     require_beanstalkd()
     started = time.time()

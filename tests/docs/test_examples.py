@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.helpers.paths import EXAMPLES
 from tests.helpers.servers import Beanstalkd
 
@@ -80,6 +82,7 @@ def test_crawler(broker: Beanstalkd) -> None:
     assert broker.counts("parse") == {}
 
 
+@pytest.mark.thorough
 def test_newsletter() -> None:
     done = run("-m", "pytest", "-q", "newsletter")
 

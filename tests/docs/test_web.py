@@ -125,6 +125,7 @@ def test_gunicorn(shop: Shop, broker: Beanstalkd, socket_folder: Path) -> None:
     assert jobs == {first: 0} | orders
 
 
+@pytest.mark.thorough
 def test_gunicorn_with_gevent(
     shop: Shop, broker: Beanstalkd, socket_folder: Path
 ) -> None:

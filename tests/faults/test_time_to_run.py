@@ -151,6 +151,7 @@ def vanished_worker(folder: Path, near: Machine, far: Machine) -> Iterator[Beans
             yield broker
 
 
+@pytest.mark.thorough
 def test_vanished_machine(tmp_path: Path) -> None:
     """While the broker is busy, a vanished machine holds its jobs, past their ttr."""
     with (

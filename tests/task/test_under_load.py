@@ -167,6 +167,7 @@ with JobQueue(sys.argv[1]) as queue:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
+@pytest.mark.thorough
 def test_memory_of_put_many(socket_folder: Path) -> None:
     """Many generated jobs take no more memory than a few."""
     peaks = []

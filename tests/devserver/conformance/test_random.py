@@ -320,6 +320,7 @@ def parsed(reply: bytes) -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("_each_beanstalkd")
+@pytest.mark.thorough
 def test_random_commands() -> None:
     require_beanstalkd()
     run_state_machine_as_test(

@@ -13,6 +13,7 @@ from tests.helpers.worker_process import WorkerProcess
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
+@pytest.mark.thorough
 def test_process_dies_when_idle(
     app: Path, broker: Beanstalkd, how: signal.Signals
 ) -> None:

@@ -26,6 +26,7 @@ def pids_in(log: str) -> list[int]:
 
 
 @pytest.mark.parametrize("signum", STOP_SIGNALS)
+@pytest.mark.thorough
 def test_signal_to_the_group(
     app: Path, broker: Beanstalkd, shape: str, signum: signal.Signals
 ) -> None:

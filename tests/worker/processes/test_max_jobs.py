@@ -39,6 +39,7 @@ def test_max_jobs(app: Path, broker: Beanstalkd, shape: str) -> None:
     assert "ERROR" not in process.log
 
 
+@pytest.mark.thorough
 def test_max_jobs_with_long_jobs(app: Path, broker: Beanstalkd) -> None:
     """Long jobs do not pile up in processes that have run --max-jobs.
 

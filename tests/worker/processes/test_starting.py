@@ -83,6 +83,7 @@ def test_threads_cannot_start(app: Path) -> None:
         assert "Traceback" not in process.log
 
 
+@pytest.mark.thorough
 def test_supervisor_without_descriptors(
     app: Path,
 ) -> None:
@@ -98,6 +99,7 @@ def test_supervisor_without_descriptors(
 
 
 @pytest.mark.parametrize("has_thread", [False, True])
+@pytest.mark.thorough
 def test_fork_or_spawn(app: Path, broker: Beanstalkd, has_thread: bool) -> None:
     """A supervisor that has threads starts its processes anew instead of forking them.
 

@@ -170,6 +170,7 @@ def test_second_signal(app: Path, broker: Beanstalkd, shape: str) -> None:
 
 
 @pytest.mark.parametrize("wrapped_in", [(), ("timeout", "600")], ids=len)
+@pytest.mark.thorough
 def test_one_stop_told_twice(
     app: Path, broker: Beanstalkd, shape: str, wrapped_in: tuple[str, ...]
 ) -> None:
@@ -246,6 +247,7 @@ def test_killed_supervisor_of_busy_processes(app: Path) -> None:
 
 
 @pytest.mark.parametrize("signums", [[signal.SIGTERM], [signal.SIGTERM, signal.SIGINT]])
+@pytest.mark.thorough
 def test_blocked_log(
     app: Path, broker: Beanstalkd, shape: str, signums: list[signal.Signals]
 ) -> None:
@@ -336,6 +338,7 @@ def only_child(pid: int) -> int:
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare, of Linux")
 @pytest.mark.parametrize("when", ["importing", "idle", "busy"])
+@pytest.mark.thorough
 def test_stops_as_pid_1(app: Path, broker: Beanstalkd, shape: str, when: str) -> None:
     """As the first process of a container."""
     write_module(

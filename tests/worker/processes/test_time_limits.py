@@ -69,6 +69,7 @@ def test_signal_while_replacing(app: Path, broker: Beanstalkd) -> None:
     assert history(broker, 1) == ("buried", 1)
 
 
+@pytest.mark.thorough
 def test_job_holds_the_interpreter(
     app: Path,
 ) -> None:
@@ -85,6 +86,7 @@ def test_job_holds_the_interpreter(
         eventually(process.running_pids, [])
 
 
+@pytest.mark.thorough
 def test_suspended_past_the_time_limit(app: Path, broker: Beanstalkd) -> None:
     """As with Ctrl-Z: afterwards the process has time to interrupt the job."""
     put(app, "work.put(seconds=600)", "work.options(delay=16).put()")

@@ -315,6 +315,7 @@ def test_no_last_chance(max_lost: int | None) -> None:
     assert found == [False, False, False]
 
 
+@pytest.mark.thorough
 def test_neighbours_are_not_buried(app: Path, broker: Beanstalkd) -> None:
     """Jobs that run beside one that kills its worker are not buried with it."""
     with JobQueue(broker.url) as queue:

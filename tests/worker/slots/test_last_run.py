@@ -38,6 +38,7 @@ def freeze(broker: Beanstalkd, times: int) -> None:
 
 @pytest.mark.parametrize("retries", [0, 2])
 @pytest.mark.parametrize("times", [2, 3, 9])
+@pytest.mark.thorough
 def test_job_that_never_began(
     broker: Beanstalkd, queue: JobQueue, times: int, retries: int
 ) -> None:
