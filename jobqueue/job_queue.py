@@ -221,7 +221,9 @@ class JobQueue(QueueHooks):
         """
         from jobqueue.operating.operator import Operator  # noqa: PLC0415 - most need none
 
-        return Operator(self._url)
+        operator = Operator(self._url)
+        operator.signing = self._signing
+        return operator
 
     def close(self) -> None:
         """Close the open connections; a later put makes a new one."""

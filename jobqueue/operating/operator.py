@@ -1,6 +1,6 @@
 """Operator: looks at the jobs that the broker has, and changes them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import compress
 
@@ -8,6 +8,9 @@ from jobqueue.broker.checks import whole_number
 from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.stats import JobState, JobStats
+from jobqueue.errors import OptionError
+from jobqueue.job.body import Encoder
+from jobqueue.job.signing import Signing
 from jobqueue.operating.apart import check_job_tube
 from jobqueue.operating.filters import check_states
 from jobqueue.operating.notes import Notes, delete_notes, read_notes
@@ -44,6 +47,7 @@ class Operator(Viewer):
         super().__init__(url)
         # The commands have signals wait here until a step is done.
         self.uninterrupted: AbstractContextManager[object] = nullcontext()
+        self.signing = Signing()  # of what is put; a queue's operator has the queue's
 
     def kick(self, *ids: int) -> list[int]:
         """Make buried jobs ready, and return the ids of those that were.
@@ -115,6 +119,30 @@ class Operator(Viewer):
                 steps = sweep.in_any_order(connection.delete_jobs, most)
                 deleted += self._run(connection, tube, steps, on_step)
         return deleted
+
+    def put(
+        self,
+        tube: str,
+        func_name: str,
+        kwargs: Mapping[str, object] | None = None,
+        options: PutOptions | None = None,
+    ) -> int:
+        """Put a job by the name of its function, and return its id.
+
+        The function is not looked for: what it does not take, its worker buries. The
+        job is signed if the queue has a secret, or ``$JOBQUEUE_SECRET`` is set. Raises
+        :class:`~jobqueue.errors.ArgumentError` for what JSON can't carry.
+
+        >>> operator.put("emails", "send", {"to": "eve"})
+        5
+        """
+        if not str(func_name).isidentifier():
+            raise OptionError(f"{func_name!r} is not the name of a function")
+        body = Encoder(func_name, check_job_tube(tube)).encode(kwargs or {})
+        with self._connections.taken() as connection:
+            return connection.put(
+                tube, self.signing.sign(body), options or PutOptions()
+            )
 
     def put_failed(self, job_id: int, options: PutOptions | None = None) -> int | None:
         """Put a job again that was deleted for its kicks; return its new id.

@@ -21,6 +21,7 @@ from jobqueue.operating.failures import FailureGroup, grouped
 from jobqueue.operating.filters import Filters, check_filters, check_states
 from jobqueue.operating.finder import Finder
 from jobqueue.operating.notes import Notes, read_notes
+from jobqueue.operating.rates import Sample
 from jobqueue.operating.record import JobRecord
 
 
@@ -71,6 +72,31 @@ class Viewer:
         (1, 1, 0, 1)
         """
         return next(iter(self.tubes(name)), None)
+
+    def sample(self) -> Sample:
+        """Return the counts of the broker and of all its tubes, as of one moment.
+
+        It asks for the counts alone, many in a write, and looks at no job.
+
+        >>> sample = operator.sample()
+        >>> sample.server.ready, sample.tubes["emails"].buried
+        (1, 1)
+        """
+        with self._connections.taken() as connection:
+            return Sample.take(connection)
+
+    def next_ready(self, *tubes: str) -> list[JobStats]:
+        """Return the next ready job of each of these tubes that has one.
+
+        beanstalkd has no answer without the job's body, so that each body is read, and
+        left out.
+
+        >>> [(job.tube, job.id) for job in operator.next_ready("emails", "default")]
+        [('emails', 1)]
+        """
+        names = [check_job_tube(tube) for tube in tubes]
+        with self._connections.taken() as connection:
+            return connection.next_ready(names)
 
     def jobs(
         self,

@@ -166,7 +166,7 @@ def test_many_waiting_jobs(
 
 
 LOOK_AT_A_CALENDAR = {
-    "admin/screen/formatting.py",  # for how long ago a job failed
+    "operating/formatting.py",  # for how long ago a job failed
     "admin/session.py",  # for --since
     "broker/put_options.py",  # for a job's `at`
     "worker/slots/failure_notes.py",  # for when a job failed

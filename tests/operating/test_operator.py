@@ -13,6 +13,7 @@ from jobqueue import (
     Operator,
     OptionError,
     TubeNameError,
+    Worker,
 )
 from tests.helpers.servers import Beanstalkd
 from tests.helpers.terminal import body, put, put_buried
@@ -165,3 +166,34 @@ def test_fork(operator: Operator, broker: Beanstalkd) -> None:
     assert first.body == body()
     assert status == 0
     assert operator.job(1) is None
+
+
+def test_put_by_name(operator: Operator, broker: Beanstalkd) -> None:
+    """It is signed with the secret of the queue, and checked before it is sent."""
+    secret = "0123456789abcdef"
+    queue = JobQueue(broker.url, secret=secret)
+    ran = []
+
+    @queue.task("t")
+    def work(n: int) -> None:
+        ran.append(n)
+
+    with queue:
+        queue.operator.put("t", "work", {"n": 1})
+    with pytest.raises(OptionError, match="'no name' is not the name of a function"):
+        operator.put("t", "no name")
+    with pytest.raises(TubeNameError):
+        operator.put("jobqueue.failures/t", "work")
+    Worker(burst=True).run()
+
+    assert ran == [1]
+
+
+def test_sample(operator: Operator, broker: Beanstalkd) -> None:
+    put(broker, 2)
+    put_buried(broker, 1)
+
+    sample = operator.sample()
+
+    assert (sample.tubes["t"].ready, sample.server.buried) == (2, 1)
+    assert [job.tube for job in operator.next_ready("t", "default")] == ["t"]

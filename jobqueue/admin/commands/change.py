@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 
 from jobqueue.admin.commands import selecting
 from jobqueue.admin.errors import CommandError, UsageError
-from jobqueue.admin.screen import formatting
 from jobqueue.admin.session import Session
 from jobqueue.broker.checks import check_id, whole_number
 from jobqueue.broker.server_stats import TubeStats
 from jobqueue.broker.stats import JobState, JobStats
+from jobqueue.operating import formatting
 from jobqueue.operating.operator import OnStep
 
 _FREE = [state for state in JobState if state is not JobState.RESERVED]

@@ -2,9 +2,10 @@
 
 from jobqueue.admin.errors import CommandError, UsageError
 from jobqueue.admin.jsonl import failure_values
-from jobqueue.admin.screen import formatting, views
+from jobqueue.admin.screen import views
 from jobqueue.admin.session import Session
 from jobqueue.broker.checks import check_id
+from jobqueue.operating import formatting
 from jobqueue.operating.apart import check_job_tube
 from jobqueue.operating.failures import grouped
 from jobqueue.operating.notes import Notes

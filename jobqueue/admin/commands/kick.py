@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from jobqueue.admin.commands import selecting
 from jobqueue.admin.commands.change import no_job, report, run
 from jobqueue.admin.errors import UsageError
-from jobqueue.admin.screen import formatting
 from jobqueue.admin.session import Session
 from jobqueue.broker.stats import JobState, JobStats
 from jobqueue.job.outcome import RetryPolicy
+from jobqueue.operating import formatting
 
 _ALLOWED = RetryPolicy().max_kicks or 0  # after so many, a job that fails is deleted
 _GRANT = "A kicked job has its retries and its max_lost anew"

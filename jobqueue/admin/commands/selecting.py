@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
 from jobqueue.admin.errors import CommandError, UsageError
-from jobqueue.admin.screen import formatting
 from jobqueue.admin.session import Session
 from jobqueue.broker.stats import JobState, JobStats
+from jobqueue.operating import formatting
 
 _BATCH = 500  # jobs, which are changed in one step
 _SHOWN = 10  # ids

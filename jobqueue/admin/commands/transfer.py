@@ -9,8 +9,8 @@ from typing import BinaryIO
 from jobqueue.admin import jsonl
 from jobqueue.admin.commands.importer import Importer
 from jobqueue.admin.errors import CommandError
-from jobqueue.admin.screen import formatting
 from jobqueue.admin.session import Session
+from jobqueue.operating import formatting
 from jobqueue.operating.finder import Finder
 
 _WRITE_SIZE = 2**18  # bytes of lines

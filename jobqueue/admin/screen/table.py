@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
-from jobqueue.admin.screen.formatting import shortened
+from jobqueue.operating.formatting import shortened
 
 COLUMN_GAP = "  "
 

@@ -3,11 +3,11 @@
 import functools
 from collections.abc import Iterable
 
-from jobqueue.admin.screen import formatting
 from jobqueue.admin.screen.table import Cell, Column, Table, count
 from jobqueue.broker.server_stats import ServerStats, TubeStats
 from jobqueue.broker.stats import JobState, JobStats
 from jobqueue.job.note import FailureNote, NoteKind
+from jobqueue.operating import formatting
 from jobqueue.operating.failures import FailureGroup
 from jobqueue.operating.record import JobRecord
 from jobqueue.safe_text import one_line

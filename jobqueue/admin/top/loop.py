@@ -9,11 +9,10 @@ from jobqueue.admin.screen.console import Console, find_rich
 from jobqueue.admin.screen.table import Cell, Table
 from jobqueue.admin.top import view
 from jobqueue.admin.top.keyboard import sleep, waiting
-from jobqueue.admin.top.rates import RateHistory, Sample
 from jobqueue.broker.address import Address
 from jobqueue.broker.operating import OperatorConnection
 from jobqueue.errors import BrokerError
-from jobqueue.operating.apart import with_failures, without_notes
+from jobqueue.operating.rates import RateHistory, Sample
 
 
 class Sampler:
@@ -28,10 +27,7 @@ class Sampler:
         connection = self._connection
         if connection is None or not connection.is_open:
             connection = self._connection = OperatorConnection(self._address)
-        tubes = [*filter(None, connection.tube_stats(connection.tubes()))]
-        by_name = {tube.tube: tube for tube in with_failures(tubes)}
-        server = without_notes(connection.server(), tubes)
-        return Sample(time.monotonic(), server, by_name)
+        return Sample.take(connection)
 
     def close(self) -> None:
         """Close the connection."""

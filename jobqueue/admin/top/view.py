@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from jobqueue.admin.screen import formatting, views
+from jobqueue.admin.screen import views
 from jobqueue.admin.screen.table import COLUMN_GAP, Cell, Column, Table, count
-from jobqueue.admin.top.rates import RateHistory, Sample
 from jobqueue.broker.server_stats import ServerStats, TubeStats
 from jobqueue.broker.stats import JobState
+from jobqueue.operating import formatting
+from jobqueue.operating.rates import RateHistory, Sample
 from jobqueue.safe_text import one_line
 
 _MIN_TREND = 12  # characters

@@ -1,7 +1,7 @@
 """The rates that top computes from counts."""
 
-from jobqueue.admin.top.rates import RateHistory, Sample
 from jobqueue.broker.server_stats import ServerStats, TubeStats
+from jobqueue.operating.rates import RateHistory, Sample
 
 
 def server(pid: int = 1, **counts: int) -> ServerStats:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobqueue.admin.screen import formatting
+from jobqueue.operating import formatting
 
 
 @pytest.mark.parametrize(
