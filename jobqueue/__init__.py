@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         UnknownTubeError,
     )
     from jobqueue.job.context import BuriedJob, Job, current_job
+    from jobqueue.job.headers import NewJob
     from jobqueue.job.note import FailureNote
     from jobqueue.job.outcome import Bury, Retry
     from jobqueue.job_queue import JobQueue
@@ -78,6 +79,7 @@ __all__ = [
     "JobStats",
     "JobStuckError",
     "JobTooBigError",
+    "NewJob",
     "NoCurrentJobError",
     "Operator",
     "OptionError",
@@ -109,6 +111,7 @@ _MODULES = {
     "JobRecord": "operating.record",
     "JobState": "broker.stats",
     "JobStats": "broker.stats",
+    "NewJob": "job.headers",
     "Operator": "operating.operator",
     "Putter": "task.putter",
     "Retry": "job.outcome",

@@ -205,6 +205,7 @@ class JobQueue(QueueHooks):
             broker_url=self._url,
             around=self._around,
             on_buried=self._on_buried,
+            before_put=self._before_put,
             signing=self._signing,
             location=SourceLocation.of(caller, func, innermost(func)),
         )

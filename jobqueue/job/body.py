@@ -9,10 +9,13 @@ from jobqueue.errors import ArgumentError, BadJobError
 from jobqueue.job.values import check_keys, explain, with_plain_numbers
 
 _KEYS = frozenset({"func_name", "tube", "kwargs"})
-_SIGNATURE = "signature"  # the fourth key of a signed job: see signing.py
+_HEADERS = "headers"  # the fourth key of a job that has some: see headers.py
+_SIGNATURE = "signature"  # the last key of a signed job: see signing.py
 MAX_DEPTH = 100  # objects and arrays in each other, the body's own object included
 _TOO_DEEP = f"nested too deeply, in more than {MAX_DEPTH} levels"
 _EXPECTED = 'expected a JSON object with the keys "func_name", "tube" and "kwargs"'
+
+_EXPECTED_HEADERS = 'expected "headers" to be a JSON object of strings'
 
 
 class Message(NamedTuple):
@@ -21,6 +24,7 @@ class Message(NamedTuple):
     func_name: str
     tube: str
     kwargs: dict[str, object]
+    headers: dict[str, str]
 
 
 class Encoder:
@@ -58,6 +62,17 @@ class Encoder:
         return body
 
 
+def with_headers(body: bytes, headers: Mapping[str, str]) -> bytes:
+    """Return a body that has no headers with these, or as it is if there are none."""
+    if not headers:
+        return body
+    return b'%b,"%b":%b}' % (
+        body[:-1],
+        _HEADERS.encode(),
+        _JSON.encode(headers).encode(),
+    )
+
+
 def _no_memory(size: int) -> str:
     return (
         f"this worker's process has not enough memory for the body, of {size} bytes. "
@@ -93,8 +108,7 @@ def decode(body: bytes) -> Message:
     if len(body) > _MAX_FLAT and _is_deeper(body, MAX_DEPTH):
         raise BadJobError(f"the body is {_TOO_DEEP}: {_EXPECTED}")
     if isinstance(content, dict) and (
-        len(content) == len(_KEYS)
-        or (len(content) == len(_KEYS) + 1 and type(content.get(_SIGNATURE)) is str)
+        len(content) == len(_KEYS) or _has_optional_keys_only(content)
     ):
         func_name = content.get("func_name")
         tube = content.get("tube")
@@ -104,8 +118,27 @@ def decode(body: bytes) -> Message:
             and isinstance(tube, str)
             and isinstance(kwargs, dict)
         ):
-            return Message(func_name, tube, kwargs)
+            headers = content.get(_HEADERS, {})
+            return Message(func_name, tube, kwargs, headers)
     raise BadJobError(f"{_describe(content)}: {_EXPECTED}")
+
+
+def _has_optional_keys_only(content: dict[str, object]) -> bool:
+    """Return whether a body that has more than the three keys may have the others.
+
+    Raises :class:`~jobqueue.errors.BadJobError` for headers that are wrong.
+    """
+    more = len(content) - len(_KEYS)
+    if type(content.get(_SIGNATURE)) is str:
+        more -= 1
+    if more and _HEADERS in content:
+        from jobqueue.job.headers import problem_in_body  # noqa: PLC0415 - most have none
+
+        problem = problem_in_body(content[_HEADERS])
+        if problem:
+            raise BadJobError(f"{problem}: {_EXPECTED_HEADERS}")
+        more -= 1
+    return more == 0
 
 
 def _parse(text: str) -> object:

@@ -33,7 +33,8 @@ class Job:
     """One call of a task, while a worker runs it.
 
     ``id`` is beanstalkd's: it starts at 1 again when a server without a binlog
-    restarts, so use it in no durable key. ``kwargs`` are the arguments.
+    restarts, so use it in no durable key. ``kwargs`` are the arguments, and ``headers``
+    the strings that were put beside them.
 
     A job can be pickled, but only the process that runs it can ask the broker about it:
     in any other, ``attempt``, ``retries_left`` and :meth:`touch` raise
@@ -45,6 +46,7 @@ class Job:
     tube: str
     kwargs: dict[str, object]
     reservation: JobControl = field(repr=False, compare=False)
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def attempt(self) -> int:
@@ -95,11 +97,11 @@ class Job:
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the job without its connection to the broker."""
         values = self.id, self.func_name, self.tube, self.kwargs
-        return type(self), (*values, _Elsewhere(self.id))
+        return type(self), (*values, _Elsewhere(self.id), self.headers)
 
     def __copy__(self) -> "Job":
         values = self.id, self.func_name, self.tube, self.kwargs
-        return type(self)(*values, self.reservation)
+        return type(self)(*values, self.reservation, self.headers)
 
     def _lost(self) -> ReservationLostError:
         return ReservationLostError(
@@ -132,8 +134,8 @@ class _Elsewhere(NamedTuple):
 class BuriedJob:
     """A job that was buried, or deleted for its kicks, as far as it is known.
 
-    ``func_name`` and ``kwargs`` are what its body says, whether this worker knows the
-    function or not; they are None if the body is no valid job.
+    ``func_name``, ``kwargs`` and ``headers`` are what its body says, whether this
+    worker knows the function or not; they are None if the body is no valid job.
     """
 
     id: int
@@ -142,6 +144,7 @@ class BuriedJob:
     kwargs: dict[str, object] | None
     body: bytes = field(repr=False)
     is_deleted: bool = False
+    headers: dict[str, str] | None = None
 
 
 Around = Callable[[Job], Iterator[object]]

@@ -43,6 +43,11 @@ class JobRecord:
         """The arguments; None if the body is no job of jobqueue."""
         return self.message.kwargs if self.message else None
 
+    @property
+    def headers(self) -> dict[str, str] | None:
+        """What was put beside the arguments; None if the body is no job of jobqueue."""
+        return self.message.headers if self.message else None
+
     @cached_property
     def message(self) -> Message | None:
         """What the body says; None if it is not a job of jobqueue."""

@@ -9,6 +9,7 @@ from jobqueue.task.options import TaskOptions
 
 if TYPE_CHECKING:
     from jobqueue.job.context import Around, OnBuried
+    from jobqueue.job.headers import BeforePut
     from jobqueue.task.source import SourceLocation
 
 
@@ -24,6 +25,7 @@ class Task(NamedTuple):
     on_buried: "Sequence[OnBuried]"  # the same
     signing: Signing  # of its queue
     location: "SourceLocation"
+    before_put: "Sequence[BeforePut]" = ()  # the queue's own list of hooks, again
 
     @property
     def policy(self) -> RetryPolicy:

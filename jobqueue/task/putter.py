@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
 from jobqueue.broker.checks import Delay
@@ -9,7 +10,7 @@ from jobqueue.broker.pool import ConnectionPool
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.redirection import Redirection
 from jobqueue.errors import ArgumentError
-from jobqueue.job.body import Encoder
+from jobqueue.job.body import Encoder, with_headers
 from jobqueue.job.limit_deferral import give_way_to_limit
 from jobqueue.task.definition import Task
 from jobqueue.task.function_like import FunctionLike
@@ -31,8 +32,10 @@ class Putter(FunctionLike[P, R_co]):
     """
 
     __slots__ = (
+        "_before_put",
         "_bind",
         "_encode",
+        "_headers",
         "_options",
         "_origin",
         "_pool",
@@ -57,6 +60,8 @@ class Putter(FunctionLike[P, R_co]):
         self._bind = signature.bind
         self._encode = Encoder(task.func_name, task.tube).encode
         self._sign = task.signing.sign
+        self._before_put = task.before_put
+        self._headers: Mapping[str, str] = {}
 
     def put(self, /, *args: P.args, **kwargs: P.kwargs) -> int:
         """Put a job that calls the function with these arguments, and return its id.
@@ -150,6 +155,7 @@ class Putter(FunctionLike[P, R_co]):
         at: datetime | None = None,
         priority: int | None = None,
         ttr: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Self:
         """Return a copy of this task that puts its jobs with other options.
 
@@ -160,6 +166,9 @@ class Putter(FunctionLike[P, R_co]):
         - ``priority``: from 0, the most urgent, to 4294967295.
         - ``ttr``: the seconds, at least 1, after which beanstalkd gives the job to
           another worker if the first one has frozen or is cut off.
+        - ``headers``: a dict of strings that travel with the job, beside its arguments,
+          at most 16,384 bytes in all. Their names are those that HTTP takes, and do not
+          begin with ``jobqueue-``. The task finds them in ``current_job().headers``.
 
         An option that is not given stays as it is; ``delay`` replaces an ``at``, and
         the other way round.
@@ -171,20 +180,26 @@ class Putter(FunctionLike[P, R_co]):
         1
         """
         options = self._options.merged(delay=delay, at=at, priority=priority, ttr=ttr)
-        return self._with_options(options.put)
+        if headers is None:
+            return self._with_options(options.put, self._headers)
+        from jobqueue.job.headers import check_headers  # noqa: PLC0415 - most have none
+
+        return self._with_options(options.put, check_headers(headers))
 
     def __reduce__(self) -> str | tuple[object, ...]:
         """Pickle by name, as functions are, for process pools and spawned processes."""
         if self._origin is None:
             return self.__qualname__
-        return Putter._with_options, (self._origin, self._options.put)
+        options = self._options.put, self._headers
+        return Putter._with_options, (self._origin, *options)
 
-    def _with_options(self, options: PutOptions) -> Self:
+    def _with_options(self, options: PutOptions, headers: Mapping[str, str]) -> Self:
         """Return a copy of this task that puts its jobs with other options."""
         other = object.__new__(type(self))
         other._follow(self)
         other._origin = self._origin or self
         other._options = self._options._replace(put=options)
+        other._headers = headers
         return other
 
     def _follow(self, newer: Self) -> None:
@@ -197,7 +212,22 @@ class Putter(FunctionLike[P, R_co]):
         return f"<task {self._task.func_name} in tube {self._task.tube}>"
 
     def _body(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bytes:
-        return self._sign(self._encode(self._bind(args, kwargs)))
+        kwargs = self._bind(args, kwargs)
+        body = self._encode(kwargs)
+        if self._before_put or self._headers:
+            body = self._with_headers(body, kwargs)
+        return self._sign(body)
+
+    def _with_headers(self, body: bytes, kwargs: Mapping[str, object]) -> bytes:
+        """Return a body with a job's headers; calls the hooks that may add some."""
+        from jobqueue.job.headers import NewJob, check_headers  # noqa: PLC0415 - see above
+
+        headers = dict(self._headers)
+        name, tube = self._task.func_name, self._tube
+        job = NewJob(name, tube, MappingProxyType(kwargs), headers)
+        for hook in self._before_put:
+            hook(job)
+        return with_headers(body, check_headers(headers))
 
     def _bodies(self, items: Iterable[Mapping[str, object]]) -> Iterator[bytes]:
         if not isinstance(items, Iterable):

@@ -6,9 +6,11 @@ from jobqueue.task.default_queue import DefaultQueueMethod
 
 if TYPE_CHECKING:
     from jobqueue.job.context import Around, OnBuried
+    from jobqueue.job.headers import BeforePut
 
 H = TypeVar("H", bound="Around")
 B = TypeVar("B", bound="OnBuried")
+P = TypeVar("P", bound="BeforePut")
 
 
 class QueueHooks:
@@ -17,6 +19,30 @@ class QueueHooks:
     def __init__(self) -> None:
         self._around: list[Around] = []
         self._on_buried: list[OnBuried] = []
+        self._before_put: list[BeforePut] = []
+
+    @DefaultQueueMethod
+    def before_put(self, function: P) -> P:
+        """Have a function called for each job of the queue that is about to be put.
+
+        It is called with a :class:`~jobqueue.NewJob`, and may add headers to it, which
+        the task finds in ``current_job().headers``. It runs in the code that puts the
+        job, once for each item of a ``put_many``, and in the event loop's thread for an
+        ``aput``: so it should be quick. A retry puts nothing. An error of the function
+        is raised to the code that puts, and the job is not put.
+
+        Raises :class:`~jobqueue.errors.TaskDefinitionError` for anything but a
+        function, and for an ``async`` one.
+
+        >>> @queue.before_put
+        ... def pass_on(job):
+        ...     job.headers["request-id"] = request_id.get()
+        """
+        from jobqueue.task.signature import check_plain_hook  # noqa: PLC0415 - see there
+
+        check_plain_hook(function, "before a put", "the job")
+        self._before_put.append(function)
+        return function
 
     @DefaultQueueMethod
     def around(self, hook: H) -> H:
@@ -61,8 +87,8 @@ class QueueHooks:
         ... def tell(job, error):
         ...     print(job.func_name, "has failed for good:", error)
         """
-        from jobqueue.task.signature import check_burial_hook  # noqa: PLC0415 - see there
+        from jobqueue.task.signature import check_plain_hook  # noqa: PLC0415 - see there
 
-        check_burial_hook(function)
+        check_plain_hook(function, "for buried jobs", "the job and the error")
         self._on_buried.append(function)
         return function

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from jobqueue.errors import ArgumentError, TaskDefinitionError
 from jobqueue.task.parameters import signature_of_call
 
-_OPTIONS_OF_A_PUT = {"delay", "at", "priority", "ttr"}
+_OPTIONS_OF_A_PUT = {"delay", "at", "priority", "ttr", "headers"}
 _BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 
 
@@ -121,13 +121,16 @@ def check_hook(hook: object) -> None:
         )
 
 
-def check_burial_hook(hook: object) -> None:
-    """Raise TaskDefinitionError for what can't be called when a job is buried."""
+def check_plain_hook(hook: object, when: str, what: str) -> None:
+    """Raise TaskDefinitionError for a hook that is not a function that runs at once.
+
+    It is called ``when``, with ``what``, as the error says.
+    """
     deferred = inspect.iscoroutinefunction, inspect.isgeneratorfunction
     if not callable(hook) or any(is_deferred(hook) for is_deferred in deferred):
         raise TaskDefinitionError(
-            f"{hook!r} can't be called for buried jobs: it has to be a function that "
-            "takes the job and the error (and neither an async one nor a generator)"
+            f"{hook!r} can't be called {when}: it has to be a function that takes "
+            f"{what} (and neither an async one nor a generator)"
         )
 
 

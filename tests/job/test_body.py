@@ -18,7 +18,7 @@ from tests.helpers.strategies import json_objects, json_values
 @given(st.text(), st.text(), json_objects)
 def test_round_trip(func_name: str, tube: str, kwargs: dict[str, object]) -> None:
     assert decode(Encoder(func_name, tube).encode(kwargs)) == Message(
-        func_name, tube, kwargs
+        func_name, tube, kwargs, {}
     )
 
 

@@ -31,7 +31,7 @@ def test_each_option_has_a_field() -> None:
 def test_signatures_have_each_option() -> None:
     assert keywords(JobQueue.task) == OPTIONS
     assert keywords(JobQueue.__init__) - {"secret"} == OPTIONS - {"at"}
-    assert keywords(Putter.options) == set(PutOptions._fields)
+    assert keywords(Putter.options) == {*PutOptions._fields, "headers"}
 
 
 def test_each_passed_option_arrives() -> None:

@@ -165,6 +165,7 @@ def job_values(job: JobRecord, failure: FailureNote | None) -> dict[str, object]
     values = job.stats.as_dict() | {"func_name": job.func_name, "kwargs": job.kwargs}
     return values | (
         {
+            "headers": job.headers,
             "error": failure.error if failure else None,
             "error_text": failure.error_text if failure else None,
             "failed_at": failure.when.isoformat() if failure else None,

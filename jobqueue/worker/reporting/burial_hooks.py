@@ -80,6 +80,7 @@ def _buried(job: ReservedJob, tube: str, *, is_deleted: bool) -> BuriedJob:
         tube=tube,
         func_name=message.func_name if message else None,
         kwargs=message.kwargs if message else None,
+        headers=message.headers if message else None,
         body=job.body,
         is_deleted=is_deleted,
     )

@@ -100,7 +100,12 @@ class Executor:
         reserved.task = task  # before the checks: the log of a refusal names the task
         task.signing.check(reserved.body)
         job = Job(
-            reserved.id, message.func_name, message.tube, message.kwargs, reserved
+            reserved.id,
+            message.func_name,
+            message.tube,
+            message.kwargs,
+            reserved,
+            message.headers,
         )
         return Call(task, job)
 

@@ -51,7 +51,12 @@ def test_failures(queue: JobQueue) -> None:
 
     body = b'{"func_name":"work","tube":"t","kwargs":{"a":[0]}}'
     assert told.jobs[0] == BuriedJob(
-        id=ids[0], tube="t", func_name="work", kwargs={"a": [0]}, body=body
+        id=ids[0],
+        tube="t",
+        func_name="work",
+        kwargs={"a": [0]},
+        body=body,
+        headers={},
     )
     assert [(job.id, job.is_deleted) for job in told.jobs] == [
         (ids[0], False),
