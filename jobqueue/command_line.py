@@ -33,6 +33,13 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=terminal_columns() - 2)
 
+    def add_argument(self, action: argparse.Action) -> None:
+        """Fit the column of names to subcommands; argparse forgets their indent."""
+        super().add_argument(action)
+        for command in self._iter_indented_subactions(action):
+            length = len(str(command.metavar)) + self._current_indent
+            self._action_max_length = max(self._action_max_length, length)
+
 
 def terminal_columns() -> int:
     """Return the terminal's width: ``$COLUMNS`` if set, and 80 without a terminal."""

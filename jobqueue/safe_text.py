@@ -99,6 +99,21 @@ def error_line(text: str) -> str:
     return one_line(shortened(text, MAX_ERROR))
 
 
+def error_of(error: BaseException) -> str:
+    """Return an error's type and text in one line, even if its own code raises."""
+    name = type(error).__name__
+    text = text_of(error)
+    return error_line(f"{name}: {text}" if text else name)
+
+
+def text_of(error: BaseException) -> str:
+    """Return the first line of an error's text, even if its own code raises."""
+    try:
+        return error_line(str(error).strip().partition("\n")[0])
+    except BaseException:  # noqa: BLE001 - it is the task's own code
+        return "(its text can't be shown)"
+
+
 def shortened(text: str, limit: int) -> str:
     """Return text without its middle, if it is longer than ``limit`` characters."""
     left_out = len(text) - limit

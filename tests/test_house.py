@@ -34,12 +34,13 @@ REPORTING = {*RUNNING, "worker.reporting"}
 PROCESSES = {*REPORTING, "worker.processes"} - {"worker.running"}
 SLOTS = {*REPORTING, "worker.processes", "worker.slots"}
 WORKER = {*SLOTS, "worker"}
-ADMIN = {*OPERATING, "", "command_line", "admin"}
+ADMIN = {*TASK, *OPERATING, "", "app_modules", "command_line", "admin"}
 EVERYTHING = {*QUEUE, *WORKER, *ADMIN, "devserver", "testing", "pytest_plugin"}
 MAY_IMPORT: Mapping[str, set[str]] = {
     "": set(QUEUE | WORKER),  # the package itself: the public names
-    "__main__": ADMIN,
+    "__main__": {*ADMIN, *WORKER, "devserver"},
     "errors": set(),
+    "app_modules": {"errors", "safe_text"},
     "broker": BROKER,
     "job": JOB,
     "task": TASK,
@@ -57,7 +58,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "worker.reporting": REPORTING,
     "worker.processes": PROCESSES,
     "worker.slots": SLOTS,
-    "worker": {*WORKER, "", "command_line"},
+    "worker": {*WORKER, "", "app_modules", "command_line"},
     "admin": ADMIN,
     "devserver": {*TEXT, "devserver"},
     "testing": EVERYTHING,

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from jobqueue.admin import help as texts
 from jobqueue.admin.command_parser import CommandParser
@@ -10,6 +10,7 @@ from jobqueue.admin.commands import change, inspect, transfer
 from jobqueue.admin.commands.failures import failures
 from jobqueue.admin.commands.kick import kick
 from jobqueue.admin.commands.put import put
+from jobqueue.admin.errors import UsageError
 from jobqueue.admin.session import Session
 from jobqueue.admin.shared_arguments import (
     add_asking,
@@ -71,6 +72,22 @@ class _Commands:
         _add_common(parser, argparse.SUPPRESS, as_json=argparse.SUPPRESS)
         return parser.add_argument
 
+    def mention(self, name: str, summary: str) -> None:
+        """List a command that has a parser of its own: see ``jobqueue/__main__.py``.
+
+        It comes here only after options, and says that these belong after its name.
+        """
+        parser = self._commands.add_parser(
+            name, help=summary, prefix_chars="\0", add_help=False
+        )
+        parser.add_argument("words", nargs="*")
+        parser.set_defaults(run=_refuse_options_before, is_about_output=False)
+
+
+def _refuse_options_before(session: Session) -> NoReturn:
+    command = session.options.command
+    raise UsageError(f"options belong after the command: {PROGRAM} {command} ...")
+
 
 def _add_common(parser: CommandLineParser, url: str | None, as_json: object) -> None:
     """Add what may stand before or after the command, with the defaults."""
@@ -99,6 +116,8 @@ def make_parser(version: str) -> CommandLineParser:
     parser.add_argument("--version", action="version", version=f"jobqueue {version}")
     _add_common(parser, None, as_json=False)
     commands = _Commands(parser)
+    commands.mention("worker", "run the jobs of tubes")
+    commands.mention("devserver", "run an in-memory beanstalkd, for development")
     _add_inspect(commands)
     _add_failures(commands)
     _add_change(commands)
@@ -215,7 +234,7 @@ def _add_change(commands: _Commands) -> None:
 
 
 def _add_put(commands: _Commands) -> None:
-    add = commands.add("put", put, "Put a job, to try a task.", texts.PUT)
+    add = commands.add("put", put, "Put a job of a task.", texts.PUT)
     add_tube(add, nargs="?")
     add(
         "func_name",
@@ -230,6 +249,15 @@ def _add_put(commands: _Commands) -> None:
         help="put this job again, which was deleted for its kicks",
     )
     add("arguments", nargs="*", metavar="NAME=VALUE", help="an argument of the task")
+    add(
+        "--import",
+        action="append",
+        default=[],
+        dest="modules",
+        metavar="MODULE",
+        help="a module with the task, as in app.tasks: the name and the arguments are "
+        "checked as by a put in code; repeatable",
+    )
     add_put_options(add, PutOptions())
 
 

@@ -13,6 +13,7 @@ from jobqueue.admin.errors import CommandError, UsageError
 from jobqueue.admin.screen.console import Console
 from jobqueue.admin.screen.interrupts import Interrupted, Interrupts
 from jobqueue.admin.session import Session
+from jobqueue.app_modules import AppImportError
 from jobqueue.broker.address import Address, without_passwords
 from jobqueue.errors import (
     ArgumentError,
@@ -22,7 +23,10 @@ from jobqueue.errors import (
     TubeNameError,
 )
 
-_WRONG_USE = (ArgumentError, BrokerURLError, OptionError, TubeNameError, UsageError)
+_WRONG_USE = (
+    *(AppImportError, ArgumentError, BrokerURLError),
+    *(OptionError, TubeNameError, UsageError),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,6 +12,7 @@ examples:
   jobqueue show 17                       one job: its counts, body and traceback
   jobqueue kick emails --all             have all failed jobs run again
   jobqueue top                           the counts, live
+  jobqueue worker --import app.tasks     run the jobs of these tasks
 
 A tube is a named queue. A job is ready, delayed (ready later), reserved (a
 worker runs it) or buried (it failed, and stays until it is kicked or deleted).
@@ -166,12 +167,17 @@ A value that is JSON is read as JSON, any other value as a string: n=1 is a
 number; to=ada, when=2026-01-01 and x=NaN are strings. For a string that looks
 like JSON, add JSON's quotes: code='"0123"' or flag='"true"'.
 
+With --import, the task itself says what the job has to be like: a wrong name or
+argument is an error here, not a buried job, and the task's own options, broker
+and secret are used, as by a put in code. That suits crontabs and scripts.
+
 --failed puts a job again that was deleted for its kicks, from the note of its
 failure.
 
 examples:
   jobqueue put emails send to=ada@example.org subject="Hello, Ada"
   jobqueue put reports build 'ids=[1, 2]' draft=true --delay 60
+  jobqueue put reports build 'ids=[1, 2]' --import app.tasks
 """
 
 EXPORT = """\

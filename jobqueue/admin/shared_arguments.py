@@ -1,7 +1,8 @@
 """Arguments that several commands have."""
 
+import argparse
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypedDict
 
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.stats import JobState
@@ -11,29 +12,44 @@ _number = whole_number_from(0)
 
 
 def add_put_options(add: Callable[..., Any], defaults: PutOptions) -> None:
-    """Add how a job is put."""
+    """Add how a job is put. What is not given is None: see passed_put_options()."""
+    own = "; with --import, the task's own"
     add(
         "--delay",
         type=_number,
-        default=defaults.delay,
         metavar="S",
-        help="seconds until the job is ready (default: %(default)s)",
+        help=f"seconds until the job is ready (default: {defaults.delay}{own})",
     )
     add(
         "--priority",
         type=_number,
-        default=defaults.priority,
         metavar="N",
-        help="0 is the most urgent (default: %(default)s)",
+        help=f"0 is the most urgent (default: {defaults.priority}{own})",
     )
     add(
         "--ttr",
         type=_number,
-        default=defaults.ttr,
         metavar="S",
         help="seconds after which the broker takes the job back from a silent worker "
-        "(default: %(default)s)",
+        f"(default: {defaults.ttr}{own})",
     )
+
+
+class PassedPutOptions(TypedDict):
+    """The options of a put on the command line; None: not given."""
+
+    delay: int | None
+    priority: int | None
+    ttr: int | None
+
+
+def passed_put_options(options: argparse.Namespace) -> PassedPutOptions:
+    """Return the options of a put that the command line has."""
+    return {
+        "delay": options.delay,
+        "priority": options.priority,
+        "ttr": options.ttr,
+    }
 
 
 def add_tube(add: Callable[..., Any], nargs: str | None = None) -> None:

@@ -32,8 +32,9 @@ class Redirection:
     """Where all puts and workers of this process go, if not to their queue's broker.
 
     Every put asks for ``destination``, and every worker that is given no URL asks for
-    ``url``. Only :mod:`jobqueue.testing` sets them. They belong to the class, as a
-    redirection is for the whole process: for queues that exist already, too.
+    ``url``. Only :mod:`jobqueue.testing` sets them, and a command that is given both a
+    task and a URL. They belong to the class, as a redirection is for the whole process:
+    for queues that exist already, too.
     """
 
     destination: ClassVar["Destination | None"] = None  # None: the queue's connections

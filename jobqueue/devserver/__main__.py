@@ -1,4 +1,7 @@
-"""The command line of the development server: ``python -m jobqueue.devserver``."""
+"""The command line of the development server: ``jobqueue devserver``.
+
+Or ``jobqueue-devserver``, or ``python -m jobqueue.devserver``.
+"""
 
 import argparse
 import signal
@@ -21,20 +24,20 @@ All jobs are gone when it stops.
 """
 EPILOG = """\
 examples:
-  python -m jobqueue.devserver
-  python -m jobqueue.devserver --listen 127.0.0.1:0    (any free port)
-  python -m jobqueue.devserver --listen '[::1]:11300'
-  python -m jobqueue.devserver --listen unix:/tmp/jobs.sock
+  {program}
+  {program} --listen 127.0.0.1:0    (any free port)
+  {program} --listen '[::1]:11300'
+  {program} --listen unix:/tmp/jobs.sock
 
 SIGTERM and SIGINT (Ctrl-C) stop the server. After SIGUSR1 it refuses new jobs.
 Exit status: 0 after a signal, 1 if it can't listen, 2 for wrong options.
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """Serve as the command line says, and return the exit status."""
     standard_streams.open_closed()
-    parser = _parser()
+    parser = _parser(program)
     options = parser.parse_args(arguments)
     try:
         endpoint = Endpoint.parse(options.listen, options.port)
@@ -47,18 +50,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         sock = endpoint.listen()
     except OSError as error:
-        _say(error.strerror or str(error))
+        _say(program, error.strerror or str(error))
         return 1
     import asyncio  # noqa: PLC0415 - slow: clients can connect meanwhile
 
     try:
-        asyncio.run(_serve(sock, min(options.max_job_size, _LARGEST_JOB)))
+        asyncio.run(_serve(sock, min(options.max_job_size, _LARGEST_JOB), program))
     finally:
         endpoint.leave()
     return 0
 
 
-async def _serve(sock: socket.socket, max_job_size: int) -> None:
+async def _serve(sock: socket.socket, max_job_size: int, program: str) -> None:
     import asyncio  # noqa: PLC0415 - as above
 
     from jobqueue.devserver.server import Server  # noqa: PLC0415 - as above
@@ -68,7 +71,7 @@ async def _serve(sock: socket.socket, max_job_size: int) -> None:
     url = Endpoint.of(sock).url
     with _handling("SIGINT", stop.set), _handling("SIGTERM", stop.set):  # noqa: SIM117
         with _handling("SIGUSR1", server.drain):
-            await server.run(stop, started=lambda: _greet(url))
+            await server.run(stop, started=lambda: _greet(program, url))
 
 
 @contextmanager
@@ -88,20 +91,20 @@ def _handling(name: str, act: Callable[[], None]) -> Iterator[None]:
         signal.signal(signum, original)
 
 
-def _greet(url: str) -> None:
-    _say(f"listening on {url}")
-    _say("for development: jobs are in memory, and gone when it stops")
+def _greet(program: str, url: str) -> None:
+    _say(program, f"listening on {url}")
+    _say(program, "for development: jobs are in memory, and gone when it stops")
 
 
-def _say(line: str) -> None:
-    standard_streams.say(f"{PROGRAM}: {line}")
+def _say(program: str, line: str) -> None:
+    standard_streams.say(f"{program}: {line}")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str) -> argparse.ArgumentParser:
     parser = standard_streams.Parser(
-        PROGRAM,
+        program,
         description=DESCRIPTION,
-        epilog=EPILOG,
+        epilog=EPILOG.format(program=program),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -136,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
         "-v",
         "--version",
         action="version",
-        version=f"{PROGRAM}, for clients of beanstalkd: {VERSION}",
+        version=f"{program}, for clients of beanstalkd: {VERSION}",
     )
     return parser
 

@@ -76,6 +76,11 @@ class Subscriber:
         """Return the task of that name in that tube, or None."""
         return self._tubes.get(tube, {}).get(func_name)
 
+    def putter(self, tube: str, func_name: str) -> Version | None:
+        """Return what the decorator has made of that task; None if nothing has it."""
+        version = self._versions.get((tube, func_name))
+        return None if version is None else version()
+
     def find_in(self, tubes: Collection[str]) -> Callable[[str, str], Task | None]:
         """Return a function like :meth:`find` that finds tasks of these tubes only."""
 

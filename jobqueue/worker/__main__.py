@@ -1,4 +1,4 @@
-"""The command line: ``python -m jobqueue.worker``.
+"""The command line: ``jobqueue worker``, or ``python -m jobqueue.worker``.
 
 A supervisor runs the worker processes, of which there is one by default.
 """
@@ -34,16 +34,24 @@ from jobqueue.worker.reporting import log_format, process_log
 if TYPE_CHECKING:
     from jobqueue.worker.reporting.log_lock import LogLock
 
-MODULE = "jobqueue.worker"
+MODULE = ["jobqueue.worker"]  # what follows `python -m`
+COMMAND = ["jobqueue", "worker"]  # the same, and the words of the command
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a worker as the command line says, and return the exit status."""
+def main(
+    arguments: Sequence[str] | None = None, started_as: Sequence[str] = MODULE
+) -> int:
+    """Run a worker as the command line says, and return the exit status.
+
+    ``started_as`` are the words before the ``arguments``: ``MODULE`` or ``COMMAND``.
+    """
     # Else the connection to the broker may get number 1, and what is printed would be
     # sent to the broker as commands.
     open_closed()
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = make_parser()
+    parser = make_parser(
+        " ".join(COMMAND if started_as is COMMAND else ["python -m", *MODULE])
+    )
     options = parser.parse_args(arguments)
     log_lock = _make_log_lock(options.log_lock)
     log_format.configure(
@@ -57,7 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     handle_signals(lambda _: exit_now())
     call_in_children(restore_original_handlers)
     if options.supervised is None:
-        link = _supervise(options, parser, _command(arguments, log_lock))
+        link = _supervise(
+            options, parser, _command([*started_as, *arguments], log_lock)
+        )
     else:
         link = ParentLink.of_spawned(
             options.supervised, options.counters, options.parent_pipe, options.threads
@@ -126,14 +136,25 @@ def _make_log_lock(fd: int | None) -> "LogLock | None":
     return LogLock(fd)
 
 
-def _command(arguments: Sequence[str], log_lock: "LogLock | None") -> SpawnCommand:
-    """Return how to start the same command once more, to run a process."""
-    given = sys.orig_argv[1:]
-    options = given[: given.index(MODULE)] if MODULE in given else ["-m"]
-    command = [sys.executable, *options, MODULE, *arguments]
+def _command(words: Sequence[str], log_lock: "LogLock | None") -> SpawnCommand:
+    """Return how to start the same command once more, to run a process.
+
+    ``words`` are those after ``python -m``.
+    """
+    command = [sys.executable, *_python_options(words[0]), "-m", *words]
     if log_lock is None:
         return SpawnCommand(command)
     return SpawnCommand([*command, f"--log-lock={log_lock.fd}"], [log_lock.fd])
+
+
+def _python_options(module: str) -> list[str]:
+    """Return the options that Python was given, such as ``-X dev``."""
+    given = sys.orig_argv[1:]
+    for script in (module, sys.argv[0]):
+        if script in given:
+            options = given[: given.index(script)]
+            return options[:-1] if options[-1:] == ["-m"] else options
+    return []
 
 
 if __name__ == "__main__":

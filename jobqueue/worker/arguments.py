@@ -1,4 +1,4 @@
-"""The options of ``python -m jobqueue.worker``."""
+"""The options of ``jobqueue worker``."""
 
 import argparse
 
@@ -19,7 +19,7 @@ MAX_PORT = 2**16 - 1
 
 EXAMPLE = """\
 example:
-  python -m jobqueue.worker --tube emails --tube reports --import app.tasks
+  {program} --tube emails --tube reports --import app.tasks
 
 SIGTERM, SIGINT (Ctrl-C) and SIGHUP stop the worker when the running jobs are
 finished; a second SIGTERM or SIGINT, a second later or more, at once.
@@ -30,12 +30,12 @@ _count = whole_number_from(1)
 _seconds = seconds_between(0, MAX_SHUTDOWN_TIMEOUT)
 
 
-def make_parser() -> CommandLineParser:
-    """Return the parser of the command line."""
+def make_parser(program: str) -> CommandLineParser:
+    """Return the parser of the command line, which begins with ``program``."""
     parser = CommandLineParser(
-        prog="python -m jobqueue.worker",
+        prog=program,
         description="Run the jobs of beanstalkd tubes.",
-        epilog=EXAMPLE,
+        epilog=EXAMPLE.format(program=program),
         formatter_class=HelpFormatter,
         allow_abbrev=False,
     )

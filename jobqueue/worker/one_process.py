@@ -2,22 +2,19 @@
 
 import argparse
 import functools
-import importlib
-import os
-import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
 from jobqueue import JobQueueError, JobStuckError, Worker
+from jobqueue.app_modules import AppImportError, import_module
 from jobqueue.worker.exits import call_with_timeout, exit_now, is_blocked
 from jobqueue.worker.processes.child import ParentLink
 from jobqueue.worker.processes.parent_watch import ParentWatch
 from jobqueue.worker.processes.status_board import StatusBoard
 from jobqueue.worker.reporting import log_format, process_log
-from jobqueue.worker.reporting.unfailing import logger, one_line, switch_on_log
+from jobqueue.worker.reporting.unfailing import logger, switch_on_log
 from jobqueue.worker.slots.shutdown import StopReason
 from jobqueue.worker.slots.slot_thread import THREAD_NAME
 from jobqueue.worker.threads import NO_THREAD, reason_of, start_thread
@@ -37,8 +34,12 @@ def work(options: argparse.Namespace, link: ParentLink, on_error: OnError) -> No
         on_error(
             f"no thread can be started to watch the supervisor: {reason_of(error)}"
         )
-    for module in options.modules:
-        _import(module, on_error)
+    try:
+        for module in options.modules:
+            import_module(module)
+    except AppImportError as error:
+        logger.debug("Import failed", exc_info=error.__cause__)
+        on_error(str(error))
     log_format.complete()
     switch_on_log()
     try:
@@ -72,48 +73,6 @@ def _make_worker(options: argparse.Namespace) -> Worker:
         shutdown_timeout=options.shutdown_timeout,
         failures_kept=options.failures_kept,
     )
-
-
-def _import(module: str, on_error: OnError) -> None:
-    """Import a module of the application's."""
-    try:
-        importlib.import_module(module)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # noqa: BLE001 - said, and the process ends
-        logger.debug("Import failed", exc_info=True)
-        if module.endswith(".py"):
-            on_error(f"can't import {module}: give the module's dotted name")
-        on_error(f"can't import {module}: {_cause(error)}")
-
-
-def _cause(error: BaseException) -> str:
-    """Return why an import failed, and in which line."""
-    text = one_line(error)
-    if isinstance(error, SyntaxError):
-        return text
-    # The app's own line, not the line of jobqueue that refused it.
-    *_, (file, line) = (
-        (frame.f_code.co_filename, line)
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if str(frame.f_globals.get("__name__")).partition(".")[0] != "jobqueue"
-    )
-    if file.startswith("<frozen importlib"):
-        return f"{text} ({_where_looked()})"
-    return f"{text} ({file}, line {line})"
-
-
-def _where_looked() -> str:
-    """Return whether Python looks for modules in the current folder, and why not."""
-    folder = os.getcwd()  # noqa: PTH109 - pathlib takes half a megabyte of memory
-    if folder in sys.path or "" in sys.path:
-        return f"looked for from {folder}"
-    if sys.flags.safe_path:
-        return (
-            "Python does not look into the current folder when it is started with -P, "
-            "-I or PYTHONSAFEPATH"
-        )
-    return f"Python does not look into {folder}, as that is not in sys.path"
 
 
 def _end_threads(patience: float) -> None:

@@ -4,38 +4,45 @@ import json
 from collections.abc import Sequence
 from typing import NoReturn
 
+from jobqueue.admin.commands.put_task import put_task
 from jobqueue.admin.errors import CommandError, UsageError
 from jobqueue.admin.session import Session
+from jobqueue.admin.shared_arguments import passed_put_options
 from jobqueue.broker.checks import check_tube
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.job.body import Encoder
 from jobqueue.job.signing import Signing
+from jobqueue.task.options import TaskOptions
 
 
 def put(session: Session) -> int:
     """Put one job."""
     options = session.options
-    put_options = PutOptions(
-        delay=options.delay, priority=options.priority, ttr=options.ttr
-    )
     if options.failed is not None:
-        if options.tube:
+        if options.tube or options.modules:
             raise UsageError("give either --failed ID, or a tube and a function")
-        return _say_id(session, _put_again(session, options.failed, put_options))
+        return _say_id(session, _put_again(session, options.failed))
     if not options.func_name:
         raise UsageError("the following arguments are required: TUBE, FUNC")
     tube = check_tube(options.tube)
     if not options.func_name.isidentifier():
         raise UsageError(f"{options.func_name!r} is not the name of a function")
-    body = Encoder(options.func_name, tube).encode(arguments(options.arguments))
+    kwargs = arguments(options.arguments)
+    if options.modules:
+        return _say_id(session, put_task(session, tube, kwargs))
+    body = Encoder(options.func_name, tube).encode(kwargs)
     return _say_id(
-        session, session.connection.put(tube, Signing().sign(body), put_options)
+        session, session.connection.put(tube, Signing().sign(body), _options(session))
     )
 
 
-def _put_again(session: Session, job_id: int, options: PutOptions) -> int:
+def _options(session: Session) -> PutOptions:
+    return TaskOptions().merged(**passed_put_options(session.options)).put
+
+
+def _put_again(session: Session, job_id: int) -> int:
     """Put a deleted job again, from the note of its failure; return its new id."""
-    new_id = session.operator.put_failed(job_id, options)
+    new_id = session.operator.put_failed(job_id, _options(session))
     if new_id is None:
         raise CommandError(
             f"no failure of job {job_id} has its body: only a job that was deleted for "

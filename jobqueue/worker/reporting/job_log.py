@@ -14,7 +14,7 @@ from jobqueue.errors import (
 )
 from jobqueue.job.decision import SUCCEEDED, Decision, Ending
 from jobqueue.job.outcome import KICKS_REACH_MAX, RunLater
-from jobqueue.safe_text import body_line
+from jobqueue.safe_text import body_line, error_of, text_of
 from jobqueue.task.definition import Task
 from jobqueue.worker.reporting.log_keys import (
     keys_of_end,
@@ -22,7 +22,7 @@ from jobqueue.worker.reporting.log_keys import (
     keys_of_running,
 )
 from jobqueue.worker.reporting.reporter import Listener
-from jobqueue.worker.reporting.unfailing import list_jobs, logger, one_line, text_of
+from jobqueue.worker.reporting.unfailing import list_jobs, logger
 from jobqueue.worker.reporting.written_log import log_if_written
 from jobqueue.worker.running.executor import ReservedJob, Result
 
@@ -281,7 +281,7 @@ def _log_failed(job: ReservedJob, result: Result, decision: Decision) -> None:
 
 
 def _why(job: ReservedJob, result: Result, error: BaseException) -> str:
-    return f"{_name(job.task)} after {result.seconds:.3f} s: {one_line(error)}"
+    return f"{_name(job.task)} after {result.seconds:.3f} s: {error_of(error)}"
 
 
 def _names(tasks: Sequence[Task]) -> str:

@@ -6,9 +6,8 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from jobqueue.safe_text import MAX_TRACEBACK, log_entry, shortened
+from jobqueue.safe_text import MAX_TRACEBACK, error_of, log_entry, shortened
 from jobqueue.worker.reporting.python_errors import log_python_errors
-from jobqueue.worker.reporting.unfailing import one_line
 
 if TYPE_CHECKING:  # Windows has no locks of this kind
     from jobqueue.worker.reporting.log_lock import LogLock
@@ -143,14 +142,14 @@ class JSONLines(_Formatter):
         try:
             return self.formatException(record.exc_info)
         except Exception:  # noqa: BLE001 - an exception's own code may raise anything
-            return one_line(record.exc_info[1])
+            return error_of(record.exc_info[1])
 
 
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except Exception as error:  # noqa: BLE001 - as above
-        return f"{_text(record.msg)} (with arguments that raise {one_line(error)})"
+        return f"{_text(record.msg)} (with arguments that raise {error_of(error)})"
 
 
 def _json(value: object) -> str:

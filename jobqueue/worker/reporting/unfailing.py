@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import ParamSpec
 
-from jobqueue.safe_text import error_line
-
 P = ParamSpec("P")
 
 JOBS_SHOWN = 10  # in one line
@@ -49,24 +47,6 @@ def say_what_failed(error: BaseException, args: Iterable[object]) -> None:
             type(error).__name__,
             [getattr(arg, "id", None) for arg in args],
         )
-
-
-def one_line(error: BaseException) -> str:
-    """Return an error's type and text in one line, even if its own code raises.
-
-    The line is safe to print, and not too long.
-    """
-    name = type(error).__name__
-    text = text_of(error)
-    return error_line(f"{name}: {text}" if text else name)
-
-
-def text_of(error: BaseException) -> str:
-    """Return the first line of an error's text, as :func:`one_line` does."""
-    try:
-        return error_line(str(error).strip().partition("\n")[0])
-    except BaseException:  # noqa: BLE001 - it is the task's own code
-        return "(its text can't be shown)"
 
 
 def list_jobs(ids: Sequence[int]) -> str:

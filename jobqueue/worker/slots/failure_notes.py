@@ -17,8 +17,8 @@ from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BadJobError
 from jobqueue.job.body import decode
 from jobqueue.job.decision import Decision, Ending
+from jobqueue.safe_text import error_of
 from jobqueue.worker.reporting.reporter import Reporter
-from jobqueue.worker.reporting.unfailing import one_line
 from jobqueue.worker.running.executor import ReservedJob
 from jobqueue.worker.running.traceback_text import end_of_traceback
 from jobqueue.worker.settings import Settings, Timings
@@ -134,7 +134,7 @@ class FailureNotes:
             self._keeper.put(_put_of(whole.without_body()))
 
     def _note_failure(self, error: Exception) -> None:
-        self._report(type(error).__name__, one_line(error))
+        self._report(type(error).__name__, error_of(error))
 
     def _report(self, cause: str, why: str) -> None:
         if cause not in self._reported:

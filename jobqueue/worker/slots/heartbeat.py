@@ -9,8 +9,8 @@ from jobqueue.broker.address import Address
 from jobqueue.broker.failures import silent
 from jobqueue.errors import BrokerError, CrashLoopError
 from jobqueue.job.outcome import crash_loop
+from jobqueue.safe_text import error_of
 from jobqueue.worker.reporting.reporter import Reporter
-from jobqueue.worker.reporting.unfailing import one_line
 from jobqueue.worker.settings import Timings
 from jobqueue.worker.slots.reservation import Reservation
 from jobqueue.worker.threads import start_thread
@@ -131,7 +131,7 @@ class _Pulse:
         except BrokerError as error:
             self._end(str(error))
         except Exception as error:  # noqa: BLE001 - a fault of ours; other jobs go on
-            self._end(one_line(error))
+            self._end(error_of(error))
 
     def _read(self, sent_at: float, now: float) -> None:
         is_touched = self._reservation.end_touch()
