@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from jobqueue.job_queue import JobQueue
     from jobqueue.operating.failures import FailureGroup
     from jobqueue.operating.operator import Operator
+    from jobqueue.operating.paging import JobPage
     from jobqueue.operating.record import JobRecord
     from jobqueue.task.putter import Putter
     from jobqueue.worker import Worker
@@ -72,6 +73,7 @@ __all__ = [
     "FailureNote",
     "IncompleteSearchError",
     "Job",
+    "JobPage",
     "JobQueue",
     "JobQueueError",
     "JobRecord",
@@ -107,6 +109,7 @@ _MODULES = {
     "FailureGroup": "operating.failures",
     "FailureNote": "job.note",
     "Job": "job.context",
+    "JobPage": "operating.paging",
     "JobQueue": "job_queue",
     "JobRecord": "operating.record",
     "JobState": "broker.stats",

@@ -3,38 +3,30 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Self
 
-from jobqueue.broker.address import Address
+from jobqueue.broker.checks import whole_number
 from jobqueue.broker.server_stats import ServerStats, TubeStats
 from jobqueue.broker.stats import JobState, JobStats
-from jobqueue.job.note import FailureNote
-from jobqueue.job.note_tubes import is_notes_tube
 from jobqueue.operating.apart import (
     check_job_tube,
     notes_tubes,
     with_failures,
     without_notes,
 )
-from jobqueue.operating.connections import Connections
-from jobqueue.operating.failures import FailureGroup, grouped
+from jobqueue.operating.failure_viewer import FailureViewer
 from jobqueue.operating.filters import Filters, check_filters, check_states
 from jobqueue.operating.finder import Finder
-from jobqueue.operating.notes import Notes, read_notes
+from jobqueue.operating.noted_jobs import NotedJobs
+from jobqueue.operating.notes import Notes
+from jobqueue.operating.paging import JobPage, PagedSearch, page_of
 from jobqueue.operating.rates import Sample
 from jobqueue.operating.record import JobRecord
+from jobqueue.operating.rest import Rest
+from jobqueue.operating.search import Search
 
 
-class Viewer:
+class Viewer(FailureViewer):
     """Looks at the tubes, the jobs and the failures that a beanstalkd has."""
-
-    def __init__(self, url: str | None = None) -> None:
-        self._connections = Connections(url)
-
-    @property
-    def address(self) -> Address:
-        """Where the broker is."""
-        return self._connections.address
 
     def server(self) -> ServerStats:
         """Return the counts and the settings of the broker itself.
@@ -143,7 +135,59 @@ class Viewer:
         notes = self.notes(tube) if filters.need_notes else Notes([])
         with self._connections.taken() as connection:
             counts = connection.tube(check_job_tube(tube))
-            yield counts and Finder(connection, counts, states, filters, notes)
+            if counts is None:
+                yield None
+                return
+            search: Search | NotedJobs = (
+                NotedJobs(connection, tube, states, filters=filters, notes=notes)
+                if filters.need_notes
+                else Search(connection, counts, states)
+            )
+            yield Finder(connection, search, filters)
+
+    def page(
+        self,
+        tube: str,
+        *states: str,
+        rest: str | None = None,
+        limit: int = 100,
+        seconds: float = 1.0,
+        func_name: str | None = None,
+        containing: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
+    ) -> JobPage:
+        """Return some of the jobs that :meth:`jobs` would yield, and how far it came.
+
+        A page has ``limit`` jobs at the most, and fewer if the search takes longer than
+        ``seconds``. To go on, give the same arguments, and the page's ``rest``: text,
+        fit for a URL, that any other process can go on with.
+
+        >>> page = operator.page("emails", limit=2)
+        >>> len(page.jobs), page.looked_at, page.total
+        (2, 2, 3)
+        >>> page = operator.page("emails", limit=2, rest=page.rest)
+        >>> len(page.jobs), page.looked_at, page.rest
+        (1, 3, None)
+        """
+        filters = check_filters(func_name, containing, error, since)
+        wanted = check_states(states)
+        whole_number("limit", limit, least=1, most=None)
+        before = None if rest is None else Rest.decode(rest)
+        notes = self.notes(tube) if filters.need_notes else Notes([])
+        with self._connections.taken() as connection:
+            counts = connection.tube(check_job_tube(tube))
+            if counts is None:
+                return JobPage([], 0, 0, None)
+            search = (
+                NotedJobs(
+                    connection, tube, wanted, filters=filters, notes=notes, rest=before
+                )
+                if filters.need_notes
+                else PagedSearch(connection, counts, wanted, before)
+            )
+            finder = Finder(connection, search, filters)
+            return page_of(finder, search, limit, seconds)
 
     def job(self, job_id: int) -> JobRecord | None:
         """Return a job; None if there is no such job: it was done, or deleted.
@@ -157,84 +201,3 @@ class Viewer:
         with self._connections.taken() as connection:
             found = connection.job(job_id)
         return JobRecord(*found) if found else None
-
-    def job_stats(self, *ids: int) -> list[JobStats | None]:
-        """Return the counts of each of these jobs; None for one that does not exist.
-
-        >>> [stats and stats.state.value for stats in operator.job_stats(1, 2, 99)]
-        ['ready', 'buried', None]
-        """
-        with self._connections.taken() as connection:
-            return list(connection.jobs(ids))
-
-    def failures(
-        self,
-        tube: str | None = None,
-        *,
-        func_name: str | None = None,
-        error: str | None = None,
-        since: datetime | None = None,
-    ) -> list[FailureNote]:
-        """Return the failures of a tube's jobs, or of all jobs, the oldest first.
-
-        These are the notes that workers keep in the broker: of the last 1,000 jobs of
-        each tube that were buried, or deleted for their kicks, and of as many retries.
-        What they say may come from anybody: escape it where you show it.
-
-        >>> for failure in operator.failures("emails", error="ValueError"):
-        ...     print(failure.job_id, failure.error, failure.error_text, failure.kind)
-        2 ValueError no such address buried
-        """
-        filters = check_filters(func_name, None, error, since)
-        notes = self.notes(tube).noted
-        return [note for _, note in notes if filters.passes_failure(note)]
-
-    def failure_groups(
-        self,
-        tube: str | None = None,
-        *,
-        func_name: str | None = None,
-        error: str | None = None,
-        since: datetime | None = None,
-    ) -> list[FailureGroup]:
-        """Return the failures by tube, function and error, the most frequent first.
-
-        >>> for group in operator.failure_groups():
-        ...     print(group.tube, group.func_name, group.error, group.buried)
-        emails send ValueError 1
-        """
-        failures = self.failures(tube, func_name=func_name, error=error, since=since)
-        ids = list({failure.job_id for failure in failures})
-        return grouped(failures, dict(zip(ids, self.job_stats(*ids), strict=True)))
-
-    def failure(self, job_id: int) -> FailureNote | None:
-        """Return the last failure of a job, which may be deleted; None without a note.
-
-        >>> operator.failure(2).error_text
-        'no such address'
-        """
-        return self.notes_about(job_id).last_of_jobs().get(job_id)
-
-    def notes(self, tube: str | None = None) -> Notes:
-        """Return the notes of the failures in a tube, or in all tubes, as they are."""
-        tubes = None if tube is None else [check_job_tube(tube)]
-        return read_notes(self.address, tubes)
-
-    def notes_about(self, job_id: int) -> Notes:
-        """Return the notes of the failures of a job, which may be deleted."""
-        (stats,) = self.job_stats(job_id)
-        if stats is None or is_notes_tube(stats.tube):
-            return read_notes(self.address, about=job_id)
-        if not (stats.buries or stats.releases):  # it has not failed
-            return Notes([])
-        return read_notes(self.address, [stats.tube], about=job_id)
-
-    def close(self) -> None:
-        """Close the open connections; a later call makes a new one."""
-        self._connections.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -13,7 +13,8 @@ from jobqueue.broker.address import Address
 from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.stats import JobState
 from jobqueue.operating import search as search_room
-from jobqueue.operating.search import IdBlocks, Search
+from jobqueue.operating.id_blocks import IdBlocks
+from jobqueue.operating.search import Search
 from tests.helpers.servers import (
     REAL,
     Beanstalkd,

@@ -1,0 +1,107 @@
+"""FailureViewer: looks at why jobs failed, as the notes of their workers say it."""
+
+from datetime import datetime
+from typing import Self
+
+from jobqueue.broker.address import Address
+from jobqueue.broker.stats import JobStats
+from jobqueue.job.note import FailureNote
+from jobqueue.job.note_tubes import is_notes_tube
+from jobqueue.operating.apart import check_job_tube
+from jobqueue.operating.connections import Connections
+from jobqueue.operating.failures import FailureGroup, grouped
+from jobqueue.operating.filters import check_filters
+from jobqueue.operating.notes import Notes, read_notes
+
+
+class FailureViewer:
+    """Looks at why jobs failed, as the notes of their workers say it."""
+
+    def __init__(self, url: str | None = None) -> None:
+        self._connections = Connections(url)
+
+    @property
+    def address(self) -> Address:
+        """Where the broker is."""
+        return self._connections.address
+
+    def job_stats(self, *ids: int) -> list[JobStats | None]:
+        """Return the counts of each of these jobs; None for one that does not exist.
+
+        >>> [stats and stats.state.value for stats in operator.job_stats(1, 2, 99)]
+        ['ready', 'buried', None]
+        """
+        with self._connections.taken() as connection:
+            return list(connection.jobs(ids))
+
+    def failures(
+        self,
+        tube: str | None = None,
+        *,
+        func_name: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
+    ) -> list[FailureNote]:
+        """Return the failures of a tube's jobs, or of all jobs, the oldest first.
+
+        These are the notes that workers keep in the broker: of the last 1,000 jobs of
+        each tube that were buried, or deleted for their kicks, and of as many retries.
+        What they say may come from anybody: escape it where you show it.
+
+        >>> for failure in operator.failures("emails", error="ValueError"):
+        ...     print(failure.job_id, failure.error, failure.error_text, failure.kind)
+        2 ValueError no such address buried
+        """
+        filters = check_filters(func_name, None, error, since)
+        notes = self.notes(tube).noted
+        return [note for _, note in notes if filters.passes_failure(note)]
+
+    def failure_groups(
+        self,
+        tube: str | None = None,
+        *,
+        func_name: str | None = None,
+        error: str | None = None,
+        since: datetime | None = None,
+    ) -> list[FailureGroup]:
+        """Return the failures by tube, function and error, the most frequent first.
+
+        >>> for group in operator.failure_groups():
+        ...     print(group.tube, group.func_name, group.error, group.buried)
+        emails send ValueError 1
+        """
+        failures = self.failures(tube, func_name=func_name, error=error, since=since)
+        ids = list({failure.job_id for failure in failures})
+        return grouped(failures, dict(zip(ids, self.job_stats(*ids), strict=True)))
+
+    def failure(self, job_id: int) -> FailureNote | None:
+        """Return the last failure of a job, which may be deleted; None without a note.
+
+        >>> operator.failure(2).error_text
+        'no such address'
+        """
+        return self.notes_about(job_id).last_of_jobs().get(job_id)
+
+    def notes(self, tube: str | None = None) -> Notes:
+        """Return the notes of the failures in a tube, or in all tubes, as they are."""
+        tubes = None if tube is None else [check_job_tube(tube)]
+        return read_notes(self.address, tubes)
+
+    def notes_about(self, job_id: int) -> Notes:
+        """Return the notes of the failures of a job, which may be deleted."""
+        (stats,) = self.job_stats(job_id)
+        if stats is None or is_notes_tube(stats.tube):
+            return read_notes(self.address, about=job_id)
+        if not (stats.buries or stats.releases):  # it has not failed
+            return Notes([])
+        return read_notes(self.address, [stats.tube], about=job_id)
+
+    def close(self) -> None:
+        """Close the open connections; a later call makes a new one."""
+        self._connections.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
