@@ -186,5 +186,6 @@ class TimeLimitExceeded(BaseException):
     It is no :class:`Exception`, so that no ``except Exception`` swallows it by mistake.
 
     An ``async`` task is cancelled instead, and sees ``asyncio.CancelledError``; this is
-    the error that its job fails with. The README says where a limit may strike.
+    the error that its job fails with. The guide's page about time limits says where one
+    may strike.
     """

@@ -143,7 +143,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         )
     if skipped := skipped_without("socat", terminalreporter):
         terminalreporter.write_line(
-            f"socat is not installed: {skipped} checks of the README's tunnel were "
+            f"socat is not installed: {skipped} checks of the docs' tunnel were "
             "skipped",
             yellow=True,
         )

@@ -34,7 +34,7 @@ def result() -> Result:
 
 @pytest.fixture
 def published() -> Result:
-    """Return the figures that the README shows."""
+    """Return the figures that docs/why/benchmarks.md and the README show."""
     return Result.read(publish.HERE / "results.json")
 
 
@@ -166,10 +166,11 @@ def test_published_files(published: Result, tmp_path: Path) -> None:
         path.stem: path.read_text() for path in plots.write_all(published, tmp_path)
     }
     pictures = (publish.HERE / "plots").iterdir()
-    readme = (ROOT / "README.md").read_text()
+    page, readme = publish.PAGE.read_text(), publish.README.read_text()
 
     assert {path.stem: path.read_text() for path in pictures} == drawn
-    assert publish.inserted(readme, publish.section(published, set(drawn))) == readme
+    assert publish.inserted(page, publish.section(published, set(drawn))) == page
+    assert publish.inserted(readme, table.readme_table(published)) == readme
     all_figures = (publish.HERE / "RESULTS.md").read_text()
     assert all_figures == publish.full(published, set(drawn))
 
@@ -186,18 +187,14 @@ def test_notes_fit(published: Result, tmp_path: Path) -> None:
 
 
 def test_section_is_replaced() -> None:
-    readme = "# jobqueue\n\n## Developing it\n\nText.\n"
+    page = f"# Title\n\n{publish.BEGIN}old\n{publish.END}\nText.\n"
 
-    once = publish.inserted(readme, "old\n")
-    twice = publish.inserted(once, "new\n")
-
-    assert twice == (
-        f"# jobqueue\n\n{publish.BEGIN}new\n{publish.END}\n## Developing it\n\nText.\n"
-    )
+    assert publish.inserted(page, "new\n") == page.replace("old", "new")
 
 
-def test_section_in_the_readme() -> None:
-    assert publish.BEFORE in (ROOT / "README.md").read_text()
+def test_page_without_markers() -> None:
+    with pytest.raises(ValueError, match="no markers"):
+        publish.inserted("# Title\n", "new\n")
 
 
 def test_section_names_the_machine(result: Result) -> None:
@@ -206,7 +203,7 @@ def test_section_names_the_machine(result: Result) -> None:
     assert "A processor, 2 cores" in text
     assert "rq 3.0.0" in text
     assert "`python -m tests.benchmarks.peers`" in text
-    assert "(tests/benchmarks/peers/plots/work.svg)" in text
+    assert "(../../tests/benchmarks/peers/plots/work.svg)" in text
     assert "## Beside bare sockets, and greenstalk alone" in publish.full(
         result, {"work"}
     )

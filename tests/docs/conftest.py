@@ -1,4 +1,4 @@
-"""The package of the README's recipes."""
+"""The package of the recipes."""
 
 import sys
 from collections.abc import Iterator

@@ -1,23 +1,22 @@
-"""The page about beanstalkd in production: its blocks run, and what it says is so."""
+"""The pages operating/beanstalkd and guide/priorities: what they say is so."""
 
 import json
-import os
 import re
 import resource
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from jobqueue import JobQueue
+from tests.helpers.pages import blocks, write_printed
 from tests.helpers.paths import ROOT
-from tests.helpers.readme import blocks, headings_with_blocks, write_printed
+from tests.helpers.printed_commands import sh
 from tests.helpers.servers import Beanstalkd, eventually, require, require_beanstalkd
 from tests.helpers.terminal import operate, operate_json, put, put_buried
 
-PAGE = ROOT / "docs" / "beanstalkd.md"
-ORDER = "Which job comes first"
+PAGE = "operating/beanstalkd"
+ORDER = "guide/priorities"
 SIZE = "How large a broker"
 BINLOG = "What makes the binlog grow"
 LARGER = "A larger `-z` has no way back"
@@ -25,30 +24,8 @@ NETWORK = "Between the machines"
 LIMIT = 65_536  # of open files, as the page has it
 
 
-def test_each_section_is_tested() -> None:
-    """A new section with blocks needs tests here."""
-    assert headings_with_blocks(PAGE) == {ORDER, SIZE, BINLOG, LARGER, NETWORK}
-    assert [len(blocks(name, PAGE)) for name in (ORDER, SIZE, BINLOG)] == [2, 2, 1]
-    assert [len(blocks(name, PAGE)) for name in (LARGER, NETWORK)] == [2, 1]
-
-
-def sh(
-    script: str, broker: Beanstalkd, folder: Path
-) -> subprocess.CompletedProcess[str]:
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return subprocess.run(
-        ["sh", "-uc", script],
-        cwd=folder,
-        env=os.environ | {"BEANSTALKD_URL": broker.url, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-
-def blocks_of(heading: str) -> list[str]:
-    return [block for _, block in blocks(heading, PAGE)]
+def blocks_of(section: str) -> list[str]:
+    return blocks(PAGE, section=section)
 
 
 def put_by(broker: Beanstalkd, *commands: str) -> None:
@@ -64,7 +41,7 @@ def ran(broker: Beanstalkd, folder: Path, command: str) -> list[str]:
 
 def test_order_by_age(broker: Beanstalkd, tmp_path: Path) -> None:
     """Tubes make no difference, and a retry comes before newer jobs."""
-    module, _ = blocks_of(ORDER)
+    module, _ = blocks(ORDER)
     write_printed(module.replace(", priority=1000", ""), tmp_path)
     put_by(broker, "bulk resize path=1", "bulk resize path=2", "mail send to=3")
 
@@ -73,7 +50,7 @@ def test_order_by_age(broker: Beanstalkd, tmp_path: Path) -> None:
 
 
 def test_order_of_what_was_kicked(broker: Beanstalkd, tmp_path: Path) -> None:
-    module, _ = blocks_of(ORDER)
+    module, _ = blocks(ORDER)
     write_printed(module, tmp_path)
     for n in range(3):
         put_by(broker, f"bulk resize path={n}")
@@ -89,7 +66,7 @@ def test_order_of_what_was_kicked(broker: Beanstalkd, tmp_path: Path) -> None:
 
 def test_order_by_priority(broker: Beanstalkd, tmp_path: Path) -> None:
     """The printed priority, of a put by the program, has the mail run first."""
-    module, workers = blocks_of(ORDER)
+    module, workers = blocks(ORDER)
     write_printed(module, tmp_path)
     script = "from app.tasks import *; resize.put('a'); send.put('b')"
     sh(f'python -c "{script}"', broker, tmp_path)

@@ -1,4 +1,4 @@
-"""The README's recipe for Django, run as it is printed.
+"""The recipe for Django of recipes/transactions, run as it is printed.
 
 Django's settings and models belong to a process, so each test has a process of its own.
 """

@@ -1,4 +1,4 @@
-"""The README's recipe for SQLAlchemy, run as it is printed."""
+"""The recipe for SQLAlchemy of recipes/transactions, run as it is printed."""
 
 import gc
 import itertools

@@ -1,4 +1,4 @@
-"""The README's tunnel, made by the commands that the README prints."""
+"""The tunnel of why/security, made by the commands that the page prints."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jobqueue import BrokerError, JobQueue, Worker
-from tests.helpers.readme import blocks
+from tests.helpers.pages import blocks
 from tests.helpers.servers import (
     Beanstalkd,
     eventually,
@@ -30,7 +30,7 @@ class Tunnel:
         self.folder = folder
         self.socket = folder / "t.sock"
         self.broker_port, self.port = free_port(), free_port()
-        shell = [block for language, block in blocks("Security") if language == "sh"]
+        shell = blocks("why/security", "sh")
         _, self.certificates, self.brokers_end, self.others_end = shell
 
     def here(self, command: str) -> str:

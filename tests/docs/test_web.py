@@ -1,4 +1,4 @@
-"""The README's recipes for FastAPI and gunicorn, run as they are printed."""
+"""The pages recipes/fastapi and recipes/gunicorn, run as they are printed."""
 
 import itertools
 import os
@@ -15,7 +15,7 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.helpers.readme import blocks
+from tests.helpers.pages import blocks
 from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
 from tests.helpers.shop import Shop, take
 
@@ -50,7 +50,7 @@ def test_fastapi_shutdown(api: ModuleType, broker: Beanstalkd) -> None:
         eventually(broker.connections, 0)
 
 
-WORKERS = 4  # as the README has it
+WORKERS = 4  # as the page has it
 # With or without --preload, and for any application, some gevent workers of gunicorn do
 # not end at SIGTERM before this time-out: seen with gunicorn 27.0 and gevent 26.9, and
 # an application that does not import jobqueue.
@@ -59,11 +59,11 @@ GEVENT = ("--worker-class=gevent", "--graceful-timeout=3")
 
 @contextmanager
 def gunicorn(shop: Shop, listen: Path, *more: str) -> Iterator[httpx.Client]:
-    """Serve the recipe through gunicorn as the README does, on a Unix socket.
+    """Serve the recipe through gunicorn as the page does, on a Unix socket.
 
-    ``more`` are arguments that the README does not have.
+    ``more`` are arguments that the page does not have.
     """
-    ((_, command),) = [block for block in blocks("Recipes") if block[0] == "sh"]
+    (command,) = blocks("recipes/gunicorn", "sh")
     program, *arguments = [*command.split(), *more]
     log = shop.folder / "gunicorn.log"
     with log.open("wb") as file:

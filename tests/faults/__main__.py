@@ -62,7 +62,7 @@ def _parse() -> argparse.Namespace:
         help="of all random choices",
     )
     parser.add_argument(
-        "--write", action="store_true", help="write the table into the README"
+        "--write", action="store_true", help="write the table into docs/why/proofs.md"
     )
     return parser.parse_args()
 

@@ -1,14 +1,15 @@
-"""The table of a long campaign in the README."""
+"""The table of a long campaign in docs/why/proofs.md."""
 
 from collections.abc import Callable, Mapping
 
-from tests.helpers.paths import README
+from tests.helpers.paths import DOCS
 
 from .repetitions import Cause
 from .verdict import Reason, Verdict
 
 BEGIN = "<!-- Made by python -m tests.faults: -->"
 END = "<!-- End of what it has made. -->"
+PAGE = DOCS / "why/proofs.md"
 
 
 def _kinds(verdict: Verdict) -> str:
@@ -86,9 +87,9 @@ def table(verdicts: Mapping[str, Verdict]) -> str:
 
 
 def write(text: str) -> None:
-    """Write the table into the README, in place of the one before."""
-    before, begin, rest = README.read_text().partition(BEGIN)
+    """Write the table into its page, in place of the one before."""
+    before, begin, rest = PAGE.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     assert begin
     assert end
-    README.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")

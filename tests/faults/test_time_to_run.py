@@ -175,7 +175,7 @@ def test_vanished_machine(tmp_path: Path) -> None:
 
 
 def test_vanished_machine_is_noticed(tmp_path: Path) -> None:
-    """The README's settings of TCP, on the broker's machine, free the jobs."""
+    """The settings of TCP of why/promises, on the broker's machine, free the jobs."""
     with two_machines() as (near, far), near.entered():
         near.set_tcp(keepalive_time=2, keepalive_intvl=1, keepalive_probes=2)
         near.set_tcp(retries2=3)  # the last reply may be on its way

@@ -1,4 +1,4 @@
-"""The package `shop` of the README's recipes, and the jobs that it puts."""
+"""The package `shop` of the recipes, and the jobs that it puts."""
 
 import importlib
 import json
@@ -7,8 +7,10 @@ from types import ModuleType
 
 import greenstalk
 
-from tests.helpers.readme import blocks, write_printed
+from tests.helpers.pages import write_page
 from tests.helpers.servers import Beanstalkd
+
+PAGES = ("index", "transactions", "fastapi", "gunicorn")
 
 
 class Shop:
@@ -16,9 +18,8 @@ class Shop:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for language, block in blocks("Recipes"):
-            if language == "python":
-                write_printed(block, folder)
+        for page in PAGES:
+            write_page(f"recipes/{page}", folder)
 
     def module(self, name: str) -> ModuleType:
         return importlib.import_module(f"shop.{name}")

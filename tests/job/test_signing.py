@@ -27,7 +27,7 @@ BODY = Encoder("send", "t").encode({"n": 1, "to": "ä"})
 
 
 def signature_of(body: bytes, secret: str = SECRET) -> str:
-    """Return the signature as the README makes it, without jobqueue."""
+    """Return the signature as docs/why/security.md makes it, without jobqueue."""
     content = b"jobqueue v1\n" + body
     return hmac.new(secret.encode(), content, hashlib.sha256).hexdigest()
 

@@ -87,7 +87,11 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add("--output", type=Path, default=environment.FOLDER, help="a folder")
     add("--render", type=Path, metavar="FILE", help="show saved results, don't measure")
-    add("--publish", action="store_true", help="write into README.md and this folder")
+    add(
+        "--publish",
+        action="store_true",
+        help="write into docs, README.md and this folder",
+    )
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Writing results: tables and plots in files, and the README's section."""
+"""Writing results: plots, and the tables of a file, of a page and of the README."""
 
 from pathlib import Path
 
@@ -9,44 +9,44 @@ from tests.benchmarks.peers.stage import ROOT
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- benchmarks: begin -->\n", "<!-- benchmarks: end -->\n"
-BEFORE = "## Developing it\n"
-SHOWN = ("work", "latency", "memory")  # in the README; the rest with all the figures
+PAGE = ROOT / "docs/why/benchmarks.md"
+README = ROOT / "README.md"
+SHOWN = ("work", "latency", "memory")  # in the page; the rest with all the figures
+TESTS = "../../tests/benchmarks"  # from the page
 
 
 def publish(result: Result) -> None:
-    """Write results into this folder, and their short form into the README."""
+    """Write results into this folder, and their short forms where people look."""
     result.write(HERE / "results.json")
     written = {path.stem for path in plots.write_all(result, HERE / "plots")}
     (HERE / "RESULTS.md").write_text(full(result, written))
-    readme = ROOT / "README.md"
-    readme.write_text(inserted(readme.read_text(), section(result, written)))
+    PAGE.write_text(inserted(PAGE.read_text(), section(result, written)))
+    README.write_text(inserted(README.read_text(), table.readme_table(result)))
 
 
-def inserted(readme: str, text: str) -> str:
-    """Put a section between its markers; without markers, before the next heading."""
-    block = f"{BEGIN}{text}{END}"
-    if BEGIN in readme:
-        before, _, rest = readme.partition(BEGIN)
-        return before + block + rest.partition(END)[2]
-    before, heading, after = readme.partition(BEFORE)
-    return f"{before}{block}\n{heading}{after}"
+def inserted(page: str, text: str) -> str:
+    """Put a text between the markers of a page, in place of the one before."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError("the page has no markers for the benchmarks")
+    return f"{before}{BEGIN}{text}{END}{after}"
 
 
 def section(result: Result, drawn: set[str]) -> str:
-    """Return the README's section."""
+    """Return the text of the page about benchmarks."""
     pictures = _pictures(
-        [name for name in SHOWN if name in drawn], "tests/benchmarks/peers/plots"
+        [name for name in SHOWN if name in drawn], f"{TESTS}/peers/plots"
     )
     return (
-        "## Benchmarks\n\n"
         "jobqueue on beanstalkd, the others on redis, each in its documented way with\n"
         "results off. Medians of "
         f"{result.sizes['rounds']} rounds; the best of each row in bold.\n\n"
         f"{table.short_table(result)}\n"
         f"{pictures}"
         f"{table.environment(result)} Measured by `{result.command}`.\n"
-        "[All figures](tests/benchmarks/peers/RESULTS.md), and\n"
-        "[what they mean and how they were made](tests/benchmarks/README.md).\n"
+        f"[All figures]({TESTS}/peers/RESULTS.md), and\n"
+        f"[what they mean and how they were made]({TESTS}/README.md).\n"
     )
 
 

@@ -1,8 +1,15 @@
 """Results as Markdown tables: the best of each row in bold."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from tests.benchmarks.peers.measures import FLOOR, FLOORS, MEASURES, Measure
+from tests.benchmarks.peers.measures import (
+    BY_NAME,
+    FLOOR,
+    FLOORS,
+    IN_README,
+    MEASURES,
+    Measure,
+)
 from tests.benchmarks.peers.result import Figure, Result
 
 NOTES = "¹²³⁴⁵⁶⁷⁸⁹"
@@ -17,14 +24,19 @@ def number(value: float) -> str:
     return f"{value:.2f}"
 
 
+def readme_table(result: Result) -> str:
+    """Return the table of the README: medians of five measures."""
+    return _Table(result, [BY_NAME[name] for name in IN_README]).text()
+
+
 def short_table(result: Result) -> str:
-    """Return the table of the README: medians, one row a measure."""
-    return _Table(result, is_long=False).text()
+    """Return the table of the page about benchmarks: medians, one row a measure."""
+    return _Table(result, [m for m in MEASURES if m.is_short]).text()
 
 
 def long_table(result: Result) -> str:
     """Return the table of all measures, with the spread of the rounds."""
-    return _Table(result, is_long=True).text()
+    return _Table(result, MEASURES, is_long=True).text()
 
 
 def floor_table(result: Result) -> str:
@@ -52,17 +64,19 @@ def environment(result: Result) -> str:
 class _Table:
     """Collects footnotes while it makes rows."""
 
-    def __init__(self, result: Result, *, is_long: bool) -> None:
+    def __init__(
+        self, result: Result, measures: Iterable[Measure], *, is_long: bool = False
+    ) -> None:
         self._result = result
+        self._measures = measures
         self._is_long = is_long
         self._libraries = [name for name in result.libraries if name != FLOOR]
         self._notes: list[str] = []
 
     def text(self) -> str:
         rows = [["", *self._libraries], ["---", *["---:"] * len(self._libraries)]]
-        for measure in MEASURES:
-            if self._is_long or measure.is_short:
-                rows += self._row(measure)
+        for measure in self._measures:
+            rows += self._row(measure)
         notes = [f"{NOTES[i]} {note}" for i, note in enumerate(self._notes)]
         return _lines(rows) + (f"\n{'; '.join(notes)}.\n" if notes else "")
 
