@@ -83,9 +83,10 @@ class Subscriber:
 
     def find_in(self, tubes: Collection[str]) -> Callable[[str, str], Task | None]:
         """Return a function like :meth:`find` that finds tasks of these tubes only."""
+        watched = frozenset(tubes)  # there may be a thousand
 
         def find(tube: str, func_name: str) -> Task | None:
-            return self.find(tube, func_name) if tube in tubes else None
+            return self.find(tube, func_name) if tube in watched else None
 
         return find
 

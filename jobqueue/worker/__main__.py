@@ -53,7 +53,7 @@ def main(
         " ".join(COMMAND if started_as is COMMAND else ["python -m", *MODULE])
     )
     options = parser.parse_args(arguments)
-    log_lock = _make_log_lock(options.log_lock)
+    log_lock = _make_log_lock(options.log_lock, for_several=options.processes > 1)
     log_format.configure(
         options.log_level.upper(),
         as_json=options.log_format == "json",
@@ -128,12 +128,12 @@ def _serve_metrics(
     call_with_timeout(process_log.metrics_are_served, host, port)
 
 
-def _make_log_lock(fd: int | None) -> "LogLock | None":
+def _make_log_lock(fd: int | None, *, for_several: bool) -> "LogLock | None":
     if sys.platform == "win32":  # it has no locks of this kind
         return None
     from jobqueue.worker.reporting.log_lock import LogLock  # noqa: PLC0415 - see above
 
-    return LogLock(fd)
+    return LogLock(fd, for_several=for_several)
 
 
 def _command(words: Sequence[str], log_lock: "LogLock | None") -> SpawnCommand:

@@ -16,10 +16,12 @@ from jobqueue.job.decision import SUCCEEDED, Decision, Ending
 from jobqueue.job.outcome import KICKS_REACH_MAX, RunLater
 from jobqueue.safe_text import body_line, error_of, text_of
 from jobqueue.task.definition import Task
+from jobqueue.worker.reporting.done_records import DoneRecords
 from jobqueue.worker.reporting.log_keys import (
     keys_of_end,
     keys_of_failure,
     keys_of_running,
+    name_of,
 )
 from jobqueue.worker.reporting.reporter import Listener
 from jobqueue.worker.reporting.unfailing import list_jobs, logger
@@ -35,6 +37,7 @@ class JobLog(Listener):
 
     def __init__(self, grace: float) -> None:
         self._grace = grace
+        self._done_records = DoneRecords()
 
     def worker_started(
         self,
@@ -103,7 +106,8 @@ class JobLog(Listener):
     def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:
         """Log what became of a job, with a failure's traceback."""
         if decision is SUCCEEDED:  # the usual case, and faster than the match below
-            _log_done(job, result)
+            if logger.isEnabledFor(logging.INFO):
+                logger.handle(self._done_records.of(job, result.seconds))
             return
         match decision.ending:
             case Ending.LOST:
@@ -138,7 +142,7 @@ class JobLog(Listener):
             "Job %d may run twice: its time to run could not be extended, as %s (%s)",
             job.id,
             why,
-            _name(job.task),
+            name_of(job.task),
             extra=keys_of_running(job),
         )
 
@@ -150,7 +154,7 @@ class JobLog(Listener):
             "end of its process stops it. It is here:\n%s",
             job.id,
             "buried" if is_buried else "could not be buried",
-            _name(job.task),
+            name_of(job.task),
             self._grace,
             stack,
             extra=keys_of_running(job, ending, TimeLimitExceeded()),
@@ -163,7 +167,7 @@ class JobLog(Listener):
             "limit, since another job blocks the event loop. It is ready again when "
             "the process ends. What blocks the loop is here:\n%s",
             job.id,
-            _name(job.task),
+            name_of(job.task),
             self._grace,
             stack,
             extra=keys_of_running(job),
@@ -175,7 +179,7 @@ class JobLog(Listener):
             "Job %d buried while it runs: %s: %s. If it succeeds after all, it is "
             "deleted",
             job.id,
-            _name(job.task),
+            name_of(job.task),
             error,
             extra=keys_of_running(job, Ending.BURIED, error),
         )
@@ -192,21 +196,10 @@ class JobLog(Listener):
             "Job %d, which was buried while it ran, has ended%s: %s after %.3f s",
             job.id,
             " well and is deleted" if is_deleted else "",
-            _name(job.task),
+            name_of(job.task),
             result.seconds,
             exc_info=result.error,
             extra=keys_of_end(job, result.seconds, ending, result.error),
-        )
-
-
-def _log_done(job: ReservedJob, result: Result) -> None:
-    if logger.isEnabledFor(logging.INFO):
-        logger.info(
-            "Job %d done: %s in %.3f s",
-            job.id,
-            _name(job.task),
-            result.seconds,
-            extra=keys_of_end(job, result.seconds, Ending.DONE),
         )
 
 
@@ -226,7 +219,7 @@ def _log_lost(job: ReservedJob, result: Result, error: BaseException | None) -> 
         text,
         job.id,
         why,
-        _name(job.task),
+        name_of(job.task),
         result.seconds,
         exc_info=result.error if result.has_run else None,
         extra=keys_of_end(job, result.seconds, Ending.LOST, result.error),
@@ -241,7 +234,7 @@ def _log_put_back(job: ReservedJob, result: Result, decision: Decision) -> None:
     if isinstance(error, RunLater):
         level = logging.WARNING if error.is_fault else logging.INFO
         text = "Job %d put back for a moment: %s %s"
-        logger.log(level, text, job.id, _name(job.task), error, extra=extra)
+        logger.log(level, text, job.id, name_of(job.task), error, extra=extra)
     else:
         text = "Job %d put back, as the stop's signal may have made it fail: %s"
         why = _why(job, result, error)
@@ -281,12 +274,8 @@ def _log_failed(job: ReservedJob, result: Result, decision: Decision) -> None:
 
 
 def _why(job: ReservedJob, result: Result, error: BaseException) -> str:
-    return f"{_name(job.task)} after {result.seconds:.3f} s: {error_of(error)}"
+    return f"{name_of(job.task)} after {result.seconds:.3f} s: {error_of(error)}"
 
 
 def _names(tasks: Sequence[Task]) -> str:
     return ", ".join(task.func_name for task in tasks)
-
-
-def _name(task: Task | None) -> str:
-    return f"{task.func_name} (tube {task.tube})" if task else "no known task"

@@ -3,7 +3,7 @@
 import json
 import logging
 import sys
-from datetime import UTC, datetime
+import time
 from typing import TYPE_CHECKING, Any
 
 from jobqueue.safe_text import MAX_TRACEBACK, error_of, log_entry, shortened
@@ -17,6 +17,8 @@ TEXT_OF_SEVERAL = "%(asctime)s %(levelname)s [%(process)d] %(message)s"
 
 # The attributes that every record has; any other one came as ``extra``.
 _NO_EXTRA = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+
+_encode = json.JSONEncoder(allow_nan=False).encode
 
 
 def configure(
@@ -87,7 +89,29 @@ class WholeEntries(logging.StreamHandler[Any]):
 
 
 class _Formatter(logging.Formatter):
-    """A formatter that leaves out the middle of a traceback of megabytes."""
+    """A formatter that leaves out the middle of a traceback of megabytes.
+
+    The records of one second share the text of their second.
+    """
+
+    time_format = "%s,%03d"
+
+    def __init__(self, text: str | None = None) -> None:
+        super().__init__(text)
+        self._last_second = (0, "")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's own name
+        """Return the record's time, to the millisecond."""
+        second, text = self._last_second
+        if int(record.created) != second:
+            second = int(record.created)
+            text = self.text_of_second(second)
+            self._last_second = (second, text)
+        return self.time_format % (text, record.msecs)
+
+    def text_of_second(self, second: int) -> str:
+        """Return a Unix time as text."""
+        return time.strftime(self.default_time_format, time.localtime(second))
 
     def formatException(self, ei: Any) -> str:  # noqa: ANN401, N802 - logging's own name and types
         return shortened(super().formatException(ei), MAX_TRACEBACK)
@@ -115,11 +139,12 @@ class JSONLines(_Formatter):
     an object's own code never loses the line.
     """
 
+    time_format = "%s.%03d+00:00"  # in UTC
+
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as a line."""
-        time = datetime.fromtimestamp(record.created, UTC)
-        content: dict[object, object] = {
-            "time": time.isoformat(timespec="milliseconds"),
+        content: dict[str, object] = {
+            "time": self.formatTime(record),
             "level": record.levelname,
             "logger": record.name,
             "message": _message(record),
@@ -131,9 +156,16 @@ class JSONLines(_Formatter):
             content["stack"] = record.stack_info
         for key, value in record.__dict__.items():
             if key not in _NO_EXTRA:
-                content.setdefault(key, value)
-        items = [f"{_json(_text(key))}: {_json(content[key])}" for key in content]
-        return f"{{{', '.join(items)}}}"
+                content.setdefault(_text(key), value)
+        try:
+            return _encode(content)
+        except Exception:  # noqa: BLE001 - a value's own code may raise anything
+            items = [f"{_encode(key)}: {_json(content[key])}" for key in content]
+            return f"{{{', '.join(items)}}}"
+
+    def text_of_second(self, second: int) -> str:
+        """Return a Unix time as text, in UTC."""
+        return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
     def _traceback(self, record: logging.LogRecord) -> str | None:
         """Return the traceback, or if that can't be shown, the error in one line."""
@@ -154,9 +186,9 @@ def _message(record: logging.LogRecord) -> str:
 
 def _json(value: object) -> str:
     try:
-        return json.dumps(value, allow_nan=False)
+        return _encode(value)
     except Exception:  # noqa: BLE001 - as above
-        return json.dumps(_text(value))
+        return _encode(_text(value))
 
 
 def _text(value: object) -> str:

@@ -8,6 +8,7 @@ import time
 
 from jobqueue.broker.stats import JobStats
 from jobqueue.job.decision import Decision, Ending
+from jobqueue.task.definition import Task
 from jobqueue.worker.running.executor import ReservedJob, Result
 
 PUT_BACK = "put_back"
@@ -47,3 +48,8 @@ def keys_of_failure(
     keys = keys_of_end(job, result.seconds, decision.ending, decision.error)
     keys["outcome"] = keys["outcome"] or PUT_BACK
     return keys | {"tube": stats.tube, "attempt": stats.reserves}
+
+
+def name_of(task: Task | None) -> str:
+    """Return the task of a job as the log's messages name it."""
+    return f"{task.func_name} (tube {task.tube})" if task else "no known task"

@@ -4,6 +4,9 @@ A pipe takes ``PIPE_BUF`` bytes at once (4,096 on Linux). Of a longer line it ma
 pieces, as its reader makes room, and the lines of other processes would get in between.
 So a longer line is written while no other process writes. The locks are the kernel's,
 which frees them when their process is killed.
+
+They take longer than the write itself. So a worker process that is the only one takes
+none for a short line. Its supervisor does, and the supervisor's own lines are short.
 """
 
 import fcntl
@@ -49,20 +52,27 @@ _TAKE_OUTPUT, _FREE_OUTPUT = (
     _Request.of(fcntl.LOCK_UN, 1),
 )
 
-# What the shared memory says.
+# What the first byte of the shared memory says. The second has the number of processes
+# that have used the lock so far.
 _NOTHING = 0
 _LONG_LINE_WAITS = 1  # else short lines, one after the other, might never let it pass
 _UNFINISHED = 2  # a part of a line is written
+
+_FIRST_WORKER = 2  # in the order of the processes: the supervisor is the first
+_MOST = 255
+_SIZE = 2  # bytes of the memory
 
 
 class LogLock:
     """Keeps the lines whole that a supervisor and its processes write.
 
     ``fd`` is the descriptor that a spawned process was given. A forked one goes on
-    with the lock of its parent.
+    with the lock of its parent. ``for_several`` says that there are several worker
+    processes from the start.
     """
 
-    def __init__(self, fd: int | None = None) -> None:
+    def __init__(self, fd: int | None = None, *, for_several: bool = True) -> None:
+        self._for_several = for_several
         self.fd = _new_file() if fd is None else fd
         self._file = os.fstat(self.fd)
         self._memory = self._map()
@@ -75,6 +85,9 @@ class LogLock:
         if len(line) > select.PIPE_BUF or self._memory[0] != _NOTHING:
             self._write_alone(fd, line)
             return
+        if self._is_alone and self._memory[1] == _FIRST_WORKER:
+            self._write(fd, line, if_none_is_written=_NOTHING)
+            return
         self._lock(_SHARE_OUTPUT)  # which other short lines share
         try:
             self._write(fd, line, if_none_is_written=_NOTHING)
@@ -85,9 +98,9 @@ class LogLock:
         """Map the memory, by a file of its own: the map keeps that open."""
         fd = self._opened_anew()
         if fd is None:
-            return mmap.mmap(self.fd, 1)
+            return mmap.mmap(self.fd, _SIZE)
         try:
-            return mmap.mmap(fd, 1)
+            return mmap.mmap(fd, _SIZE)
         finally:
             os.close(fd)
 
@@ -98,6 +111,10 @@ class LogLock:
         if fd is not None:
             self.fd, parents = fd, self.fd
             os.close(parents)
+        self._lock(_TAKE_TURN)
+        number = self._memory[1] = min(self._memory[1] + 1, _MOST)
+        self._is_alone = number == _FIRST_WORKER and not self._for_several
+        self._lock(_END_TURN)
 
     def _opened_anew(self) -> int | None:
         if not _WAIT_FOR_LOCK_OF_FILE:
@@ -152,13 +169,13 @@ class LogLock:
 
 
 def _new_file() -> int:
-    """Return the descriptor of a file of one byte that has no name."""
+    """Return the descriptor of a file that has no name."""
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create("jobqueue-log")
-        os.truncate(fd, 1)
+        os.truncate(fd, _SIZE)
         return fd
     import tempfile  # noqa: PLC0415 - slow to import, and Linux does without
 
     with tempfile.TemporaryFile() as file:
-        file.truncate(1)
+        file.truncate(_SIZE)
         return os.dup(file.fileno())

@@ -128,6 +128,34 @@ def test_whole_lines(tmp_path: Path, kind: str) -> None:
     assert {len(line) + 1 for line in lines} == SIZES
 
 
+# As a supervisor with one process does, whose task forks another.
+ONE_WORKER = f"""{THREE_WRITERS.partition("pids =")[0]}
+lock = LogLock(for_several=False)
+
+def work():
+    write(b"a")
+    forked(lambda: write(b"b"))
+    write(b"a")
+    os.wait()
+
+forked(work)
+lock.write(2, b"c\\n")
+sys.exit(os.wait()[1])
+"""
+
+
+def test_one_worker() -> None:
+    """It needs no locks as long as it is the only one."""
+    reading, writing = small_pipe()
+    with script(ONE_WORKER, writing):
+        os.close(writing)
+        data = read_slowly(reading)
+
+    lines = data.splitlines()
+    assert len(lines) == 3 * 6 * len(SIZES) + 1
+    assert {len(set(line)) for line in lines} == {1}
+
+
 # The first writer fills a pipe, forks a child, and is killed with a part of its line
 # written. Meanwhile two others wait.
 KILLED_WRITER = f"""{BEGIN}
