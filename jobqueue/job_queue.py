@@ -2,7 +2,7 @@
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from types import FrameType
 from typing import (
@@ -17,6 +17,7 @@ from jobqueue.broker.checks import Delay, check_tube
 from jobqueue.broker.pool import ConnectionPool
 from jobqueue.errors import TaskDefinitionError
 from jobqueue.job.backoff import Backoff
+from jobqueue.job.names import check_names
 from jobqueue.job.outcome import RetryOn
 from jobqueue.job.signing import NO_PICKLE, Secret, Signing
 from jobqueue.task.default_queue import DefaultQueueMethod
@@ -107,6 +108,7 @@ class JobQueue(QueueHooks):
         self,
         tube: str,
         *,
+        name: str | Iterable[str] | None = None,
         delay: Delay | None = None,
         at: datetime | None = None,
         priority: int | None = None,
@@ -123,6 +125,10 @@ class JobQueue(QueueHooks):
         Called on the class, as in ``@JobQueue.task("emails")``, it uses the default
         queue. An option that is not given has the queue's value, or else the default
         in parentheses.
+
+        ``name`` is what jobs call the task, if not the name of its function. Of several
+        names, the first is put, and jobs with any of them are run: so a task can be
+        renamed while jobs with its old name wait.
 
         How a job is put; :meth:`Putter.options <jobqueue.Putter.options>` changes it
         for single puts:
@@ -172,6 +178,7 @@ class JobQueue(QueueHooks):
                 'task needs the name of a tube, as in @queue.task("emails")'
             )
         tube = check_tube(tube)
+        names = () if name is None else check_names(name)
         options = self._options.merged(
             delay=delay,
             at=at,
@@ -186,26 +193,34 @@ class JobQueue(QueueHooks):
         )
 
         def decorate(func: Callable[P, R]) -> Putter[P, R]:
-            return self._register(func, tube, options, sys._getframe(1))  # noqa: SLF001
+            caller = sys._getframe(1)  # noqa: SLF001
+            return self._register(func, tube, names, options, caller)
 
         return decorate
 
     def _register(
-        self, func: Callable[P, R], tube: str, options: TaskOptions, caller: FrameType
+        self,
+        func: Callable[P, R],
+        tube: str,
+        names: Sequence[str],
+        options: TaskOptions,
+        caller: FrameType,
     ) -> Putter[P, R]:
         """Make a function a task that is decorated where the frame ``caller`` is."""
         from jobqueue.task.signature import TaskSignature, innermost  # noqa: PLC0415 - see there
 
         signature = TaskSignature(func)
+        func_name, *other_names = names or (signature.func_name,)
         task = Task(
             tube=tube,
-            func_name=signature.func_name,
+            func_name=func_name,
             func=func,
             options=options,
             broker_url=self._url,
             around=self._around,
             on_buried=self._on_buried,
             before_put=self._before_put,
+            other_names=tuple(other_names),
             signing=self._signing,
             location=SourceLocation.of(caller, func, innermost(func)),
         )

@@ -10,6 +10,7 @@ from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.stats import JobState, JobStats
 from jobqueue.errors import OptionError
 from jobqueue.job.body import Encoder
+from jobqueue.job.names import is_name
 from jobqueue.job.signing import Signing
 from jobqueue.operating.apart import check_job_tube
 from jobqueue.operating.filters import check_states
@@ -136,8 +137,8 @@ class Operator(Viewer):
         >>> operator.put("emails", "send", {"to": "eve"})
         5
         """
-        if not str(func_name).isidentifier():
-            raise OptionError(f"{func_name!r} is not the name of a function")
+        if not is_name(func_name):
+            raise OptionError(f"{func_name!r} is not the name of a task")
         body = Encoder(func_name, check_job_tube(tube)).encode(kwargs or {})
         with self._connections.taken() as connection:
             return connection.put(

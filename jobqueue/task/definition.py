@@ -26,6 +26,12 @@ class Task(NamedTuple):
     signing: Signing  # of its queue
     location: "SourceLocation"
     before_put: "Sequence[BeforePut]" = ()  # the queue's own list of hooks, again
+    other_names: tuple[str, ...] = ()  # by which jobs may name it, too
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names by which jobs may name the task; the first is put."""
+        return self.func_name, *self.other_names
 
     @property
     def policy(self) -> RetryPolicy:

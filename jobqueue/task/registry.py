@@ -43,16 +43,28 @@ class Subscriber:
         """
         check_job_tube(task.tube)
         tasks = self._tubes.setdefault(task.tube, {})
-        known = tasks.get(task.func_name)
-        if known and _relation(task, known) is Relation.ANOTHER:
-            raise DuplicateTaskError(_duplicate(task, known))
-        tasks[task.func_name] = task
-        key = (task.tube, task.func_name)
-        if known and task.location.is_reload_of(known.location):
-            earlier = self._versions[key]()
-            if earlier is not None:
-                earlier._follow(version)  # noqa: SLF001 - as Version has it
-        self._versions[key] = weakref.ref(version)
+        for name in task.names:
+            known = tasks.get(name)
+            if known and _relation(task, known) is Relation.ANOTHER:
+                raise DuplicateTaskError(_duplicate(name, task, known))
+        for name in task.names:
+            known = tasks.get(name)
+            if known and known is not task:
+                self._replace(known, task, version)
+            tasks[name] = task
+        self._versions[task.tube, task.func_name] = weakref.ref(version)
+
+    def _replace(self, known: Task, task: Task, version: Version) -> None:
+        """Forget an earlier definition of a task, by all of its names."""
+        tasks = self._tubes[known.tube]
+        for name in known.names:
+            if name not in task.names and tasks.get(name) is known:
+                del tasks[name]
+        earlier = self._versions.pop((known.tube, known.func_name), None)
+        if earlier and task.location.is_reload_of(known.location):
+            of_known = earlier()
+            if of_known is not None:
+                of_known._follow(version)  # noqa: SLF001 - as Version has it
 
     def check_current(self, task: Task) -> None:
         """Raise DuplicateTaskError if a worker would call another task's function.
@@ -78,7 +90,8 @@ class Subscriber:
 
     def putter(self, tube: str, func_name: str) -> Version | None:
         """Return what the decorator has made of that task; None if nothing has it."""
-        version = self._versions.get((tube, func_name))
+        task = self.find(tube, func_name)
+        version = self._versions.get((tube, task.func_name)) if task else None
         return None if version is None else version()
 
     def find_in(self, tubes: Collection[str]) -> Callable[[str, str], Task | None]:
@@ -96,7 +109,12 @@ class Subscriber:
 
     def tasks(self, tubes: Iterable[str]) -> list[Task]:
         """Return the tasks of these tubes."""
-        return [task for tube in tubes for task in self._tubes.get(tube, {}).values()]
+        return [
+            task
+            for tube in tubes
+            for name, task in self._tubes.get(tube, {}).items()
+            if name == task.func_name
+        ]
 
 
 def _relation(task: Task, earlier: Task) -> Relation:
@@ -105,11 +123,11 @@ def _relation(task: Task, earlier: Task) -> Relation:
     return task.location.relation_to(earlier.location)
 
 
-_REMEDY = "give each its own name (its __name__) or its own tube"
+_REMEDY = "give each its own name (its __name__, or name=) or its own tube"
 
 
-def _duplicate(task: Task, known: Task) -> str:
-    two = f"two tasks are named {task.func_name!r} in tube {task.tube!r}"
+def _duplicate(name: str, task: Task, known: Task) -> str:
+    two = f"two tasks are named {name!r} in tube {task.tube!r}"
     if str(task.location) == str(known.location):
         return f"{two}, both from {task.location}: {_REMEDY}."
     return (

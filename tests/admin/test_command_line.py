@@ -92,7 +92,7 @@ def test_help_fits_80_columns(broker: Beanstalkd, command: str) -> None:
         (["put", "t", "f", "x"], "'x' is not an argument: it should be name=value"),
         (["put", "t", "f", "1=2"], "'1=2' is not an argument"),
         (["put", "t", "f", "x=1", "x=2"], "argument 'x' is given twice"),
-        (["put", "t", "a-b"], "'a-b' is not the name of a function"),
+        (["put", "t", "a-b"], "'a-b' is not the name of a task"),
         (["put", "t", "f", "--priority", "4294967296"], "priority has to be"),
         (["put", "t", "f", "--ttr", "0"], "ttr has to be a whole number from 1"),
         (["put", "t", "f", "--delay", "-1"], "'-1' is not a whole number from 0"),

@@ -180,7 +180,7 @@ def test_put_by_name(operator: Operator, broker: Beanstalkd) -> None:
 
     with queue:
         queue.operator.put("t", "work", {"n": 1})
-    with pytest.raises(OptionError, match="'no name' is not the name of a function"):
+    with pytest.raises(OptionError, match="'no name' is not the name of a task"):
         operator.put("t", "no name")
     with pytest.raises(TubeNameError):
         operator.put("jobqueue.failures/t", "work")

@@ -11,6 +11,7 @@ from jobqueue.admin.shared_arguments import passed_put_options
 from jobqueue.broker.checks import check_tube
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.job.body import Encoder
+from jobqueue.job.names import is_name
 from jobqueue.job.signing import Signing
 from jobqueue.task.options import TaskOptions
 
@@ -25,8 +26,8 @@ def put(session: Session) -> int:
     if not options.func_name:
         raise UsageError("the following arguments are required: TUBE, FUNC")
     tube = check_tube(options.tube)
-    if not options.func_name.isidentifier():
-        raise UsageError(f"{options.func_name!r} is not the name of a function")
+    if not is_name(options.func_name):
+        raise UsageError(f"{options.func_name!r} is not the name of a task")
     kwargs = arguments(options.arguments)
     if options.modules:
         return _say_id(session, put_task(session, tube, kwargs))

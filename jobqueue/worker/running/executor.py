@@ -101,7 +101,7 @@ class Executor:
         task.signing.check(reserved.body)
         job = Job(
             reserved.id,
-            message.func_name,
+            task.func_name,
             message.tube,
             message.kwargs,
             reserved,
