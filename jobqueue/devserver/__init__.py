@@ -27,7 +27,7 @@ class DevServer:
     """A development server in a thread of this process, during a ``with`` block.
 
     ``listen`` is ``HOST:PORT`` or ``unix:PATH``; port 0 is any free one, and
-    :attr:`url` has the one it got. ``max_job_size`` is in bytes. Raises ``ValueError``
+    ``url`` has the one it got. ``max_job_size`` is in bytes. Raises ``ValueError``
     for a ``listen`` that is no address, and ``OSError`` at the beginning of the block
     if the server can't listen there, and ``RuntimeError`` if it gets no thread.
     """

@@ -51,7 +51,7 @@ class Bury(Exception):  # noqa: N818 - a task says `raise Bury("why")`
 
     Neither this nor :class:`Retry` is a :class:`~jobqueue.errors.JobQueueError`. So a
     task that catches those, for example around a put, does not catch its own decision.
-    In an exception group they count as well: see :func:`decide`.
+    In an exception group they count as well, and the sternest of its errors decides.
 
     >>> raise Bury("the account is closed")
     """

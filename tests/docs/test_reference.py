@@ -1,0 +1,66 @@
+"""The pages of the reference say what the code defines.
+
+The directives of reference/api are generated as well; CI builds the site from them, with
+warnings as errors.
+"""
+
+import ast
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from jobqueue.broker.stats import JobState
+from tests.docs.reference.pages import COMMAND, PAGES, REFERENCE, with_tables
+from tests.helpers.paths import ROOT
+
+PICTURES = sorted((ROOT / "docs" / "pictures").glob("*.svg"))
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_tables(page: Path) -> None:
+    """Each table is as its generator writes it today."""
+    old = page.read_text()
+
+    assert old == with_tables(old, PAGES[page]), f"out of date: run `{COMMAND}`"
+
+
+def test_pages() -> None:
+    """A page of the reference is generated, or it is that of the body."""
+    assert {*REFERENCE.glob("*.md")} == {*PAGES, REFERENCE / "body.md"}
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.stem)
+def test_pictures(picture: Path) -> None:
+    """A picture has a text for those who can't see it, and colours for the dark."""
+    root = ET.fromstring(picture.read_text())
+    style = root.findtext(f"{SVG}style") or ""
+    light, dark = style.split("@media (prefers-color-scheme: dark)")
+
+    assert root.findtext(f"{SVG}title")
+    assert root.findtext(f"{SVG}desc")
+    classes = {name for e in root.iter() for name in e.get("class", "").split()}
+    coloured = set(re.findall(r"\.([\w-]+) \{[^}]*(?:fill|stroke): #", light))
+    assert classes & coloured <= set(re.findall(r"\.([\w-]+) \{", dark))
+
+
+def test_states_of_picture() -> None:
+    """The picture has each state that a job can be in."""
+    root = ET.parse(ROOT / "docs/pictures/states.svg").getroot()
+    heads = {e.text for e in root.iter(f"{SVG}text") if e.get("class") == "head"}
+
+    assert heads == {*(state.value for state in JobState), "deleted"}
+
+
+def test_site_needs_only_its_extra() -> None:
+    """The site's configuration imports nothing that its extra does not install."""
+    tree = ast.parse((ROOT / "docs/conf.py").read_text())
+    imported = {
+        (node.module or "").partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+    }
+
+    assert imported <= {"docutils", "jobqueue", "pathlib", "sphinx", "tests"}
