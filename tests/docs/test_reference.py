@@ -1,6 +1,6 @@
 """The pages of the reference say what the code defines.
 
-The directives of reference/api are generated as well; CI builds the site from them, with
+The directives of reference/api are generated, too: CI builds the site from them, with
 warnings as errors.
 """
 
