@@ -5,7 +5,7 @@ here, in the page's order, in an empty folder, with a broker:
 
 - `python` whose first line names a file (`# app/tasks.py`) is written there, and
   imported; files of tests are run by pytest after all else. The tour's `app/tasks.py`
-  is there from the beginning.
+  and the `shop/tasks.py` of the recipes are there from the beginning.
 - Other `python` runs as one program for the page, in which `JobQueue` and a `queue` are
   defined already. It may `await`.
 - `console` shows commands after `$ `, and what they print; `^C` is pressed.
@@ -138,7 +138,8 @@ def test_blocks(
 ) -> None:
     monkeypatch.setenv("BEANSTALKD_URL", broker.url)
     monkeypatch.syspath_prepend(tmp_path)
-    write_page("start/tour", tmp_path)
+    for name in ("start/tour", "recipes/index"):
+        write_page(name, tmp_path)
     running = Page(page, tmp_path, broker)
     try:
         running.run(RUN_HERE[page])
@@ -161,9 +162,10 @@ def test_each_block_is_run(page: Path) -> None:
 
 
 def anchors(page: Path) -> set[str]:
+    text = re.sub(r"(?ms)^ *```.*?^ *```$", "", page.read_text())
     return {
         re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
-        for heading in re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+        for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     }
 
 
