@@ -58,6 +58,7 @@ def failure_values(failure: FailureNote) -> dict[str, object]:
         "traceback": failure.traceback,
         "attempt": failure.attempt,
         "kicks": failure.kicks,
+        "last_kick": failure.last_kick,
         "failed_at": failure.when.isoformat(),
         "host": failure.host,
         "pid": failure.pid,

@@ -38,7 +38,9 @@ class FailureNote:
     A function that is not known to the worker has the name that the job's body gives,
     and None stands for a body that gives none. The texts are bounded: ``error_text``
     lacks its end, and ``traceback`` its beginning, if they were too long. Only a
-    deleted job has its ``body`` here.
+    deleted job has its ``body`` here. ``last_kick`` says of a buried job whether its
+    next kick is the last that ``max_kicks`` allows: if it fails after that, it is
+    deleted. None stands for a job whose task was not known, and for no buried job.
     """
 
     kind: NoteKind
@@ -54,6 +56,7 @@ class FailureNote:
     host: str
     pid: int
     body: bytes | None = None
+    last_kick: bool | None = None
 
     @property
     def notes_tube(self) -> str:
@@ -86,6 +89,8 @@ class FailureNote:
             "host": _name(self.host),
             "pid": self.pid,
         }
+        if self.last_kick is not None:
+            fields["last_kick"] = self.last_kick
         if self.body is not None:
             fields |= _with_body(self.body)
         return _JSON.encode(fields).encode()
@@ -134,7 +139,7 @@ def _note(fields: object) -> FailureNote:
     """Return the note that decoded JSON is. Raises ``ValueError``, or the like."""
     if not isinstance(fields, dict):
         raise TypeError("not an object")
-    if not _KEYS <= fields.keys() <= _KEYS | _BODY_KEYS:
+    if not fields.keys() >= _KEYS:  # a later version may add others
         raise ValueError("not the keys of a note")
     func_name = fields["func_name"]
     return FailureNote(
@@ -151,6 +156,7 @@ def _note(fields: object) -> FailureNote:
         host=_text(fields["host"]),
         pid=_number(fields["pid"]),
         body=_body(fields),
+        last_kick=_bool_or_none(fields.get("last_kick")),
     )
 
 
@@ -165,6 +171,12 @@ def _number(value: object, least: int = 0, most: int = _MAX_COUNT) -> int:
     if type(value) is int and least <= value <= most:
         return value
     raise ValueError("not a number")
+
+
+def _bool_or_none(value: object) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    raise TypeError("not a bool")
 
 
 def _time(text: str) -> datetime:
@@ -184,7 +196,7 @@ def _body(fields: dict[str, object]) -> bytes | None:
 
 
 _BODY_KEYS = {"body", "body_base64"}
-_KEYS = set(FailureNote.__dataclass_fields__) - _BODY_KEYS
+_KEYS = set(FailureNote.__dataclass_fields__) - _BODY_KEYS - {"last_kick"}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", re.ASCII)
 _JSON = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, separators=(",", ":")

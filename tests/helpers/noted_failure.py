@@ -19,6 +19,8 @@ def put_note(
     kind: str = "buried",
     ago: float = 0,
     body: bytes | None = None,
+    kicks: int = 0,
+    last_kick: bool | None = None,
 ) -> int:
     """Put the note of a failure some seconds ago, and return the note's own id."""
     note = FailureNote(
@@ -30,11 +32,12 @@ def put_note(
         error_text=text,
         traceback=traceback,
         attempt=1,
-        kicks=0,
+        kicks=kicks,
         when=datetime.now(UTC) - timedelta(seconds=ago),
         host="host",
         pid=1,
         body=body,
+        last_kick=last_kick,
     )
     notes = retries_tube(tube) if note.kind is NoteKind.RETRIED else failures_tube(tube)
     return broker.put(note.encode(), notes, note.priority)

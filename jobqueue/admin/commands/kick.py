@@ -1,16 +1,16 @@
 """The command kick: buried jobs become ready."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from jobqueue.admin.commands import selecting
 from jobqueue.admin.commands.change import no_job, report, run
+from jobqueue.admin.commands.last_kicks import LastKicks
 from jobqueue.admin.errors import UsageError
 from jobqueue.admin.session import Session
 from jobqueue.broker.stats import JobState, JobStats
-from jobqueue.job.outcome import RetryPolicy
+from jobqueue.job.note import FailureNote
 from jobqueue.operating import formatting
 
-_ALLOWED = RetryPolicy().max_kicks or 0  # after so many, a job that fails is deleted
 _GRANT = "A kicked job has its retries and its max_lost anew"
 
 
@@ -35,17 +35,16 @@ def _kick_tube(session: Session) -> int:
     tube = session.tube()
     count = None if session.options.all else session.options.count
     most = tube.buried if count is None else min(tube.buried, count)
+    failures = session.operator.notes(tube.tube).last_of_jobs()
     if session.options.dry_run:
-        return _say_what_would_be(session, most)
+        known = _last_kicks_of_all(session, failures) if count is None else []
+        return _say_what_would_be(session, most, last=known)
     if session.console.is_interactive and most > 1:
         jobs = formatting.number_of(most, "buried job")
-        question = f"Kick {jobs} of tube {tube.tube!r}?"
+        known = _last_kicks_of_all(session, failures) if count is None else []
+        question = " ".join((f"Kick {jobs} of tube {tube.tube!r}?", *_stopped(known)))
         selecting.confirm(session, question, nothing="kick jobs")
-    last: list[int] = []
-
-    def note_last(jobs: list[JobStats]) -> None:
-        last.extend(job.id for job in jobs if _is_last(job))
-
+    last = LastKicks(failures)
     kicked = run(
         session,
         "Kicking",
@@ -53,25 +52,45 @@ def _kick_tube(session: Session) -> int:
         lambda on_step: session.operator.kick_all(
             tube.tube, count=count, on_step=on_step
         ),
-        note_last,
+        last.add,
     )
     if session.console.as_json:
         session.console.json({"kicked": kicked})
     else:
         jobs = formatting.number_of(kicked, "job")
         session.console.line(f"Kicked {jobs} of tube {tube.tube!r}")
-    _say_what_it_grants(session, kicked, last)
+    _say_what_it_grants(session, kicked, last.sentences())
     return 0 if kicked else 1
+
+
+def _last_kicks_of_all(
+    session: Session, failures: Mapping[int, FailureNote]
+) -> list[str]:
+    """Return what is known of the buried jobs of a tube before these are looked at."""
+    last = LastKicks(failures)
+    noted = session.operator.job_stats(*last.noted())
+    last.add(job for job in noted if job and job.state == JobState.BURIED)
+    return last.sentences()
+
+
+def _last_kicks_of(session: Session, jobs: Sequence[JobStats]) -> LastKicks:
+    """Return which of these buried jobs a kick is the last for."""
+    tubes = {job.tube for job in jobs}
+    if not tubes:
+        return LastKicks({})
+    notes = session.operator.notes(tubes.pop() if len(tubes) == 1 else None)
+    last = LastKicks(notes.last_of_jobs())
+    last.add(jobs)
+    return last
 
 
 def _kick_selected(session: Session) -> int:
     jobs = selecting.selected(session, session.named_tubes(), [JobState.BURIED])
-    last = [job.id for job in jobs if _is_last(job)]
+    last = _last_kicks_of(session, jobs).sentences()
     if session.options.dry_run or not jobs:
         return _say_what_would_be(session, len(jobs), [job.id for job in jobs], last)
     if len(jobs) > 1:
-        warning = f" {_last_kicks(last)}." if last else ""
-        question = f"Kick {selecting.described(jobs)}?{warning}"
+        question = " ".join((f"Kick {selecting.described(jobs)}?", *_stopped(last)))
         selecting.confirm(session, question, nothing="kick more than one job")
     kicked = selecting.change(session, "Kicking", jobs, session.operator.kick)
     if session.console.as_json:
@@ -79,21 +98,18 @@ def _kick_selected(session: Session) -> int:
     else:
         done = [job for job in jobs if job.id in kicked]
         session.console.line(f"Kicked {selecting.described(done)}")
-    _say_what_it_grants(session, len(kicked), [i for i in last if i in kicked])
+    _say_what_it_grants(session, len(kicked), last)
     return 0 if kicked else 1
 
 
 def _kick_by_id(session: Session, ids: Sequence[int]) -> int:
+    found = [job for job in session.operator.job_stats(*ids) if job]
+    buried = [job for job in found if job.state == JobState.BURIED]
+    last = _last_kicks_of(session, buried).sentences()
     if session.options.dry_run:
-        found = [job for job in session.operator.job_stats(*ids) if job]
-        buried = [job for job in found if job.state == JobState.BURIED]
-        last = [job.id for job in buried if _is_last(job)]
-        return _say_what_would_be(
-            session, len(buried), [job.id for job in buried], last
-        )
-    before = session.operator.job_stats(*ids)
+        which = [job.id for job in buried]
+        return _say_what_would_be(session, len(buried), which, last)
     kicked = session.operator.kick(*ids)
-    last = [job.id for job in before if job and job.id in kicked and _is_last(job)]
     left = [job_id for job_id in ids if job_id not in set(kicked)]
     problems = {
         job_id: f"job {job_id} is {job.state}, not buried" if job else no_job(job_id)
@@ -104,31 +120,21 @@ def _kick_by_id(session: Session, ids: Sequence[int]) -> int:
     return status
 
 
-def _is_last(job: JobStats) -> bool:
-    """Return whether a job is deleted if it fails after one more kick, by default."""
-    return job.kicks + 1 >= _ALLOWED
+def _stopped(sentences: Iterable[str]) -> Iterator[str]:
+    return (f"{sentence}." for sentence in sentences)
 
 
-def _last_kicks(ids: Sequence[int]) -> str:
-    jobs = formatting.number_of(len(ids), "job")
-    return (
-        f"For {jobs} it is kick {_ALLOWED} or later: if it fails again, such a job is "
-        f"deleted, unless its task has another max_kicks ({selecting.listed(ids)})"
-    )
-
-
-def _say_what_it_grants(session: Session, kicked: int, last: Sequence[int]) -> None:
+def _say_what_it_grants(session: Session, kicked: int, last: Iterable[str]) -> None:
     if kicked:
-        session.console.note(_GRANT)
-    if last:
-        session.console.note(_last_kicks(last))
+        for sentence in (_GRANT, *last):
+            session.console.note(sentence)
 
 
 def _say_what_would_be(
     session: Session,
     count: int,
     ids: Sequence[int] | None = None,
-    last: Sequence[int] = (),
+    last: Iterable[str] = (),
 ) -> int:
     """Print how many jobs would be kicked, and which."""
     if session.console.as_json:
@@ -138,6 +144,6 @@ def _say_what_would_be(
         which_ones = f": {selecting.listed(ids)}" if ids else ""
         jobs = formatting.number_of(count, "job")
         session.console.line(f"Would kick {jobs}{which_ones}")
-    if last:
-        session.console.note(_last_kicks(last))
+    for sentence in last:
+        session.console.note(sentence)
     return 0 if count else 1

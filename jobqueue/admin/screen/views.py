@@ -217,6 +217,8 @@ _KINDS = {
     NoteKind.RETRIED: "released, to be tried again",
 }
 
+_LAST_KICK = "; the next one is its last: if it fails again, it is deleted"
+
 
 def one_failure(failure: FailureNote, *, after_job: bool) -> str:
     """Return the lines about one failure, for ``show`` and ``failures --job``."""
@@ -229,11 +231,13 @@ def one_failure(failure: FailureNote, *, after_job: bool) -> str:
         "function": "-" if function is None else formatting.name_of(function),
         "error": formatting.error(failure),
         "outcome": f"{_KINDS[failure.kind]}, after attempt {failure.attempt}",
-        "kicks": failure.kicks,
+        "kicks": f"{failure.kicks}{_LAST_KICK if failure.last_kick else ''}",
         "worker": one_line(f"{failure.host}, process {failure.pid}"),
     }
     if after_job:
-        del lines["job"], lines["tube"], lines["kicks"]
+        del lines["job"], lines["tube"]
+        if not failure.last_kick:
+            del lines["kicks"]
     parts = ["\n".join(f"{key:<9} {value}" for key, value in lines.items())]
     if failure.traceback:
         parts.append(

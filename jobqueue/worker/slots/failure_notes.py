@@ -162,7 +162,16 @@ def _note_of(
         host=_host(),
         pid=os.getpid(),
         body=job.body if kind == "deleted" else None,
+        last_kick=_is_last_kick(job, stats) if kind == "buried" else None,
     )
+
+
+def _is_last_kick(job: ReservedJob, stats: JobStats) -> bool | None:
+    """Return whether a job's next kick is its last; None if its task is unknown."""
+    if job.task is None:
+        return None
+    max_kicks = job.task.policy.max_kicks
+    return max_kicks is not None and stats.kicks + 1 >= max_kicks
 
 
 def _put_of(note: "FailureNote") -> SidePut:

@@ -158,25 +158,54 @@ def test_kick_all(broker: Beanstalkd, jobs: list[int]) -> None:
     assert broker.counts("t") == {"ready": 3}
 
 
-def test_last_kick(broker: Beanstalkd) -> None:
-    """A kick warns of jobs that are deleted if they fail once more."""
-    (job_id,) = put_buried(broker)
-    put_note(broker, job_id)
+def kick_and_bury(broker: Beanstalkd, job_id: int, times: int) -> None:
     with broker.client("t") as client:
-        for _ in range(2):
+        for _ in range(times):
             client.kick_job(job_id)
             client.bury(client.reserve_job(job_id))
+
+
+def test_last_kick(broker: Beanstalkd) -> None:
+    """A kick warns of jobs that are deleted if they fail once more: see their notes."""
+    last, other, unlimited = put_buried(broker, 3)
+    put_note(broker, last, last_kick=True)
+    put_note(broker, other, last_kick=False)
+    kick_and_bury(broker, unlimited, 5)
+    put_note(broker, unlimited, kicks=5, last_kick=False)
+    warning = "For 1 job it is the last kick: if it fails again, such a job is deleted"
+
+    dry = operate(broker, "kick", "t", "--func", "send", "--dry-run")
+    dry_all = operate(broker, "kick", "t", "--all", "--dry-run")
+    shown = operate(broker, "show", last)
+    with Terminal(broker, "kick", "t", "--all") as terminal:
+        terminal.shows(f"Kick 3 buried jobs of tube 't'? {warning} ({last}). [y/N]")
+        terminal.types("y\n")
+        assert terminal.exit_code() == 0
+        terminal.shows(f"{warning} ({last})\n")
+
+    assert dry.stderr == dry_all.stderr == f"{warning} ({last})\n"
+    assert "kicks     0; the next one is its last" in shown.stdout
+
+
+def test_last_kick_without_a_note(broker: Beanstalkd) -> None:
+    """A kick warns by the default of max_kicks, and says so."""
+    (job_id,) = put_buried(broker)
+    put_note(broker, job_id, last_kick=False)  # from before its kicks
+    kick_and_bury(broker, job_id, 2)
     warning = (
-        "For 1 job it is kick 3 or later: if it fails again, such a job is deleted"
+        "For 1 job it is kick 3 or later: if it fails again, such a job is deleted, "
+        f"unless its task has another max_kicks ({job_id})\n"
     )
 
     dry = operate(broker, "kick", "t", "--func", "send", "--dry-run")
+    by_id = operate(broker, "kick", "--job", job_id, "--dry-run")
     done = operate(broker, "kick", "t", "--all")
 
-    assert warning in dry.stderr
-    assert warning in done.stderr
+    assert dry.stderr == by_id.stderr == warning
     assert done.stdout == "Kicked 1 job of tube 't'\n"
-    assert "A kicked job has its retries and its max_lost anew\n" in done.stderr
+    assert (
+        done.stderr == f"A kicked job has its retries and its max_lost anew\n{warning}"
+    )
 
 
 @pytest.mark.usefixtures("jobs")

@@ -58,6 +58,29 @@ def test_a_burial(broker: Beanstalkd, queue: JobQueue) -> None:
     assert broker.counts("t") == {"buried": 1}
 
 
+@pytest.mark.parametrize(
+    ("max_kicks", "expected"),
+    [(1, [True]), (2, [False, True]), (None, [False, False])],
+)
+def test_the_last_kick(
+    broker: Beanstalkd, queue: JobQueue, max_kicks: int | None, expected: list[bool]
+) -> None:
+    """The note of the burial before it says so: the next failure deletes the job."""
+
+    @queue.task("t", max_kicks=max_kicks)
+    def work() -> None:
+        raise ValueError
+
+    job_id = work.put()
+    for is_last in expected:
+        run()
+        assert burials(broker)[-1].last_kick is is_last
+        assert queue.operator.kick(job_id) == [job_id]
+    run()
+
+    assert broker.counts("t") == ({} if expected[-1] else {"buried": 1})
+
+
 def test_retries_have_a_tube_of_their_own(broker: Beanstalkd, queue: JobQueue) -> None:
     @queue.task("t", retries=2, backoff=0)
     def work() -> None:
