@@ -88,6 +88,17 @@ class Session:
                 raise self.no_tube(tube)
             yield finder
 
+    def say_without_note(self, buried: int) -> None:
+        """Say of how many buried jobs there is no note, if there are any."""
+        if buried:
+            jobs_have = (
+                "1 buried job has" if buried == 1 else f"{buried:,} buried jobs have"
+            )
+            self.console.note(
+                f"Left out: {jobs_have} no note of why. Workers keep notes of a tube's "
+                "last failures only (--failures-kept)"
+            )
+
     def no_tube(self, name: str) -> CommandError:
         """Return the error that there is no such tube."""
         return CommandError(

@@ -33,6 +33,12 @@ class Finder:
         """How many jobs to expect."""
         return self._search.total
 
+    @property
+    def without_note(self) -> int:
+        """How many buried jobs were left out, as no note says why they failed."""
+        search = self._search
+        return search.without_note if isinstance(search, NotedJobs) else 0
+
     def blocks(self) -> Iterator[list[JobStats]]:
         """Yield the jobs that are found, a block at a time."""
         for jobs in self._search.blocks():

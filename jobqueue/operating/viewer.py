@@ -139,7 +139,7 @@ class Viewer(FailureViewer):
                 yield None
                 return
             search: Search | NotedJobs = (
-                NotedJobs(connection, tube, states, filters=filters, notes=notes)
+                NotedJobs(connection, counts, states, filters=filters, notes=notes)
                 if filters.need_notes
                 else Search(connection, counts, states)
             )
@@ -181,7 +181,12 @@ class Viewer(FailureViewer):
                 return JobPage([], 0, 0, None)
             search = (
                 NotedJobs(
-                    connection, tube, wanted, filters=filters, notes=notes, rest=before
+                    connection,
+                    counts,
+                    wanted,
+                    filters=filters,
+                    notes=notes,
+                    rest=before,
                 )
                 if filters.need_notes
                 else PagedSearch(connection, counts, wanted, before)

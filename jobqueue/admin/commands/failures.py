@@ -18,7 +18,8 @@ def failures(session: Session) -> int:
         if tube or session.has_filters:
             raise UsageError("give either --job ID, or a tube and what the jobs have")
         return _failures_of_job(session, check_id(session.options.job))
-    notes = session.operator.notes(check_job_tube(tube) if tube else None)
+    named = [check_job_tube(tube)] if tube else []
+    notes = session.operator.notes(*named)
     filters = session.filters()
     wanted = [note for _, note in notes.noted if filters.passes_failure(note)]
     ids = list({note.job_id for note in wanted})
@@ -31,6 +32,10 @@ def failures(session: Session) -> int:
     else:
         session.console.note("No such failure is noted")
     _say_what_is_missing(session, notes)
+    if not session.has_filters:
+        noted = sum(group.buried for group in groups)
+        buried = sum(counts.buried for counts in session.operator.tubes(*named))
+        session.say_without_note(max(0, buried - noted))
     return 0 if groups else 1
 
 

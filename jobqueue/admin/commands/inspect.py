@@ -56,20 +56,22 @@ def list_jobs(session: Session) -> int:
     if limit is None and not console.as_json:
         limit = DEFAULT_LIMIT
     failures = session.operator.notes(session.options.tube).last_of_jobs()
-    found = FoundJobs()
+    found, is_whole = FoundJobs(), True
     with session.finding() as finder:
         with console.progress("Looking for jobs", finder.total) as advance:
             for jobs in finder.blocks():
                 found.add(jobs)
                 advance(finder.looked_at, finder.total)
                 if limit is not None and len(found) >= limit:
+                    is_whole = False
                     break
         overdue = _print_jobs(console, finder, islice(found, limit), failures)
         if overdue and not console.as_json:
             console.line("")
             console.paragraph(views.overdue(overdue))
-        if limit is None or len(found) <= limit:
+        if is_whole:
             finder.check_complete()
+            session.say_without_note(finder.without_note)
         left_out = max(len(found), 0 if session.has_filters else finder.total)
         left_out -= len(found) if limit is None else min(limit, len(found))
         if left_out and session.options.limit is None:

@@ -18,6 +18,7 @@ def selected(
     """Return the jobs of these tubes and states that pass the filters."""
     filters = session.filters()
     found: list[JobStats] = []
+    without_note = 0
     for tube in tubes:
         with session.operator.finding(tube, list(states), filters) as finder:
             if finder is None:
@@ -27,6 +28,8 @@ def selected(
                     found += jobs
                     advance(finder.looked_at, finder.total)
             finder.check_complete()
+            without_note += finder.without_note
+    session.say_without_note(without_note)
     return found
 
 

@@ -32,6 +32,7 @@ def export(session: Session) -> int:
             jobs = formatting.number_of(count, "job")
             console.note(f"Exported {jobs}; they stay in the tube")
         finder.check_complete()
+        session.say_without_note(finder.without_note)
     return 0
 
 

@@ -14,6 +14,7 @@ from tests.helpers.terminal import (
     json_lines,
     operate,
     operate_json,
+    put,
     put_buried,
     without_rich,
 )
@@ -119,6 +120,29 @@ def test_filters(
     assert kicked.returncode == (0 if ids else 1)
     states = [broker.stats_job(job_id)["state"] for job_id in jobs]
     assert states == ["ready" if job_id in ids else "buried" for job_id in jobs]
+
+
+@pytest.mark.usefixtures("jobs")
+def test_jobs_without_a_note(broker: Beanstalkd) -> None:
+    """No --error and no --since can find them: each command says how many there are."""
+    put_buried(broker, 2)
+    put(broker, 3)
+    said = (
+        "Left out: 2 buried jobs have no note of why. Workers keep notes of a tube's "
+    )
+    said += "last failures only (--failures-kept)\n"
+    error = ("--error", "Timeout")
+
+    for words in ("failures", "failures t", "list t", "list t --json", "export t"):
+        done = operate(broker, *words.split(), *(() if "fail" in words else error))
+        assert done.stderr.endswith(said), words
+    for words in ("kick", "delete --tube t", "clear t --state buried"):
+        done = operate(broker, *words.split(), *error, "--dry-run")
+        assert done.stderr == said, words
+    for words in ("list t", "list t --func send", "failures t --since 9h"):
+        assert operate(broker, *words.split()).stderr == ""
+    ready = operate(broker, "list", "t", "--state", "ready", *error)
+    assert ready.stderr == ""
 
 
 @pytest.mark.usefixtures("jobs")

@@ -132,6 +132,18 @@ def test_list_of_thousands(broker: Beanstalkd) -> None:
     assert longer.stderr == ""
 
 
+def test_list_of_no_more_than_the_first_jobs(broker: Beanstalkd) -> None:
+    """More of them, after thousands of others, are not missing but left out."""
+    put(broker, 3)
+    put(broker, 6000, "other")
+    put(broker, 2)
+
+    done = operate(broker, "list", "t", "--limit", 3)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 4
+
+
 OWN_COMMANDS = {"stats", "stats-job", "stats-tube", "use", "peek", "list-tubes"} | {
     f"peek-{state}" for state in ("ready", "delayed", "buried")
 }
