@@ -80,6 +80,7 @@ class JobQueue(QueueHooks):
         max_kicks: int | Unset | None = UNSET,
         max_lost: int | Unset | None = UNSET,
         time_limit: float | None = None,
+        max_age: Delay | None = None,
     ) -> None:
         super().__init__()
         self._url = url
@@ -95,6 +96,7 @@ class JobQueue(QueueHooks):
             max_kicks=max_kicks,
             max_lost=max_lost,
             time_limit=time_limit,
+            max_age=max_age,
         )
 
     @classmethod
@@ -119,6 +121,7 @@ class JobQueue(QueueHooks):
         max_kicks: int | Unset | None = UNSET,
         max_lost: int | Unset | None = UNSET,
         time_limit: float | Unset | None = UNSET,
+        max_age: Delay | Unset | None = UNSET,
     ) -> Callable[[Callable[P, R]], Putter[P, R]]:
         """Make a function a task, whose jobs go through a tube.
 
@@ -163,6 +166,10 @@ class JobQueue(QueueHooks):
         - ``time_limit``: the seconds that a job may run. Then
           :class:`~jobqueue.errors.TimeLimitExceeded` is raised inside the task, and an
           ``async`` one is cancelled. None: no limit, unless the worker has one.
+        - ``max_age``: the seconds, a number or a timedelta, that a job may have been in
+          the broker when it begins, its delay not included. A job that is older is
+          deleted, and logged as a warning, with its body; one that was kicked runs all
+          the same. Its worker asks the broker for each job's age. None: no limit.
 
         Raises :class:`~jobqueue.errors.TubeNameError`, and
         :class:`~jobqueue.errors.OptionError` for an invalid option. The decorator
@@ -190,6 +197,7 @@ class JobQueue(QueueHooks):
             max_kicks=max_kicks,
             max_lost=max_lost,
             time_limit=time_limit,
+            max_age=max_age,
         )
 
         def decorate(func: Callable[P, R]) -> Putter[P, R]:

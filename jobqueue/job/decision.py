@@ -6,6 +6,7 @@ from typing import NamedTuple
 from jobqueue.broker.settlement import DONE, Buried, Deleted, Outcome, Released
 from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BadJobError, TimeLimitExceeded
+from jobqueue.job.expiry import Expired
 from jobqueue.job.groups import errors_in
 from jobqueue.job.outcome import Bury, RetryPolicy, RunLater, decide
 
@@ -18,6 +19,7 @@ class Ending(enum.IntEnum):
     BURIED = 2
     KICKS_REACH_MAX = 3  # deleted, though it failed
     LOST = 4  # no outcome reached the broker in time: it may run twice
+    EXPIRED = 5  # deleted, as it was too old to begin
 
 
 FINAL = frozenset({Ending.BURIED, Ending.KICKS_REACH_MAX})
@@ -54,6 +56,8 @@ def decide_on_failure(
     If the task's own ``backoff`` raises an error, the job is buried with that.
     """
     outcome: Outcome
+    if type(error) is Expired:
+        return Decision(Deleted(), Ending.EXPIRED, error, stats, policy)
     try:
         outcome = decide(error, stats, policy)
     except Exception as broken:  # noqa: BLE001 - backoff may be a function of the app's

@@ -41,9 +41,10 @@ class PassedOptions(TypedDict, total=False):
     max_kicks: int | Unset | None
     max_lost: int | Unset | None
     time_limit: float | Unset | None
+    max_age: Delay | Unset | None
 
 
-_NONE_MEANS_NO_LIMIT = {"max_kicks", "max_lost", "time_limit"}
+_NONE_MEANS_NO_LIMIT = {"max_kicks", "max_lost", "time_limit", "max_age"}
 
 Part = TypeVar("Part", PutOptions, RetryPolicy)
 
@@ -54,6 +55,7 @@ class TaskOptions(NamedTuple):
     put: PutOptions = PutOptions()
     policy: RetryPolicy = RetryPolicy()
     time_limit: float | None = None  # seconds; None: no limit of the task's own
+    max_age: int | None = None  # seconds; None: no limit
 
     def merged(self, **options: Unpack[PassedOptions]) -> "TaskOptions":
         """Return these options, with those that are passed instead of their own.
@@ -76,6 +78,7 @@ class TaskOptions(NamedTuple):
             put=_replaced(self.put, passed),
             policy=_replaced(self.policy, passed),
             time_limit=check_time_limit(passed.get("time_limit", self.time_limit)),
+            max_age=_check_max_age(passed.get("max_age", self.max_age)),
         )
 
 
@@ -83,6 +86,15 @@ def _replaced(part: Part, passed: dict[str, Any]) -> Part:
     """Return a part of the options with those passed; making it anew checks them."""
     own = {name: value for name, value in passed.items() if name in part._fields}
     return type(part)(**{**part._asdict(), **own})
+
+
+def _check_max_age(value: Delay | None) -> int | None:
+    if value is None:
+        return None
+    seconds = whole_seconds("max_age", value)
+    if seconds:
+        return seconds
+    raise OptionError(f"max_age has to be None or more than 0 seconds, not {value!r}")
 
 
 def check_time_limit(value: object) -> float | None:

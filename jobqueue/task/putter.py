@@ -14,6 +14,7 @@ from jobqueue.job.body import Encoder, with_headers
 from jobqueue.job.limit_deferral import give_way_to_limit
 from jobqueue.task.definition import Task
 from jobqueue.task.function_like import FunctionLike
+from jobqueue.task.options import UNSET, Unset
 from jobqueue.task.registry import subscriber
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Putter(FunctionLike[P, R_co]):
         "_before_put",
         "_bind",
         "_encode",
+        "_has_headers",
         "_headers",
         "_options",
         "_origin",
@@ -62,6 +64,7 @@ class Putter(FunctionLike[P, R_co]):
         self._sign = task.signing.sign
         self._before_put = task.before_put
         self._headers: Mapping[str, str] = {}
+        self._has_headers = self._carries_max_age()
 
     def put(self, /, *args: P.args, **kwargs: P.kwargs) -> int:
         """Put a job that calls the function with these arguments, and return its id.
@@ -156,6 +159,7 @@ class Putter(FunctionLike[P, R_co]):
         priority: int | None = None,
         ttr: int | None = None,
         headers: Mapping[str, str] | None = None,
+        max_age: Delay | Unset | None = UNSET,
     ) -> Self:
         """Return a copy of this task that puts its jobs with other options.
 
@@ -169,6 +173,9 @@ class Putter(FunctionLike[P, R_co]):
         - ``headers``: a dict of strings that travel with the job, beside its arguments,
           at most 16,384 bytes in all. Their names are those that HTTP takes, and do not
           begin with ``jobqueue-``. The task finds them in ``current_job().headers``.
+        - ``max_age``: the seconds after which the job is deleted instead of run, its
+          delay not included, or None for no limit: see :meth:`JobQueue.task
+          <jobqueue.JobQueue.task>`.
 
         An option that is not given stays as it is; ``delay`` replaces an ``at``, and
         the other way round.
@@ -179,27 +186,34 @@ class Putter(FunctionLike[P, R_co]):
         >>> task_one.options(delay=60, priority=0).put(arg1="a", arg2="b", arg3="c")
         1
         """
-        options = self._options.merged(delay=delay, at=at, priority=priority, ttr=ttr)
+        options = self._options.merged(
+            delay=delay, at=at, priority=priority, ttr=ttr, max_age=max_age
+        )
         if headers is None:
-            return self._with_options(options.put, self._headers)
-        from jobqueue.job.headers import check_headers  # noqa: PLC0415 - most have none
+            headers = self._headers
+        else:
+            from jobqueue.job.headers import check_headers  # noqa: PLC0415 - most have none
 
-        return self._with_options(options.put, check_headers(headers))
+            headers = check_headers(headers)
+        return self._with_options(options.put, options.max_age, headers)
 
     def __reduce__(self) -> str | tuple[object, ...]:
         """Pickle by name, as functions are, for process pools and spawned processes."""
         if self._origin is None:
             return self.__qualname__
-        options = self._options.put, self._headers
+        options = self._options.put, self._options.max_age, self._headers
         return Putter._with_options, (self._origin, *options)
 
-    def _with_options(self, options: PutOptions, headers: Mapping[str, str]) -> Self:
+    def _with_options(
+        self, put: PutOptions, max_age: int | None, headers: Mapping[str, str]
+    ) -> Self:
         """Return a copy of this task that puts its jobs with other options."""
         other = object.__new__(type(self))
         other._follow(self)
         other._origin = self._origin or self
-        other._options = self._options._replace(put=options)
+        other._options = self._options._replace(put=put, max_age=max_age)
         other._headers = headers
+        other._has_headers = bool(headers) or other._carries_max_age()
         return other
 
     def _follow(self, newer: Self) -> None:
@@ -214,20 +228,40 @@ class Putter(FunctionLike[P, R_co]):
     def _body(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bytes:
         kwargs = self._bind(args, kwargs)
         body = self._encode(kwargs)
-        if self._before_put or self._headers:
+        if self._before_put or self._has_headers:
             body = self._with_headers(body, kwargs)
         return self._sign(body)
 
     def _with_headers(self, body: bytes, kwargs: Mapping[str, object]) -> bytes:
         """Return a body with a job's headers; calls the hooks that may add some."""
-        from jobqueue.job.headers import NewJob, check_headers  # noqa: PLC0415 - see above
+        from jobqueue.job.headers import (  # noqa: PLC0415 - most jobs have none
+            MAX_AGE,
+            NO_MAX_AGE,
+            NewJob,
+            check_headers,
+        )
 
         headers = dict(self._headers)
         name, tube = self._task.func_name, self._tube
         job = NewJob(name, tube, MappingProxyType(kwargs), headers)
         for hook in self._before_put:
             hook(job)
-        return with_headers(body, check_headers(headers))
+        headers = check_headers(headers)
+        if self._carries_max_age():
+            max_age = self._options.max_age
+            age = None if max_age is None else max_age + self._options.put.delay_now()
+            headers[MAX_AGE] = NO_MAX_AGE if age is None else str(age)
+        return with_headers(body, headers)
+
+    def _carries_max_age(self) -> bool:
+        """Return whether jobs say how old they may get, their delay included.
+
+        Else their worker knows: it has the task's ``max_age``, and no job is delayed.
+        """
+        put, max_age = self._options.put, self._options.max_age
+        is_delayed = put.delay > 0 or put.at is not None
+        is_other = max_age != self._task.options.max_age
+        return is_other or (max_age is not None and is_delayed)
 
     def _bodies(self, items: Iterable[Mapping[str, object]]) -> Iterator[bytes]:
         if not isinstance(items, Iterable):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from jobqueue.errors import ArgumentError, TaskDefinitionError
 from jobqueue.task.parameters import signature_of_call
 
-_OPTIONS_OF_A_PUT = {"delay", "at", "priority", "ttr", "headers"}
+_OPTIONS_OF_A_PUT = {"delay", "at", "priority", "ttr", "headers", "max_age"}
 _BY_NAME = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 
 

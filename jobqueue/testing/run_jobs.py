@@ -17,7 +17,7 @@ from jobqueue.errors import (
     TimeLimitExceeded,
 )
 from jobqueue.job.body import decode
-from jobqueue.job.decision import Decision
+from jobqueue.job.decision import Decision, Ending
 from jobqueue.task.registry import subscriber
 from jobqueue.testing.eager import Eager
 from jobqueue.testing.generations import Generations
@@ -192,8 +192,9 @@ class _Notes(Listener):
         self._ran = ran
         self._fail = fail
 
-    def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:  # noqa: ARG002 - as the base has it
-        self._ran.append(_ran(job, result.error))
+    def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:
+        if decision.ending is not Ending.EXPIRED:  # which has not run
+            self._ran.append(_ran(job, result.error))
 
     def keep_body(
         self,

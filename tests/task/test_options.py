@@ -23,7 +23,7 @@ def keywords(function: Callable[..., object]) -> set[str]:
 
 
 def test_each_option_has_a_field() -> None:
-    fields = {*PutOptions._fields, *RetryPolicy._fields, "time_limit"}
+    fields = {*PutOptions._fields, *RetryPolicy._fields, "time_limit", "max_age"}
 
     assert fields == OPTIONS
 
@@ -31,7 +31,7 @@ def test_each_option_has_a_field() -> None:
 def test_signatures_have_each_option() -> None:
     assert keywords(JobQueue.task) - {"name"} == OPTIONS
     assert keywords(JobQueue.__init__) - {"secret"} == OPTIONS - {"at"}
-    assert keywords(Putter.options) == {*PutOptions._fields, "headers"}
+    assert keywords(Putter.options) == {*PutOptions._fields, "headers", "max_age"}
 
 
 def test_each_passed_option_arrives() -> None:
@@ -46,6 +46,7 @@ def test_each_passed_option_arrives() -> None:
         "max_kicks": 6,
         "max_lost": 7,
         "time_limit": 8,
+        "max_age": 9,
     }
     at = datetime.now(UTC)
 
@@ -63,7 +64,12 @@ def test_each_passed_option_arrives() -> None:
 def flat(options: TaskOptions) -> dict[str, object]:
     """Return the options by name."""
     put, policy = options.put._asdict(), options.policy._asdict()
-    return {**put, **policy, "time_limit": options.time_limit}
+    return {
+        **put,
+        **policy,
+        "time_limit": options.time_limit,
+        "max_age": options.max_age,
+    }
 
 
 def test_precedence() -> None:

@@ -116,6 +116,8 @@ class JobLog(Listener):
                 _log_failed(job, result, decision)
             case None:
                 _log_put_back(job, result, decision)
+            case Ending.EXPIRED:
+                _log_expired(job, result, decision)
             case Ending.KICKS_REACH_MAX:
                 pass  # logged before it was deleted: see keep_body
 
@@ -224,6 +226,20 @@ def _log_lost(job: ReservedJob, result: Result, error: BaseException | None) -> 
         exc_info=result.error if result.has_run else None,
         extra=keys_of_end(job, result.seconds, Ending.LOST, result.error),
     )
+
+
+def _log_expired(job: ReservedJob, result: Result, decision: Decision) -> None:
+    if decision.stats is not None:
+        logger.warning(
+            "Job %d expired and is deleted: %s %s. Its body was: %s",
+            job.id,
+            name_of(job.task),
+            decision.error,
+            body_line(job.body),
+            extra=keys_of_failure(
+                job, result, decision.stats, decision._replace(error=None)
+            ),
+        )
 
 
 def _log_put_back(job: ReservedJob, result: Result, decision: Decision) -> None:

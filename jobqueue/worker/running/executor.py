@@ -57,6 +57,7 @@ class Call(NamedTuple):
 
     task: Task
     job: Job
+    max_age: float | None  # seconds; None: the job does not say
 
 
 @dataclass(slots=True)  # not frozen: that would take three times as long to make
@@ -107,7 +108,7 @@ class Executor:
             reserved,
             message.headers,
         )
-        return Call(task, job)
+        return Call(task, job, message.max_age)
 
     def run(self, call: Call, reserved: ReservedJob) -> Result:
         """Call a job's function, and return the result; never raises.

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BadJobError, SignatureError
+from jobqueue.job.expiry import check_age
 from jobqueue.job.outcome import RunLater, crash_loop
 from jobqueue.task.definition import Task
 from jobqueue.worker.reporting.reporter import Reporter
@@ -114,25 +115,31 @@ class Admission:
         self._has_many_tubes = has_many_tubes
 
     def admit(
-        self, reservation: Reservation, task: Task, is_stopping: Callable[[], bool]
+        self,
+        reservation: Reservation,
+        task: Task,
+        is_stopping: Callable[[], bool],
+        max_age: float | None = None,
     ) -> None:
         """Return if a job may run, else raise; may ask the broker for its counts.
 
         A job that was lost so often that this is its last run is buried first. It may
         have to wait here, until ``is_stopping()``, for another such job to end.
+        ``max_age`` is what the job itself says, or None.
 
         Raises :class:`~jobqueue.errors.SignatureError` for a signed job that was put
         into another tube, :class:`~jobqueue.errors.CrashLoopError` for a job that was
-        lost and must not run again, RunLater for a job that must not run beside
-        another, and :class:`~jobqueue.errors.BadJobError` for a job that is no longer
-        reserved. A :class:`~jobqueue.errors.BrokerError` is about the connection, not
-        the job.
+        lost and must not run again, Expired for a job that is too old, RunLater for a
+        job that must not run beside another, and :class:`~jobqueue.errors.BadJobError`
+        for a job that is no longer reserved. A :class:`~jobqueue.errors.BrokerError` is
+        about the connection, not the job.
         """
         may_have_crashed = self._guard.must_check(reservation.id)
         may_be_replayed = self._has_many_tubes and task.signing.is_on
+        has_max_age = max_age is not None or task.options.max_age is not None
         if not may_have_crashed:
             self._guard.let_pass(reservation.id)
-            if not may_be_replayed:
+            if not (may_be_replayed or has_max_age):
                 return
         stats = reservation.stats()
         if stats is None:
@@ -144,12 +151,14 @@ class Admission:
         if may_have_crashed:
             self._guard.learn(reservation.id, stats)
             task.policy.check_lost(stats)
-            if task.policy.is_last_chance(stats):
-                # Waiting costs a slot, and being released one of the retries, if any.
-                may_wait = task.policy.retries_left(stats) > 0
-                self._take_last_chance(reservation, is_stopping if may_wait else None)
-                if task.policy.is_buried_first(stats):
-                    self._bury_first(reservation, stats)
+        if has_max_age:
+            check_age(stats, task.options.max_age, max_age)
+        if may_have_crashed and task.policy.is_last_chance(stats):
+            # Waiting costs a slot, and being released one of the retries, if any.
+            may_wait = task.policy.retries_left(stats) > 0
+            self._take_last_chance(reservation, is_stopping if may_wait else None)
+            if task.policy.is_buried_first(stats):
+                self._bury_first(reservation, stats)
 
     def distrust(self) -> None:
         """Have each job checked for a while: a reservation or connection was lost."""

@@ -18,6 +18,7 @@ from jobqueue.job.decision import (
     excuse,
     may_be_excused,
 )
+from jobqueue.job.expiry import Expired
 from jobqueue.job.outcome import RetryPolicy, RunLater
 from jobqueue.worker.exits import end_child
 from jobqueue.worker.forks import called_in_children
@@ -220,7 +221,8 @@ class Slot:
 
     def _admit(self, reservation: Reservation, call: Call) -> None:
         """Return if a job may run now, else raise: see :meth:`Admission.admit`."""
-        self._admission.admit(reservation, call.task, self._stopping.is_set)
+        is_stopping = self._stopping.is_set
+        self._admission.admit(reservation, call.task, is_stopping, call.max_age)
         if self._is_abandoned:
             raise RunLater("has not begun, and the worker waits no longer")
 
@@ -238,7 +240,7 @@ class Slot:
             return SUCCEEDED
         if reservation.is_buried:
             return RESERVATION_LOST  # nothing is left to decide: see _end_unsettled
-        stats = reservation.stats()
+        stats = error.stats if type(error) is Expired else reservation.stats()
         if stats is None:
             return RESERVATION_LOST
         policy = reservation.task.policy if reservation.task else RetryPolicy()
