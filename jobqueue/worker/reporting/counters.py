@@ -99,7 +99,7 @@ class JobCounters(Listener):
     def job_ended(self, job: ReservedJob, result: Result, decision: Decision) -> None:
         """Count a job, and how long it ran if its function was called."""
         ending, task = decision.ending, job.task
-        if ending is None or (ending is Ending.LOST and not result.has_run):
+        if ending is None or (not result.has_run and ending is Ending.LOST):
             return  # it has not ended
         with self._lock:
             if task is None:

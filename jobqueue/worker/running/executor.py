@@ -3,8 +3,8 @@
 import inspect
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
@@ -20,13 +20,13 @@ from jobqueue.task.definition import Task
 from jobqueue.worker.running.event_loop import AwaitGuard, EventLoop, close_unstarted
 from jobqueue.worker.running.hooks import call_around
 from jobqueue.worker.running.thread_guard import ThreadGuard
-from jobqueue.worker.running.time_limit import Guard, TimeLimits
+from jobqueue.worker.running.time_limit import Guard, Limited, TimeLimits
 from jobqueue.worker.running.tracebacks import traceback_of, without_own_frames
 
 FindTask = Callable[[str, str], Task | None]
 
 
-class ReservedJob(JobControl, Protocol):
+class ReservedJob(JobControl, Limited, Protocol):
     """A reserved job, as far as running it needs to know."""
 
     task: Task | None
@@ -45,10 +45,6 @@ class ReservedJob(JobControl, Protocol):
     @property
     def began(self) -> float:
         """When the job was reserved, by ``time.monotonic()``."""
-        ...
-
-    def publish_deadline(self, seconds: float | None) -> None:
-        """Publish how long the call may still take; None: it has ended."""
         ...
 
 
@@ -172,20 +168,14 @@ class Executor:
             finally:
                 close_unstarted(result)
 
-    @contextmanager
     def _limited(
         self, seconds: float, reserved: ReservedJob, guard: Guard | None = None
-    ) -> Iterator[None]:
+    ) -> AbstractContextManager[None]:
         """Limit how long the code of a ``with`` block may take, in this thread."""
         if guard is None:
             guard = thread_guard = ThreadGuard()
             deferring_var.set(thread_guard)
-        try:
-            reserved.publish_deadline(seconds)
-            with self._limits.watching(seconds, reserved, guard):
-                yield
-        finally:
-            reserved.publish_deadline(None)
+        return self._limits.watching(seconds, reserved, guard)
 
 
 def refused(refusal: Exception, reserved: ReservedJob) -> Result:

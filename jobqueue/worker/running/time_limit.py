@@ -3,8 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -14,7 +13,16 @@ from jobqueue.worker.running.short_turns import ShortTurns
 from jobqueue.worker.settings import Timings
 from jobqueue.worker.threads import start_thread
 
-J = TypeVar("J")
+
+class Limited(Protocol):
+    """A job, as far as limiting it needs to know."""
+
+    def publish_deadline(self, seconds: float | None) -> None:
+        """Publish how long the call may still take; None: it has ended."""
+        ...
+
+
+J = TypeVar("J", bound=Limited)
 
 
 class Guard(Protocol):
@@ -83,26 +91,12 @@ class TimeLimits(Generic[J]):
         with self._changed:
             self._start()
 
-    @contextmanager
-    def watching(self, seconds: float, job: J, guard: Guard) -> Iterator[None]:
+    def watching(self, seconds: float, job: J, guard: Guard) -> "_Watching[J]":
         """Interrupt the code of a ``with`` block after this many seconds.
 
         Raises RunLater, before the block begins, if no thread can be started for that.
         """
-        # The error may be raised at any point until guard.end() returns. So whatever
-        # must happen for certain comes after that.
-        try:
-            try:
-                self._watch(guard, seconds, job)
-                yield
-            finally:
-                guard.end()
-        except TimeLimitExceeded as error:
-            error.args = error.args or (f"it ran for longer than {seconds:g} s",)
-            raise
-        finally:
-            with self._changed:
-                self._watched.pop(guard, None)
+        return _Watching(self, seconds, job, guard)
 
     def close(self) -> None:
         """End the thread."""
@@ -113,17 +107,29 @@ class TimeLimits(Generic[J]):
         if thread is not None:
             thread.join()
 
-    def _watch(self, guard: Guard, seconds: float, job: J) -> None:
+    def watch(self, seconds: float, job: J, guard: Guard) -> None:
+        """Begin to watch a job, for :meth:`watching`, which says more."""
         due = time.monotonic() + seconds
+        # Without the lock, as each job comes here: but the thread, before it looks at
+        # who is watched, says that it looks at nobody.
+        self._watched[guard] = _Watched(due, job)
+        if due < self._looks_at:
+            self._wake(guard)
+
+    def forget(self, guard: Guard) -> None:
+        """Watch a job no more."""
+        self._watched.pop(guard, None)
+
+    def _wake(self, guard: Guard) -> None:
+        """Have the thread look anew: rarely, as most limits are alike."""
         with self._changed:
             try:
                 self._start()
             except JobQueueError as error:
+                self.forget(guard)
                 text = f"can't run now, as nothing would watch its time limit: {error}"
                 raise RunLater(text, is_fault=True) from error
-            self._watched[guard] = _Watched(due, job)
-            if due < self._looks_at:  # rare: most limits are alike
-                self._changed.notify()
+            self._changed.notify()
 
     def _start(self) -> None:
         if self._thread is None:
@@ -142,10 +148,11 @@ class TimeLimits(Generic[J]):
         """Interrupt what is due, again and again. Holds the lock but for its waits."""
         while not self._closed:
             now = time.monotonic()
+            self._looks_at = math.inf
             for guard, watched in list(self._watched.items()):
                 if watched.due <= now:
                     self._act(guard, watched, now)
-            dues = (watched.due for watched in self._watched.values())
+            dues = [watched.due for watched in list(self._watched.values())]
             self._looks_at = min(dues, default=math.inf)
             if self._looks_at <= now:  # a job is at a place that is not safe
                 self._turns.begin()
@@ -157,7 +164,7 @@ class TimeLimits(Generic[J]):
     def _act(self, guard: Guard, watched: _Watched[J], now: float) -> None:
         grace = self._timings.time_limit_grace
         if watched.interrupted or now >= watched.gives_up:
-            del self._watched[guard]
+            self.forget(guard)
             self._on_stuck(watched.job, guard)
             return
         if watched.gives_up == math.inf:  # from now on: it may have been suspended
@@ -166,3 +173,42 @@ class TimeLimits(Generic[J]):
             watched.interrupted = True
             # The supervisor kills the process twice the grace after the limit.
             watched.due = min(now + grace, watched.gives_up + grace / 2)
+
+
+class _Watching(Generic[J]):
+    """The ``with`` block of :meth:`TimeLimits.watching`.
+
+    Not by contextlib, which takes longer than all the rest of it.
+    """
+
+    __slots__ = ("_guard", "_job", "_limits", "_seconds")
+
+    def __init__(
+        self, limits: TimeLimits[J], seconds: float, job: J, guard: Guard
+    ) -> None:
+        self._limits = limits
+        self._seconds = seconds
+        self._job = job
+        self._guard = guard
+
+    def __enter__(self) -> None:
+        self._job.publish_deadline(self._seconds)
+        try:
+            self._limits.watch(self._seconds, self._job, self._guard)
+        except RunLater:
+            self._job.publish_deadline(None)
+            raise
+
+    def __exit__(self, _kind: object, error: BaseException | None, _: object) -> None:
+        # The error may be raised at any point until guard.end() returns. So whatever
+        # must happen for certain comes after that.
+        try:
+            self._guard.end()
+        except TimeLimitExceeded as late:
+            error = late
+            raise
+        finally:
+            self._limits.forget(self._guard)
+            self._job.publish_deadline(None)
+            if type(error) is TimeLimitExceeded and not error.args:
+                error.args = (f"it ran for longer than {self._seconds:g} s",)

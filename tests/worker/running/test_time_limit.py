@@ -342,12 +342,13 @@ class Interruptible:
 
 def test_limits_of_several_jobs() -> None:
     """Each holds by itself: a short one does not wait for a long one to be over."""
-    limits: TimeLimits[str] = TimeLimits()
+    limits: TimeLimits[Reserved] = TimeLimits()
+    job = Reserved(b"")
     long, short = Interruptible(), Interruptible()
-    with limits.watching(3600, "long", long):
+    with limits.watching(3600, job, long):
         eventually_true(lambda: limits._looks_at < math.inf)
         assert limits._watched[long].due <= time.monotonic() + 3600
-        with limits.watching(0.01, "short", short):
+        with limits.watching(0.01, job, short):
             assert short.interrupted.wait(20)
     limits.close()
 
