@@ -1,156 +1,135 @@
-"""How fast jobs are put, beside what the protocol allows.
+"""How fast jobs are put, beside what the protocol allows; on one core and on two.
 
-    python tests/benchmarks/producer.py [--puts N] [--rounds N]
+    python tests/benchmarks/producer.py [--base PATH_OR_REF] [--puts N] [--rounds N]
 
-Starts a beanstalkd of its own. All contenders take turns in every round, so that a slow
-moment of the machine hits them alike; what counts are the ratios, round by round.
+Starts a beanstalkd of its own. All ways to put take turns in every round, so that a
+slow moment of the machine hits them alike; what counts are the ratios, round by round.
+With a base, the code of that checkout takes turns with this one's.
 """
 
 import argparse
-import asyncio
-import socket
-import statistics
+import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from jobqueue import JobQueue
-
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.benchmarks import contest
+from tests.benchmarks.contest import Figure, Figures
+from tests.benchmarks.putting import BATCH, TOGETHER, floors
+from tests.helpers.paths import ROOT
 from tests.helpers.servers import REAL, Beanstalkd, free_port
 
-ARGUMENTS = {"arg1": "a", "arg2": "b", "arg3": "c"}
-BODY = (
-    b'{"func_name":"task_one","tube":"bench",'
-    b'"kwargs":{"arg1":"a","arg2":"b","arg3":"c"}}'
+BASE = "base "  # before the names of what that checkout does
+OF_JOBQUEUE = (
+    "put",
+    *(f"aput, {together} at a time" for together in TOGETHER),
+    "put, signed",
+    "put_many",
+    "put_many, signed",
 )
-BATCH = 500
-TOGETHER = (1, 10, 100)  # puts of an event loop that are awaited at the same time
-SECRET = "0123456789abcdef" * 4
+RATIOS = (
+    ("put", "greenstalk, one connection"),
+    ("put_many", "bare socket, 500 a write"),
+    ("put", "a connection for each put"),
+    *((f"aput, {together} at a time", "put") for together in TOGETHER),
+    ("put, signed", "put"),
+    ("put_many, signed", "put_many"),
+)
 
 
 def main() -> None:
     """Measure, and print rates and ratios."""
     parser = argparse.ArgumentParser(description="How fast are jobs put?")
+    parser.add_argument("--base", help="a checkout, or a git ref, to compare with")
     parser.add_argument("--puts", type=int, default=2_000, help="each, in each round")
-    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--mode", choices=contest.MODES, help="one mode only")
     options = parser.parse_args()
-    port = free_port()
-    with (
-        Beanstalkd(port, program=REAL) as broker,
-        JobQueue(broker.url) as queue,
-        JobQueue(broker.url, secret=SECRET) as signing,
-        asyncio.Runner() as runner,
-    ):
-        contending = contenders(broker, port, queue, signing, runner)
-        rates = measure(contending, options.puts, options.rounds)
-    for name, found in rates.items():
-        print(f"{name:28} {statistics.median(found):9,.0f} puts/s")
-    print()
-    ratio("put", "greenstalk, one connection", rates)
-    ratio("put_many", "bare socket, 500 a write", rates)
-    ratio("put", "a connection for each put", rates)
-    for together in TOGETHER:
-        ratio(f"aput, {together} at a time", "put", rates)
-    ratio("put, signed", "put", rates)
-    ratio("put_many, signed", "put_many", rates)
+    with tempfile.TemporaryDirectory() as folder:
+        sources = {"": ROOT}
+        if options.base:
+            sources[BASE] = contest.checkout(options.base, Path(folder))
+        for mode in contest.MODES:
+            if options.mode in {None, mode}:
+                figures = measure(mode, sources, options.puts, options.rounds)
+                show(mode, figures)
 
 
-def contenders(
-    broker: Beanstalkd,
-    port: int,
-    queue: JobQueue,
-    signing: JobQueue,
-    runner: asyncio.Runner,
-) -> dict[str, Callable[[int], object]]:
-    """Return the contenders by name: functions that put a number of jobs."""
-
-    @queue.task("bench")
-    def task_one(arg1: str, arg2: str, arg3: str) -> None: ...
-
-    signed = signing.task("signed")(task_one.__wrapped__)
-
-    def put(count: int) -> None:
-        for _ in range(count):
-            task_one.put(arg1="a", arg2="b", arg3="c")
-
-    def aput(together: int) -> Callable[[int], None]:
-        async def put_in_turn(numbers: Iterator[int]) -> None:
-            for _ in numbers:
-                await task_one.aput(arg1="a", arg2="b", arg3="c")
-
-        async def put_together(count: int) -> None:
-            numbers = iter(range(count))
-            await asyncio.gather(*(put_in_turn(numbers) for _ in range(together)))
-
-        return lambda count: runner.run(put_together(count))
-
-    def put_many(count: int) -> None:
-        task_one.put_many(dict(ARGUMENTS) for _ in range(count))
-
-    def put_signed(count: int) -> None:
-        for _ in range(count):
-            signed.put(arg1="a", arg2="b", arg3="c")
-
-    def put_many_signed(count: int) -> None:
-        signed.put_many(dict(ARGUMENTS) for _ in range(count))
-
-    def greenstalk_put(count: int) -> None:
-        with broker.client("bench") as client:
-            for _ in range(count):
-                client.put(BODY)
-
-    def bare_socket(count: int) -> None:
-        command = b"put 65536 0 60 %d\r\n%b\r\n" % (len(BODY), BODY)
-        with socket.create_connection(("127.0.0.1", port)) as sock:
-            replies = sock.makefile("rb")
-            for _ in range(0, count, BATCH):
-                sock.sendall(command * BATCH)
-                for _ in range(BATCH):
-                    if not replies.readline().startswith(b"INSERTED "):
-                        raise RuntimeError("not inserted")
-            replies.close()
-
-    def connection_per_put(count: int) -> None:
-        for _ in range(count):
-            with broker.client("bench") as client:
-                client.put(BODY)
-
-    return {
-        "put": put,
-        **{f"aput, {together} at a time": aput(together) for together in TOGETHER},
-        "put, signed": put_signed,
-        "greenstalk, one connection": greenstalk_put,
-        "a connection for each put": connection_per_put,
-        "put_many": put_many,
-        "put_many, signed": put_many_signed,
-        "bare socket, 500 a write": bare_socket,
-    }
+def measure(mode: str, sources: dict[str, Path], puts: int, rounds: int) -> Figures:
+    """Return the figures of each way to put."""
+    figures: Figures = {}
+    with Beanstalkd(free_port(), program=REAL) as broker, ExitStack() as stack:
+        putters = {
+            prefix: stack.enter_context(putting(broker, source))
+            for prefix, source in sources.items()
+        }
+        turns = [
+            (prefix, way)
+            for way in (*OF_JOBQUEUE, *floors(0))
+            for prefix in sources
+            if way in OF_JOBQUEUE or not prefix
+        ]
+        for prefix, way in turns:
+            putters[prefix].put(way, BATCH)  # warm up
+        with contest.pinned(mode, broker.pid, *(p.pid for p in putters.values())):
+            for _ in range(rounds):
+                for prefix, way in turns:
+                    figure = putters[prefix].put(way, puts)
+                    figures.setdefault(f"{prefix}{way}", []).append(figure)
+    return figures
 
 
-def measure(
-    contenders: dict[str, Callable[[int], object]], puts: int, rounds: int
-) -> dict[str, list[float]]:
-    """Return each contender's rates, one a round."""
-    rates: dict[str, list[float]] = {name: [] for name in contenders}
-    for contender in contenders.values():
-        contender(BATCH)  # warm up
-    for _ in range(rounds):
-        for name, contender in contenders.items():
-            started = time.perf_counter()
-            contender(puts)
-            rates[name].append(puts / (time.perf_counter() - started))
-    return rates
+def show(mode: str, figures: Figures) -> None:
+    """Print what was found."""
+    contest.show_figures(f"{mode}:", figures)
+    for name, other in RATIOS:
+        contest.show_ratio(figures, name, other)
+    for name in OF_JOBQUEUE:
+        if f"{BASE}{name}" in figures:
+            contest.show_ratio(figures, name, f"{BASE}{name}")
 
 
-def ratio(name: str, base: str, rates: dict[str, list[float]]) -> None:
-    """Print how one rate relates to another, round by round."""
-    ratios = [a / b for a, b in zip(rates[name], rates[base], strict=True)]
-    print(
-        f"{name} / {base}: {statistics.median(ratios):.2f} "
-        f"({min(ratios):.2f} to {max(ratios):.2f})"
-    )
+class Putting:
+    """A process that puts jobs as it is told."""
+
+    def __init__(self, process: "subprocess.Popen[str]", broker: int) -> None:
+        self.pid = process.pid
+        self._process = process
+        self._broker = broker
+
+    def put(self, way: str, count: int) -> Figure:
+        """Put a number of jobs in one way."""
+        before = contest.cpu_of(self._broker)
+        print(way, count, file=self._process.stdin, flush=True)
+        seconds, cpu = map(float, self.answer().split())
+        broker_cpu = contest.cpu_of(self._broker) - before
+        return Figure.of(count, seconds, cpu, broker_cpu)
+
+    def answer(self) -> str:
+        """Return the next line that the process has printed."""
+        if self._process.stdout is None or not (
+            line := self._process.stdout.readline()
+        ):
+            raise RuntimeError("the process that puts has ended")
+        return line
+
+
+@contextmanager
+def putting(broker: Beanstalkd, source: Path) -> Iterator[Putting]:
+    """Start a process that puts jobs with the code of a checkout, and end it."""
+    with subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("putting.py")],
+        env=contest.environment(source, BEANSTALKD_URL=broker.url),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        putter = Putting(process, broker.pid)
+        putter.answer()
+        yield putter
 
 
 if __name__ == "__main__":
