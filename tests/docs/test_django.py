@@ -1,4 +1,4 @@
-"""The recipe for Django of recipes/transactions, run as it is printed.
+"""The recipes for Django of recipes/transactions and recipes/django, as printed.
 
 Django's settings and models belong to a process, so each test has a process of its own.
 """
@@ -6,8 +6,11 @@ Django's settings and models belong to a process, so each test has a process of 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+from tests.helpers.pages import blocks, write_page
 from tests.helpers.paths import ROOT
+from tests.helpers.printed_commands import ending, sh
 from tests.helpers.servers import Beanstalkd
 from tests.helpers.shop import Shop, take
 from tests.helpers.worker_process import write_module
@@ -167,3 +170,36 @@ assert Order.objects.count() == 2
     run_django(shop, broker, script)
 
     assert list(take(broker).values()) == [1]
+
+
+SETTINGS = """
+INSTALLED_APPS = ["shop"]
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "shop.db"}}
+"""
+
+ORDERS = """
+import django
+django.setup()
+from django.db import connection
+from shop.models import Order
+from shop.tasks import send_receipt
+with connection.schema_editor() as editor:
+    editor.create_model(Order)
+for customer in "ada", "bob":
+    send_receipt.put(order_id=Order.objects.create(customer=customer).pk)
+connection.close()
+"""
+
+
+def test_worker(tmp_path: Path, broker: Beanstalkd) -> None:
+    """The printed worker finds the tasks of the application, which use the models."""
+    write_page("recipes/django", tmp_path)
+    write_module(tmp_path, "shop.models", MODELS)
+    write_module(tmp_path, "shop.settings", SETTINGS)
+    (command,) = blocks("recipes/django", "sh")
+    (tmp_path / "orders.py").write_text(ORDERS)
+    put = "DJANGO_SETTINGS_MODULE=shop.settings python -W error orders.py"
+
+    done = sh(f"{put} && {ending(command)}", broker, tmp_path)
+
+    assert done.stdout == "Receipt for ada\nReceipt for bob\n", done.stderr

@@ -1,4 +1,4 @@
-"""The pages recipes/fastapi and recipes/gunicorn, run as they are printed."""
+"""The pages recipes/fastapi, recipes/flask and recipes/gunicorn, run as printed."""
 
 import itertools
 import os
@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+import flask
 import httpx
 import pytest
 from fastapi.testclient import TestClient
 
+from jobqueue.testing import run_jobs
 from tests.helpers.pages import blocks
 from tests.helpers.servers import DEADLINE, Beanstalkd, eventually, eventually_true
 from tests.helpers.shop import Shop, take
@@ -48,6 +50,32 @@ def test_fastapi_shutdown(api: ModuleType, broker: Beanstalkd) -> None:
             client.post("/orders/7/receipt")
             assert broker.connections() == 1
         eventually(broker.connections, 0)
+
+
+def test_flask(shop: Shop, broker: Beanstalkd) -> None:
+    client = shop.module("web").app.test_client()
+
+    answers = [client.post(f"/orders/{order}/receipt") for order in (7, 8)]
+
+    assert [answer.status_code for answer in answers] == [202, 202]
+    ids = [answer.json["job_id"] for answer in answers]
+    assert take(broker) == dict(zip(ids, (7, 8), strict=True))
+
+
+def test_flask_context(shop: Shop, broker: Beanstalkd) -> None:
+    """The task sees the application, and the context ends with the job."""
+    worker = shop.module("worker")
+    names = []
+
+    def name() -> None:
+        names.append(flask.current_app.name)
+
+    worker.queue.task("names")(name).put()
+    ran = run_jobs(broker.url, ["names"])
+
+    assert [job.error for job in ran] == [None]
+    assert names == ["shop"]
+    assert not flask.has_app_context()
 
 
 WORKERS = 4  # as the page has it

@@ -10,7 +10,7 @@ import greenstalk
 from tests.helpers.pages import write_page
 from tests.helpers.servers import Beanstalkd
 
-PAGES = ("index", "transactions", "fastapi", "gunicorn")
+PAGES = ("index", "transactions", "fastapi", "flask", "gunicorn")
 
 
 class Shop:
