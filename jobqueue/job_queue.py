@@ -129,9 +129,11 @@ class JobQueue(QueueHooks):
         queue. An option that is not given has the queue's value, or else the default
         in parentheses.
 
-        ``name`` is what jobs call the task, if not the name of its function. Of several
-        names, the first is put, and jobs with any of them are run: so a task can be
-        renamed while jobs with its old name wait.
+        What jobs call the task:
+
+        - ``name``: its name, if not that of its function. Of several names the first is
+          put, and jobs with any of them are run: so a task can be renamed while jobs
+          with its old name wait.
 
         How a job is put; :meth:`Putter.options <jobqueue.Putter.options>` changes it
         for single puts:

@@ -11,7 +11,6 @@ _GROUP = re.compile(
     r"^([A-Z].*?)(?:;.*\n.*)?:\n\n((?:- .*\n(?:  .*\n)*)+)", re.MULTILINE
 )
 _ITEM = re.compile(r"^- ``(\w+)``: ((?:.|\n(?!- |\n))*)", re.MULTILINE)
-_ALONE = re.compile(r"^``(\w+)`` is ((?:.|\n(?!\n))*)", re.MULTILINE)
 
 PLACES = {
     "queue": inspect.signature(JobQueue.__init__).parameters,
@@ -36,7 +35,6 @@ def options() -> str:
 
 def _groups() -> Iterator[tuple[str, dict[str, str]]]:
     text = f"{inspect.getdoc(JobQueue.task)}\n"
-    yield "What it is called", dict(_ALONE.findall(text))
     for group, items in _GROUP.findall(text):
         yield from_rst(group), dict(_ITEM.findall(items))
 
