@@ -2,8 +2,8 @@
 
 import functools
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from types import FrameType
 from typing import (
     TYPE_CHECKING,
@@ -13,16 +13,15 @@ from typing import (
     TypeVar,
 )
 
-from jobqueue.broker.checks import Delay, check_tube
+from jobqueue.broker.checks import Delay
 from jobqueue.broker.pool import ConnectionPool
-from jobqueue.errors import TaskDefinitionError
 from jobqueue.job.backoff import Backoff
-from jobqueue.job.names import check_names
 from jobqueue.job.outcome import RetryOn
 from jobqueue.job.signing import NO_PICKLE, Secret, Signing
 from jobqueue.task.default_queue import DefaultQueueMethod
 from jobqueue.task.definition import Task
 from jobqueue.task.options import UNSET, TaskOptions, Unset
+from jobqueue.task.plan import TaskPlan, periodic
 from jobqueue.task.putter import Putter
 from jobqueue.task.queue_hooks import QueueHooks
 from jobqueue.task.registry import subscriber
@@ -122,6 +121,11 @@ class JobQueue(QueueHooks):
         max_lost: int | Unset | None = UNSET,
         time_limit: float | Unset | None = UNSET,
         max_age: Delay | Unset | None = UNSET,
+        every: float | timedelta | None = None,
+        cron: str | None = None,
+        tz: str | None = None,
+        late: float | timedelta | None = None,
+        pile_up: bool = False,
     ) -> Callable[[Callable[P, R]], Putter[P, R]]:
         """Make a function a task, whose jobs go through a tube.
 
@@ -173,6 +177,20 @@ class JobQueue(QueueHooks):
           deleted, and logged as a warning, with its body; one that was kicked runs all
           the same. Its worker asks the broker for each job's age. None: no limit.
 
+        What makes the task periodic: workers that have it put its jobs by themselves,
+        when they are due, without arguments and without a delay. At most one job at a
+        time waits to begin.
+
+        - ``every``: the whole seconds between two due times, as a number or a
+          timedelta, counted from the beginning of 1970 in UTC: 300 is due at every full
+          five minutes.
+        - ``cron``: a cron expression instead, as in ``"0 7 * * MON-FRI"``; needs
+          ``jobqueue[cron]``.
+        - ``tz``: the time zone of ``cron``, as in ``"Europe/Berlin"`` (UTC).
+        - ``late``: the seconds after which a due time that was missed is skipped; None:
+          of those that were missed while no worker was up, the last one is put, late.
+        - ``pile_up``: put a job also while the last one still waits (False).
+
         Raises :class:`~jobqueue.errors.TubeNameError`, and
         :class:`~jobqueue.errors.OptionError` for an invalid option. The decorator
         raises :class:`~jobqueue.errors.TaskDefinitionError` for what can't be a task,
@@ -182,12 +200,6 @@ class JobQueue(QueueHooks):
         >>> @queue.task("emails", retries=3, retry_on=OSError, time_limit=30)
         ... def send(to, subject): ...
         """
-        if callable(tube):
-            raise TaskDefinitionError(
-                'task needs the name of a tube, as in @queue.task("emails")'
-            )
-        tube = check_tube(tube)
-        names = () if name is None else check_names(name)
         options = self._options.merged(
             delay=delay,
             at=at,
@@ -201,31 +213,30 @@ class JobQueue(QueueHooks):
             time_limit=time_limit,
             max_age=max_age,
         )
+        schedule = periodic(every, cron, tz, late, pile_up=pile_up)
+        plan = TaskPlan.of(tube, name, options, schedule)
 
         def decorate(func: Callable[P, R]) -> Putter[P, R]:
             caller = sys._getframe(1)  # noqa: SLF001
-            return self._register(func, tube, names, options, caller)
+            return self._register(func, plan, caller)
 
         return decorate
 
     def _register(
-        self,
-        func: Callable[P, R],
-        tube: str,
-        names: Sequence[str],
-        options: TaskOptions,
-        caller: FrameType,
+        self, func: Callable[P, R], plan: TaskPlan, caller: FrameType
     ) -> Putter[P, R]:
         """Make a function a task that is decorated where the frame ``caller`` is."""
         from jobqueue.task.signature import TaskSignature, innermost  # noqa: PLC0415 - see there
 
         signature = TaskSignature(func)
-        func_name, *other_names = names or (signature.func_name,)
+        func_name, *other_names = plan.names or (signature.func_name,)
+        if plan.schedule is not None:
+            signature.check_periodic()
         task = Task(
-            tube=tube,
+            tube=plan.tube,
             func_name=func_name,
             func=func,
-            options=options,
+            options=plan.options,
             broker_url=self._url,
             around=self._around,
             on_buried=self._on_buried,
@@ -233,6 +244,7 @@ class JobQueue(QueueHooks):
             other_names=tuple(other_names),
             signing=self._signing,
             location=SourceLocation.of(caller, func, innermost(func)),
+            schedule=plan.schedule,
         )
         putter = Putter(func, task, signature, self._pool)
         subscriber.register(task, putter)

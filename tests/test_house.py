@@ -19,8 +19,9 @@ PACKAGE = Path(jobqueue.__file__).parent
 TEXT = {"safe_text", "standard_streams"}
 BROKER = {*TEXT, "errors", "broker"}
 JOB = {*BROKER, "job"}
-TASK = {*JOB, "task"}
-OPERATING = {*JOB, "operating"}
+SCHEDULE = {*JOB, "schedule"}
+TASK = {*SCHEDULE, "task"}
+OPERATING = {*SCHEDULE, "operating"}
 QUEUE = {*TASK, *OPERATING, "job_queue"}
 BASE = {
     "worker.exits",
@@ -32,8 +33,9 @@ BASE = {
 RUNNING = {*TASK, *BASE, "worker.running"}
 REPORTING = {*RUNNING, "worker.reporting"}
 PROCESSES = {*REPORTING, "worker.processes"} - {"worker.running"}
+SCHEDULES = {*REPORTING, "worker.schedules"}
 SLOTS = {*REPORTING, "worker.processes", "worker.slots"}
-WORKER = {*SLOTS, "worker"}
+WORKER = {*SLOTS, *SCHEDULES, "worker"}
 ADMIN = {*TASK, *OPERATING, "", "app_modules", "command_line", "admin"}
 EVERYTHING = {*QUEUE, *WORKER, *ADMIN, "devserver", "testing", "pytest_plugin"}
 MAY_IMPORT: Mapping[str, set[str]] = {
@@ -43,6 +45,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "app_modules": {"errors", "safe_text"},
     "broker": BROKER,
     "job": JOB,
+    "schedule": SCHEDULE,
     "task": TASK,
     "operating": OPERATING,
     "job_queue": QUEUE,
@@ -57,6 +60,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "worker.running": RUNNING,
     "worker.reporting": REPORTING,
     "worker.processes": PROCESSES,
+    "worker.schedules": SCHEDULES,
     "worker.slots": SLOTS,
     "worker": {*WORKER, "", "app_modules", "command_line"},
     "admin": ADMIN,
@@ -88,6 +92,7 @@ PRINTING = {
     "admin.screen.console",
     "job.body",  # its JSON goes to the broker
     "job.note",  # the same
+    "schedule.tick",  # the same
     "worker.exits",  # flushes
     "worker.reporting.log_format",
     "worker.reporting.written_log",  # looks which handlers there are
@@ -97,6 +102,7 @@ PRINTING = {
 OUTSIDE = {
     "broker": {"greenstalk"},
     "pytest_plugin": {"pytest"},
+    "schedule": {"cronsim"},
     "worker.metrics": {"prometheus_client"},
     "worker.reporting.metrics_server": {"prometheus_client"},
     "admin.screen.rich_output": {"rich"},

@@ -3,10 +3,13 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from jobqueue.errors import ArgumentError, BadJobError
 from jobqueue.job.values import check_keys, explain, with_plain_numbers
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _KEYS = frozenset({"func_name", "tube", "kwargs"})
 _HEADERS = "headers"  # the fourth key of a job that has some: see headers.py
@@ -24,6 +27,7 @@ class Message(NamedTuple):
     kwargs: dict[str, object]
     headers: dict[str, str]
     max_age: float | None = None  # seconds; None: the body does not say
+    due: "datetime | None" = None  # of a periodic task's job
 
 
 class Encoder:
@@ -121,8 +125,7 @@ def decode(body: bytes) -> Message:
                 return Message(func_name, tube, kwargs, {})
             from jobqueue.job.headers import read_headers  # noqa: PLC0415 - most have none
 
-            headers, max_age = read_headers(content[_HEADERS])
-            return Message(func_name, tube, kwargs, headers, max_age)
+            return Message(func_name, tube, kwargs, *read_headers(content[_HEADERS]))
     raise BadJobError(f"{_describe(content)}: {_EXPECTED}")
 
 

@@ -9,6 +9,8 @@ from jobqueue.errors import NoCurrentJobError, ReservationLostError
 from jobqueue.job.limit_deferral import give_way_to_limit
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from jobqueue.broker.stats import JobStats
 
 
@@ -34,7 +36,8 @@ class Job:
 
     ``id`` is beanstalkd's: it starts at 1 again when a server without a binlog
     restarts, so use it in no durable key. ``kwargs`` are the arguments, and ``headers``
-    the strings that were put beside them.
+    the strings that were put beside them. ``due`` is a datetime in UTC: when the job of
+    a periodic task was due, also if it was put late; None for any other job.
 
     A job can be pickled, but only the process that runs it can ask the broker about it:
     in any other, ``attempt``, ``retries_left`` and :meth:`touch` raise
@@ -47,6 +50,7 @@ class Job:
     kwargs: dict[str, object]
     reservation: JobControl = field(repr=False, compare=False)
     headers: dict[str, str] = field(default_factory=dict, repr=False)
+    due: "datetime | None" = field(default=None, repr=False)
 
     @property
     def attempt(self) -> int:
@@ -97,11 +101,11 @@ class Job:
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the job without its connection to the broker."""
         values = self.id, self.func_name, self.tube, self.kwargs
-        return type(self), (*values, _Elsewhere(self.id), self.headers)
+        return type(self), (*values, _Elsewhere(self.id), self.headers, self.due)
 
     def __copy__(self) -> "Job":
         values = self.id, self.func_name, self.tube, self.kwargs
-        return type(self)(*values, self.reservation, self.headers)
+        return type(self)(*values, self.reservation, self.headers, self.due)
 
     def _lost(self) -> ReservationLostError:
         return ReservationLostError(

@@ -12,6 +12,7 @@ it, and a worker that does not know it buries the job instead of ignoring it.
 import math
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from jobqueue.errors import BadJobError, OptionError
@@ -19,8 +20,10 @@ from jobqueue.errors import BadJobError, OptionError
 RESERVED = "jobqueue-"  # how the names of jobqueue's own headers begin
 MAX_AGE = f"{RESERVED}max-age"
 NO_MAX_AGE = "none"
+DUE = f"{RESERVED}due"  # when a periodic task's job was due, in whole Unix seconds
 MAX_SIZE = 16_384  # bytes in UTF-8: twice the baggage that W3C has for all of a trace
 
+_OWN = {MAX_AGE, DUE}
 _SECONDS = re.compile(r"[0-9]{1,10}")
 _NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 
@@ -65,11 +68,18 @@ def find_problem(headers: Mapping[object, object]) -> Problem | None:
     return None
 
 
-def read_headers(found: object) -> tuple[dict[str, str], float | None]:
-    """Return the headers of a body, and the ``max_age`` that jobqueue's own one says.
+class ReadHeaders(NamedTuple):
+    """The headers of a body: those of the application, and what jobqueue's own say."""
 
-    The latter is in seconds; None if the body does not say it, and infinite if the job
-    is to have none. Raises :class:`~jobqueue.errors.BadJobError`, which shows no header
+    headers: dict[str, str]
+    max_age: float | None = None  # seconds; infinite: the job is to have none
+    due: datetime | None = None  # in UTC; of a periodic task's job
+
+
+def read_headers(found: object) -> ReadHeaders:
+    """Return the headers of a body.
+
+    Raises :class:`~jobqueue.errors.BadJobError`, which shows no header
     of an application.
     """
     if not isinstance(found, dict):
@@ -80,13 +90,18 @@ def read_headers(found: object) -> tuple[dict[str, str], float | None]:
         which = "its headers" if problem.name is None else "a header"
         raise _bad(f"{which} {problem.text}")
     if len(headers) == len(found):
-        return headers, None
-    if MAX_AGE not in found or len(headers) + 1 < len(found):
+        return ReadHeaders(headers)
+    own = found.keys() - headers.keys()
+    if not own <= _OWN:
         raise BadJobError(
             f'a header whose name begins with "{RESERVED}" is none that this worker '
             "knows: upgrade the workers first"
         )
-    return headers, _max_age(found[MAX_AGE])
+    return ReadHeaders(
+        headers,
+        _max_age(found[MAX_AGE]) if MAX_AGE in own else None,
+        _due(found[DUE]) if DUE in own else None,
+    )
 
 
 def is_reserved(name: str) -> bool:
@@ -102,6 +117,14 @@ def _max_age(value: object) -> float:
     raise BadJobError(
         f'the header "{MAX_AGE}" has to be a string with a whole number of seconds, or '
         f'"{NO_MAX_AGE}"'
+    )
+
+
+def _due(value: object) -> datetime:
+    if isinstance(value, str) and _SECONDS.fullmatch(value):
+        return datetime.fromtimestamp(int(value), UTC)
+    raise BadJobError(
+        f'the header "{DUE}" has to be a string with a Unix time in whole seconds'
     )
 
 

@@ -1,4 +1,4 @@
-"""Telling the tubes of notes from those of jobs, in the counts of the broker."""
+"""Telling the tubes of notes and ticks from those of jobs, in the broker's counts."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,12 @@ from jobqueue.broker.checks import check_tube
 from jobqueue.broker.server_stats import ServerStats, TubeStats
 from jobqueue.broker.stats import JobState
 from jobqueue.errors import TubeNameError
-from jobqueue.job.note_tubes import failures_tube, is_notes_tube, retries_tube
+from jobqueue.job.note_tubes import (
+    failures_tube,
+    holds_no_jobs,
+    is_notes_tube,
+    retries_tube,
+)
 
 
 def notes_tubes(tube: str) -> tuple[str, str]:
@@ -18,12 +23,16 @@ def check_job_tube(name: str) -> str:
     """Return the name of a tube of jobs.
 
     Raises :class:`~jobqueue.errors.TubeNameError` for what is no name, and for the name
-    of a tube of notes.
+    of a tube of notes, or of the tick of a schedule.
     """
     if is_notes_tube(check_tube(name)):
         raise TubeNameError(
             f"{name!r} holds notes of failures, and no jobs: `jobqueue failures` shows "
             "them"
+        )
+    if holds_no_jobs(name):
+        raise TubeNameError(
+            f"{name!r} holds a schedule, and no jobs: `jobqueue schedules` shows it"
         )
     return name
 
@@ -34,7 +43,7 @@ def with_failures(tubes: Iterable[TubeStats]) -> list[TubeStats]:
     return [
         _with_failures(tube, [by_name.get(notes) for notes in notes_tubes(name)])
         for name, tube in by_name.items()
-        if not is_notes_tube(name)
+        if not holds_no_jobs(name)
     ]
 
 
@@ -47,8 +56,8 @@ def _with_failures(tube: TubeStats, notes: list[TubeStats | None]) -> TubeStats:
 
 
 def without_notes(server: ServerStats, tubes: Iterable[TubeStats]) -> ServerStats:
-    """Return the counts of a server, without the notes among its jobs."""
-    notes = [tube for tube in tubes if is_notes_tube(tube.tube)]
+    """Return the counts of a server, without the notes and ticks among its jobs."""
+    notes = [tube for tube in tubes if holds_no_jobs(tube.tube)]
     return server._replace(
         ready=max(0, server.ready - sum(tube.ready for tube in notes)),
         delayed=max(0, server.delayed - sum(tube.delayed for tube in notes)),

@@ -6,7 +6,7 @@ from typing import Self
 from jobqueue.broker.address import Address
 from jobqueue.broker.stats import JobStats
 from jobqueue.job.note import FailureNote
-from jobqueue.job.note_tubes import is_notes_tube
+from jobqueue.job.note_tubes import holds_no_jobs
 from jobqueue.operating.apart import check_job_tube
 from jobqueue.operating.connections import Connections
 from jobqueue.operating.failures import FailureGroup, grouped
@@ -90,7 +90,7 @@ class FailureViewer:
     def notes_about(self, job_id: int) -> Notes:
         """Return the notes of the failures of a job, which may be deleted."""
         (stats,) = self.job_stats(job_id)
-        if stats is None or is_notes_tube(stats.tube):
+        if stats is None or holds_no_jobs(stats.tube):
             return read_notes(self.address, about=job_id)
         if not (stats.buries or stats.releases):  # it has not failed
             return Notes([])

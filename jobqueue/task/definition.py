@@ -10,6 +10,7 @@ from jobqueue.task.options import TaskOptions
 if TYPE_CHECKING:
     from jobqueue.job.context import Around, OnBuried
     from jobqueue.job.headers import BeforePut
+    from jobqueue.schedule.schedule import Schedule
     from jobqueue.task.source import SourceLocation
 
 
@@ -27,6 +28,7 @@ class Task(NamedTuple):
     location: "SourceLocation"
     before_put: "Sequence[BeforePut]" = ()  # the queue's own list of hooks, again
     other_names: tuple[str, ...] = ()  # by which jobs may name it, too
+    schedule: "Schedule | None" = None  # of a periodic task
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -46,6 +46,17 @@ class TaskSignature:
             raise ArgumentError(self._misfit(kwargs, error)) from None
         return self._by_name(bound.arguments)
 
+    def check_periodic(self) -> None:
+        """Raise TaskDefinitionError if a call without arguments does not fit."""
+        try:
+            self._signature.bind()
+        except TypeError as error:
+            raise TaskDefinitionError(
+                f"{self.func_name}() can't be a periodic task: it is put without "
+                f"arguments, and it is {self.func_name}{self._signature} ({error}). "
+                "Give each parameter a default value."
+            ) from None
+
     def _refuse_method(self, func: Callable[..., object]) -> None:
         outer, _, _ = str(getattr(func, "__qualname__", "")).rpartition(".")
         first = next(iter(self._signature.parameters), None)

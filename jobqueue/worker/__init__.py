@@ -18,6 +18,7 @@ each of these runs a worker: ``one_process.py``.
 """
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 
 from jobqueue.broker.address import Address
 from jobqueue.task.options import check_time_limit
@@ -119,8 +120,23 @@ class Worker:
         reporter.worker_started(self.tubes, self._tasks, self._signed, self.address)
         if not has_real_threads():
             process_log.threads_are_greenlets(patching_library())
-        self.manager.run()
+        with self._schedules_kept():
+            self.manager.run()
         reporter.worker_stopped()
+
+    def _schedules_kept(self) -> AbstractContextManager[object]:
+        """Return what keeps the schedules of the periodic tasks meanwhile, if any.
+
+        A worker that is to end when no job is ready keeps none.
+        """
+        tasks = [task for task in self._tasks if task.schedule]
+        if not tasks or self.settings.burst:
+            return nullcontext()
+        from jobqueue.worker.schedules.keeper import ScheduleKeeper  # noqa: PLC0415
+
+        keeper = ScheduleKeeper(tasks, self.address, self.settings.timings)
+        self.manager.reporter.add(keeper)
+        return keeper
 
     def stop(self) -> None:
         """Reserve no more jobs, finish the running ones, and let :meth:`run` return.

@@ -57,6 +57,12 @@ class Timings(NamedTuple):
     notes_rest: float = 0.1
     """Between two looks at how many notes there are, while jobs fail."""
 
+    # Schedules of periodic tasks.
+    schedules_check: float = 60.0
+    """Between two looks whether each schedule has its tick, on average."""
+    second_look: float = 0.5
+    """The same if two workers are in each other's way."""
+
     # A worker that stops.
     signal_patience: float = 0.1
     """For the signal that ended the child process of a job that has failed."""

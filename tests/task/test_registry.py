@@ -82,6 +82,7 @@ def test_signature_of_the_decorator() -> None:
     """help() shows all options of the decorator, on the class and on a queue."""
     expected = ["tube", "name", "delay", "at", "priority", "ttr", "retries", "retry_on"]
     expected += ["backoff", "max_kicks", "max_lost", "time_limit", "max_age"]
+    expected += ["every", "cron", "tz", "late", "pile_up"]
 
     assert expected == list(inspect.signature(JobQueue.task).parameters)
     assert expected == list(inspect.signature(JobQueue().task).parameters)

@@ -103,6 +103,7 @@ class Executor:
             message.kwargs,
             reserved,
             message.headers,
+            message.due,
         )
         return Call(task, job, message.max_age)
 

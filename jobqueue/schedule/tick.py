@@ -1,0 +1,84 @@
+"""Tick: the job that stands for a schedule in the broker, until it is due.
+
+Each schedule has one tick, in a tube of its own (``job/note_tubes.py``), delayed until
+the schedule is due next. Its priority is the due time, so that the most overdue comes
+first. Its body says the rest, in JSON, for workers and for the command ``jobqueue
+schedules``, which may run where there is no code of the application. A body can't be
+changed: the tick of the next due time is put anew, and then the old one is deleted.
+"""
+
+import json
+from typing import NamedTuple
+
+from jobqueue.broker.checks import MAX_JOB_ID, MAX_NUMBER
+from jobqueue.job.note_tubes import tick_tube
+from jobqueue.job.signing import Signing
+
+_SIGNATURE = "signature"
+
+
+class Tick(NamedTuple):
+    """What the body of a tick says. All times are in Unix seconds."""
+
+    tube: str  # of the task
+    func_name: str
+    due: int
+    definition: str  # of the due times: see Times.text
+    since: float  # when the worker started whose code has this definition
+    priority: int  # of the jobs
+    ttr: int  # of the jobs, in seconds
+    last_due: int = 0  # the last due time that is done with: put, or skipped
+    last_put: float = 0  # when a job was put last
+    last_job: int = 0  # its id
+
+    @property
+    def name(self) -> str:
+        """The name of the schedule, as commands take it and the log has it."""
+        return f"{self.tube}/{self.func_name}"
+
+    @property
+    def tick_tube(self) -> str:
+        """The tube that the tick belongs into."""
+        return tick_tube(self.tube, self.func_name)
+
+    def encode(self, signing: Signing) -> bytes:
+        """Return the tick as compact JSON, signed if there is a secret."""
+        return signing.sign(_JSON.encode(self._asdict()).encode())
+
+
+def decode_tick(body: bytes) -> Tick | None:
+    """Return the tick in the body of a job; None for anything else.
+
+    Anybody may put anything into a tube of ticks.
+    """
+    try:
+        fields = json.loads(body.decode())
+        fields.pop(_SIGNATURE, None)
+        tick = Tick(**fields)
+        tick.name.encode()  # JSON may hold half a character, which can't be printed
+        tick.definition.encode()
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return None
+    return tick if _is_valid(tick) else None
+
+
+def _is_valid(tick: Tick) -> bool:
+    texts = tick.tube, tick.func_name, tick.definition
+    numbers = tick.due, tick.priority, tick.last_due
+    return (
+        all(type(text) is str for text in texts)
+        and all(type(n) is int and 0 <= n <= MAX_NUMBER for n in numbers)
+        and type(tick.ttr) is int
+        and 1 <= tick.ttr <= MAX_NUMBER
+        and type(tick.last_job) is int
+        and 0 <= tick.last_job <= MAX_JOB_ID
+        and all(
+            type(moment) in {int, float} and 0 <= moment <= MAX_NUMBER
+            for moment in (tick.since, tick.last_put)
+        )
+    )
+
+
+_JSON = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, separators=(",", ":")
+)

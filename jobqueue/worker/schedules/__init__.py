@@ -1,0 +1,1 @@
+"""Keeping the schedules of periodic tasks: see ``keeper.py``."""

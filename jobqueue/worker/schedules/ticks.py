@@ -1,0 +1,265 @@
+"""The ticks of a worker's schedules, over one connection."""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+
+from jobqueue.broker.put_options import PutOptions
+from jobqueue.broker.server_stats import TubeStats
+from jobqueue.broker.settlement import DONE, Released
+from jobqueue.broker.stats import JobState
+from jobqueue.broker.ticking import FoundJob, TickingConnection
+from jobqueue.errors import (
+    BadJobError,
+    BrokerDrainingError,
+    BrokerOutOfMemoryError,
+    JobTooBigError,
+)
+from jobqueue.job.body import decode
+from jobqueue.schedule.decision import (
+    Leave,
+    Move,
+    Put,
+    Skip,
+    Wait,
+    decide,
+    delay_until,
+)
+from jobqueue.schedule.tick import Tick, decode_tick
+from jobqueue.worker.reporting import schedule_log
+from jobqueue.worker.schedules.scheduled_task import ScheduledTask
+
+_TTR = 30  # seconds: a tick is held for less than one, but the broker may be slow
+_LATEST = 2  # seconds after its due time at which a tick may be ready: rounding is 1
+_LEAVE_FOR = 1  # seconds that newer code has to take its tick
+_REFUSED_FOR = 2  # seconds until the next try with a broker that takes no jobs
+
+_REFUSALS = BrokerDrainingError, BrokerOutOfMemoryError, JobTooBigError
+
+
+class Ticks:
+    """Makes, moves and deletes the ticks of some tasks, and puts the tasks' jobs.
+
+    ``clock`` returns the Unix time, and ``started`` is when the worker started.
+    """
+
+    def __init__(
+        self,
+        connection: TickingConnection,
+        tasks: Sequence[ScheduledTask],
+        clock: Callable[[], float],
+        started: float,
+    ) -> None:
+        self._connection = connection
+        self._tasks = {task.tick_tube: task for task in tasks}
+        self._clock = clock
+        self._started = started
+        self._refused = ""  # why the broker took no job the last time
+
+    def watch(self) -> None:
+        """Let the connection reserve the ticks when they are due."""
+        self._connection.watch_only(self._tasks)
+
+    def check(self, missing_since: float | None = None) -> bool:
+        """See to it that each schedule has one tick, with the right due time.
+
+        A missing tick is made, for the first due time after ``missing_since``, or after
+        now. Returns False if this should be done again soon, as other workers are at
+        the same.
+        """
+        since = self._clock() if missing_since is None else missing_since
+        counts = self._counts(self._tasks)
+        missing = [tube for tube, found in counts.items() if not _total(found)]
+        for tube in missing:
+            task = self._tasks[tube]
+            self._put_tick(task, task.first_tick(task.schedule.times.next_after(since)))
+        # Other workers may have put one at the same moment.
+        counts |= self._counts(missing)
+        odd = [tube for tube, found in counts.items() if _is_odd(found)]
+        for tube in odd:
+            self._gather(tube)
+        self._check_delayed(tube for tube in counts if tube not in odd)
+        return all(_total(found) == 1 for found in self._counts(odd).values())
+
+    def handle(self, found: FoundJob) -> bool:
+        """Do what is to be done with a reserved tick.
+
+        Returns False if it is due in less than a second, and still reserved.
+        """
+        tick = self._valid(found)
+        if tick is None:
+            return True
+        task, now = self._tasks[tick.tick_tube], self._clock()
+        match decide(tick, task.schedule, now, self._started):
+            case Leave():
+                delay = max(_LEAVE_FOR, delay_until(tick.due, now))
+                self._release(found, tick, delay)
+            case Wait(due):
+                delay = delay_until(due, now)
+                if not delay:
+                    return False
+                self._release(found, tick, delay)
+            case Move(due):
+                schedule_log.moved(task.name, due)
+                self._replace(found, task, tick._replace(due=due))
+            case Skip(due, next_due):
+                schedule_log.skipped_late(task.name, due, now)
+                self._replace(found, task, tick._replace(due=next_due, last_due=due))
+            case Put(due, next_due):
+                done = self._put_job(task, tick, due, now)
+                if done is None:
+                    self._release(found, tick, _REFUSED_FOR)
+                else:
+                    self._replace(found, task, done._replace(due=next_due))
+        return True
+
+    def _put_job(
+        self, task: ScheduledTask, tick: Tick, due: int, now: float
+    ) -> Tick | None:
+        """Put the job of a due time; return the tick that says so.
+
+        Returns None if the broker takes no jobs.
+        """
+        if not task.schedule.pile_up and self._is_waiting(tick):
+            schedule_log.skipped_waiting(task.name, due, tick.last_job)
+            return tick._replace(last_due=due)
+        try:
+            job_id = self._connection.put(task.tube, task.body(due), task.options)
+        except _REFUSALS as error:
+            if self._refused != str(error):
+                self._refused = str(error)
+                schedule_log.refused(task.name, self._refused)
+            return None
+        self._refused = ""
+        schedule_log.put(task.name, job_id, due, now)
+        return tick._replace(last_due=due, last_put=now, last_job=job_id)
+
+    def _is_waiting(self, tick: Tick) -> bool:
+        """Return whether the job that was put last has not begun yet.
+
+        One that is to be retried is waiting, too; one that is buried is not. Another
+        job may have its id, if the broker has restarted.
+        """
+        found = self._connection.job(tick.last_job) if tick.last_job else None
+        if found is None:
+            return False
+        stats, body = found
+        if stats.state not in {JobState.READY, JobState.DELAYED}:
+            return False
+        try:
+            message = decode(body)
+        except BadJobError:
+            return False
+        return (stats.tube, message.func_name) == (tick.tube, tick.func_name)
+
+    def _replace(self, found: FoundJob, task: ScheduledTask, tick: Tick) -> None:
+        """Put a tick in place of a reserved one, which is deleted then.
+
+        So at any moment there is one. If there are two, as this worker ended in
+        between, the next check deletes one.
+        """
+        if self._put_tick(task, tick):
+            self._connection.settle(found.id, DONE)
+        else:
+            self._release(found, tick, _REFUSED_FOR)
+
+    def _put_tick(self, task: ScheduledTask, tick: Tick) -> bool:
+        """Put a tick; return False if the broker takes no jobs."""
+        options = PutOptions(
+            priority=tick.due, delay=delay_until(tick.due, self._clock()), ttr=_TTR
+        )
+        body = task.own(tick, self._started).encode(task.signing)
+        with suppress(*_REFUSALS):
+            self._connection.put(task.tick_tube, body, options)
+            return True
+        return False
+
+    def _release(self, found: FoundJob, tick: Tick, delay: int) -> None:
+        self._connection.settle(found.id, Released(tick.due, delay))
+
+    def _give_back(self, found: FoundJob) -> None:
+        """Release a tick that is due in less than a second: for reserve(), at once."""
+        tick = decode_tick(found.body)
+        self._connection.settle(found.id, Released(tick.due if tick else 0, 0))
+
+    def _valid(self, found: FoundJob) -> Tick | None:
+        """Return a reserved tick; None for what is none, which is deleted."""
+        tick = decode_tick(found.body)
+        if tick is not None and tick.tick_tube in self._tasks:
+            try:
+                self._tasks[tick.tick_tube].signing.check(found.body)
+            except BadJobError as error:
+                why = str(error)
+            else:
+                return tick
+        else:
+            why = "it is no tick"
+        stats = self._connection.stats_job(found.id)
+        schedule_log.bad_tick(found.id, stats.tube if stats else "a tube", why)
+        self._connection.settle(found.id, DONE)
+        return None
+
+    def _check_delayed(self, tubes: Iterable[str]) -> None:
+        """See to it that delayed ticks will be ready when they are due."""
+        found = [job for job in self._connection.first_delayed(tubes) if job]
+        stats = self._connection.jobs(job.id for job in found)
+        ready_in = [counts.time_left if counts else 0 for counts in stats]
+        for job, seconds in zip(found, ready_in, strict=True):
+            if not self._will_do(job, seconds):
+                self._take(job.id)
+
+    def _will_do(self, found: FoundJob, ready_in: int) -> bool:
+        """Return whether nothing is to be done with a delayed tick."""
+        tick = decode_tick(found.body)
+        task = self._tasks.get(tick.tick_tube) if tick else None
+        if tick is None or task is None:
+            return False
+        now = self._clock()
+        match decide(tick, task.schedule, now, self._started):
+            case Leave():
+                return True
+            case Wait(due):
+                return now + ready_in <= due + _LATEST
+        return False
+
+    def _gather(self, tube: str) -> None:
+        """Leave one tick in a tube, of those that no other worker holds.
+
+        That is the one that knows of the latest due time, or else the oldest.
+        """
+        found: dict[int, tuple[FoundJob, Tick]] = {}
+        for state in (JobState.READY, JobState.DELAYED, JobState.BURIED):
+            while (job_id := self._connection.first(tube, state)) is not None:
+                body = self._connection.reserve_job(job_id)
+                if body is None:  # another worker was faster
+                    break
+                job = FoundJob(job_id, body)
+                tick = self._valid(job)
+                if tick is not None:
+                    found[job_id] = job, tick
+        best = min(found, key=lambda n: (-found[n][1].last_due, n), default=None)
+        for job, _ in found.values():
+            if job.id != best:
+                self._connection.settle(job.id, DONE)
+            elif not self.handle(job):
+                self._give_back(job)
+
+    def _take(self, job_id: int) -> None:
+        """Reserve a tick that is not due, and do what is to be done with it."""
+        body = self._connection.reserve_job(job_id)
+        if body is not None:  # else another worker was faster
+            found = FoundJob(job_id, body)
+            if not self.handle(found):
+                self._give_back(found)
+
+    def _counts(self, tubes: Iterable[str]) -> dict[str, TubeStats | None]:
+        names = list(tubes)
+        return dict(zip(names, self._connection.tube_stats(names), strict=True))
+
+
+def _total(counts: TubeStats | None) -> int:
+    return counts.jobs_in(JobState) if counts else 0
+
+
+def _is_odd(counts: TubeStats | None) -> bool:
+    """Return whether a tube of a tick holds other than one that is on its way."""
+    return counts is not None and (counts.buried > 0 or _total(counts) > 1)
