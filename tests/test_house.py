@@ -36,8 +36,9 @@ PROCESSES = {*REPORTING, "worker.processes"} - {"worker.running"}
 SCHEDULES = {*REPORTING, "worker.schedules"}
 SLOTS = {*REPORTING, "worker.processes", "worker.slots"}
 WORKER = {*SLOTS, *SCHEDULES, "worker"}
+WEB = {*QUEUE, "web"}
 ADMIN = {*TASK, *OPERATING, "", "app_modules", "command_line", "admin"}
-EVERYTHING = {*QUEUE, *WORKER, *ADMIN, "devserver", "testing", "pytest_plugin"}
+EVERYTHING = {*QUEUE, *WORKER, *ADMIN, "devserver", "testing", "pytest_plugin", "web"}
 MAY_IMPORT: Mapping[str, set[str]] = {
     "": set(QUEUE | WORKER),  # the package itself: the public names
     "__main__": {*ADMIN, *WORKER, "devserver"},
@@ -63,7 +64,8 @@ MAY_IMPORT: Mapping[str, set[str]] = {
     "worker.schedules": SCHEDULES,
     "worker.slots": SLOTS,
     "worker": {*WORKER, "", "app_modules", "command_line"},
-    "admin": ADMIN,
+    "admin": {*ADMIN, "web", "job_queue"},
+    "web": WEB,
     "devserver": {*TEXT, "devserver"},
     "testing": EVERYTHING,
     "pytest_plugin": EVERYTHING,
@@ -106,6 +108,8 @@ OUTSIDE = {
     "worker.metrics": {"prometheus_client"},
     "worker.reporting.metrics_server": {"prometheus_client"},
     "admin.screen.rich_output": {"rich"},
+    "admin.commands.web": {"starlette", "uvicorn"},
+    "web": {"jinja2", "starlette"},
 }
 
 # What is still to be mended; each goes with the change that mends it.

@@ -53,12 +53,15 @@ def test_at_once(eager, capsys):
 """
 
 
+FILES = {".py", ".html", ".css", ".js", ".svg"}  # the last ones are the page's
+
+
 def check_content(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     expected = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "jobqueue").rglob("*")
-        if path.suffix == ".py" or path.name == "py.typed"
+        if path.suffix in FILES or path.name == "py.typed"
     }
 
     assert {name for name in names if ".dist-info/" not in name} == expected

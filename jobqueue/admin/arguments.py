@@ -10,6 +10,7 @@ from jobqueue.admin.commands import change, inspect, transfer
 from jobqueue.admin.commands.failures import failures
 from jobqueue.admin.commands.kick import kick
 from jobqueue.admin.commands.put import put
+from jobqueue.admin.commands.web import web
 from jobqueue.admin.errors import UsageError
 from jobqueue.admin.session import Session
 from jobqueue.admin.shared_arguments import (
@@ -19,6 +20,7 @@ from jobqueue.admin.shared_arguments import (
     add_states,
     add_tube,
 )
+from jobqueue.admin.web_arguments import add_web
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.command_line import (
     CommandLineParser,
@@ -123,6 +125,7 @@ def make_parser(version: str) -> CommandLineParser:
     _add_change(commands)
     _add_put(commands)
     _add_transfer(commands)
+    _add_web(commands)
     return parser
 
 
@@ -283,3 +286,7 @@ def _add_transfer(commands: _Commands) -> None:
         metavar="N",
         help="skip the lines before line N",
     )
+
+
+def _add_web(commands: _Commands) -> None:
+    add_web(commands.add("web", web, "Serve a page about all of this.", texts.WEB))

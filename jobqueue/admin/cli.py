@@ -47,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except JobQueueError as error:
         status = _fail(program, str(error), 1)
     except Interrupted as interrupted:
+        if options.command == "web":
+            return 0  # it runs until it is told to stop
         if options.command == "top" and interrupted.signum == signal.SIGINT:
             return 0  # Ctrl-C is the usual end of top
         status = _fail(program, str(interrupted), 128 + interrupted.signum)
@@ -70,7 +72,7 @@ def _check_streams(options: argparse.Namespace, closed: Container[str]) -> None:
 
 
 def _run(session: Session) -> int:
-    if session.options.command != "top":  # top may run for days
+    if session.options.command not in {"top", "web"}:  # these may run for days
         gc.disable()  # a list of many jobs makes many objects, all needed to the end
     try:
         status: int = session.options.run(session)

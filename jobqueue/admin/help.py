@@ -12,6 +12,7 @@ examples:
   jobqueue show 17                       one job: its counts, body and traceback
   jobqueue kick emails --all             have all failed jobs run again
   jobqueue top                           the counts, live
+  jobqueue web                           all of this in a browser
   jobqueue worker --import app.tasks     run the jobs of these tasks
 
 A tube is a named queue. A job is ready, delayed (ready later), reserved (a
@@ -200,4 +201,21 @@ If the import stops half-way (at a line that can't be read, at Ctrl-C, or as the
 broker can't be reached), it prints how many jobs were put, and the line to go
 on at:
   jobqueue import --from-line 1201 jobs.jsonl
+"""
+
+WEB = """\
+The tubes, why jobs failed, and single jobs, in a browser, also of a phone. Needs the
+extra jobqueue[web].
+
+It serves this machine alone. For others, set $JOBQUEUE_WEB_PASSWORD (12 characters
+at least; any user name will do, and is logged), and give --host; or have a proxy
+ask for a login, and say so with --behind-proxy. TLS is the proxy's business.
+
+With --allow-actions it also kicks, deletes, puts, pauses and resumes. Each change
+is logged, with who asked for it and the ids of the jobs.
+
+examples:
+  jobqueue web
+  JOBQUEUE_WEB_PASSWORD=... jobqueue web --host 0.0.0.0 --allow-actions
+  jobqueue web --behind-proxy --allow-host ops.example.org --root-path /jobs
 """

@@ -1,0 +1,99 @@
+"""The two addresses that changes have: one asks whether to, and one does it.
+
+There are no cookies: what came of a change is at an address that nobody can guess.
+"""
+
+from collections.abc import Callable, Mapping
+from urllib.parse import parse_qsl
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from jobqueue.web.access.middleware import CLIENT, USER
+from jobqueue.web.actions import many, single
+from jobqueue.web.actions.plan import Asked, Form, Plan
+from jobqueue.web.site import Site
+from jobqueue.web.urls import link_of
+
+_MAX_FORM = 2**20  # bytes
+_MAX_FIELDS = 50
+
+_PLANS: Mapping[str, Callable[[Asked], Plan]] = {
+    "kick-group": many.kick_group,
+    "delete-group": many.delete_group,
+    "put-group": many.put_group,
+    "kick-tube": many.kick_tube,
+    "clear-tube": many.clear_tube,
+    "kick-job": single.kick_job,
+    "delete-job": single.delete_job,
+    "put-job-again": single.put_job_again,
+    "pause": single.pause,
+    "resume": single.resume,
+    "put": single.put,
+}
+
+
+def confirm(site: Site, request: Request) -> Response:
+    """Say what a change would do, and ask whether to."""
+    form = dict(request.query_params)
+    plan = _planned(site, request, form)
+    return site.renderer.page(
+        request,
+        "confirm.html",
+        plan=plan,
+        form=form,
+        has_jobs=plan.change.total != 0,
+        back=link_of(request)(plan.back.path, **plan.back.query),
+    )
+
+
+def act(site: Site, request: Request, form: Form) -> Response:
+    """Make a change, and go back to the page that it was asked for on."""
+    plan = _planned(site, request, form)
+    change = plan.change
+    if plan.is_quick or change.total == 1:
+        for _ in plan.steps(change):
+            pass
+        site.changes.note(change)
+    elif not site.changes.start(change, plan.steps):
+        raise HTTPException(429, "Some changes still run: try again in a while.")
+    query = {**plan.back.query, "change": change.token}
+    return RedirectResponse(link_of(request)(plan.back.path, **query), 303)
+
+
+async def read_form(request: Request) -> Form:
+    """Return the fields of a form that was sent. Raises HTTPException."""
+    content_type = request.headers.get("content-type", "").partition(";")[0]
+    if content_type.strip().lower() != "application/x-www-form-urlencoded":
+        raise HTTPException(415, "This takes the forms of the page alone.")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_FORM:
+            raise HTTPException(413, "The form is larger than a megabyte.")
+    try:
+        fields = parse_qsl(
+            body.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS
+        )
+    except ValueError:
+        raise HTTPException(400, "The form can't be read.") from None
+    return dict(fields)
+
+
+def _planned(site: Site, request: Request, form: Form) -> Plan:
+    if not site.settings.allow_actions:
+        raise HTTPException(
+            403, "This page only shows. Started with --allow-actions, it acts, too."
+        )
+    plan = _PLANS.get(form.get("do", ""))
+    if plan is None:
+        raise HTTPException(400, "There is no such action.")
+    return plan(Asked(site, form, who(request)))
+
+
+def who(request: Request) -> str:
+    """Return who asks, for the log: a name, if one is known, and an address."""
+    client = request.scope.get(CLIENT) or "this machine"
+    name = request.scope.get(USER)
+    return f"{name} ({client})" if name else client

@@ -1,0 +1,162 @@
+"""Changes of many jobs: of a group of failures, or of a whole tube."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from starlette.exceptions import HTTPException
+
+from jobqueue.broker.server_stats import TubeStats
+from jobqueue.broker.stats import JobState, JobStats
+from jobqueue.job.outcome import RetryPolicy
+from jobqueue.operating.formatting import number_of
+from jobqueue.operating.operator import OnStep
+from jobqueue.safe_text import one_line
+from jobqueue.web.actions.changes import Change, in_chunks
+from jobqueue.web.actions.plan import Asked, Back, Plan, group_key, group_query
+from jobqueue.web.known_failures import GroupKey, GroupView
+
+_ALLOWED = RetryPolicy().max_kicks or 0  # after so many, a job that fails is deleted
+
+
+class _Words(NamedTuple):
+    """A change, as in "Kick 3 jobs", "Kicking 3 jobs" and "Kicked 3 jobs"."""
+
+    verb: str
+    doing: str
+    done: str
+
+
+_KICK = _Words("Kick", "Kicking", "Kicked")
+_DELETE = _Words("Delete", "Deleting", "Deleted")
+_PUT = _Words("Put", "Putting", "Put")
+_GRANT = "A kicked job has its retries, and its lost workers, counted anew."
+_FOR_GOOD = "There is no way back."
+_FREE = (JobState.READY, JobState.DELAYED, JobState.BURIED)
+
+
+def kick_group(asked: Asked) -> Plan:
+    """Kick the buried jobs of a group of failures."""
+    key, view = _group(asked)
+    last = sum(_is_last(view.jobs.get(job_id)) for job_id in view.buried)
+    hint = _GRANT
+    if last:
+        hint += (
+            f" For {number_of(last, 'job')} it is kick {_ALLOWED} or later: if it "
+            "fails again, such a job is deleted, unless its task has another max_kicks."
+        )
+    plan = _of_group(asked, key, _KICK, view.buried, asked.site.operator.kick)
+    return plan._replace(hint=hint)
+
+
+def delete_group(asked: Asked) -> Plan:
+    """Delete the buried jobs of a group of failures."""
+    key, view = _group(asked)
+    plan = _of_group(asked, key, _DELETE, view.buried, asked.site.operator.delete)
+    return plan._replace(hint=_FOR_GOOD, is_for_good=True)
+
+
+def put_group(asked: Asked) -> Plan:
+    """Put the jobs of a group again that were deleted for their kicks."""
+    key, view = _group(asked)
+    operator = asked.site.operator
+
+    def put_each(*ids: int) -> list[int]:
+        return [job_id for job_id in ids if operator.put_failed(job_id) is not None]
+
+    plan = _of_group(asked, key, _PUT, view.deleted, put_each)
+    return plan._replace(
+        question=f"Put {number_of(len(view.deleted), 'deleted job')} again, "
+        f"{_named(key)}?",
+        hint="They were deleted for their kicks: they get new ids, and begin anew.",
+    )
+
+
+def kick_tube(asked: Asked) -> Plan:
+    """Kick all buried jobs of a tube."""
+    tube, operator = _tube(asked), asked.site.operator
+
+    def make(on_step: OnStep) -> object:
+        return operator.kick_all(tube.tube, on_step=on_step)
+
+    plan = _of_tube(asked, tube, _KICK, JobState.BURIED, make)
+    return plan._replace(hint=_GRANT)
+
+
+def clear_tube(asked: Asked) -> Plan:
+    """Delete all jobs of a tube that are in one state."""
+    tube, operator = _tube(asked), asked.site.operator
+    state = asked.needed("state")
+    if state not in _FREE:
+        raise HTTPException(400, "Only ready, delayed and buried jobs can be deleted.")
+
+    def make(on_step: OnStep) -> object:
+        return operator.clear(tube.tube, state, on_step=on_step)
+
+    plan = _of_tube(asked, tube, _DELETE, JobState(state), make)
+    return plan._replace(hint=_FOR_GOOD, is_for_good=True)
+
+
+def _group(asked: Asked) -> tuple[GroupKey, GroupView]:
+    key = group_key(asked.form)
+    tube = asked.site.operator.tube(key.tube)
+    view = asked.site.failures.group(tube, key) if tube else None
+    if view is None:
+        raise HTTPException(404, "No such failure is noted any more.")
+    return key, view
+
+
+def _tube(asked: Asked) -> TubeStats:
+    tube = asked.site.operator.tube(asked.needed("tube"))
+    if tube is None:
+        raise HTTPException(404, "There is no such tube any more.")
+    return tube
+
+
+def _of_group(
+    asked: Asked,
+    key: GroupKey,
+    words: _Words,
+    ids: Sequence[int],
+    make: Callable[..., list[int]],
+) -> Plan:
+    where = f"of tube {key.tube!r}"
+    return Plan(
+        question=f"{words.verb} {number_of(len(ids), 'buried job')}, {_named(key)}?",
+        button=f"{words.verb} {number_of(len(ids), 'job')}",
+        back=Back("/failures/group", group_query(key)),
+        change=Change(words.doing, words.done, asked.who, where, len(ids)),
+        steps=in_chunks(ids, make),
+    )
+
+
+def _of_tube(
+    asked: Asked,
+    tube: TubeStats,
+    words: _Words,
+    state: JobState,
+    make: Callable[[OnStep], object],
+) -> Plan:
+    count = tube.jobs_in([state])
+    where = f"of tube {tube.tube!r}"
+
+    def steps(change: Change) -> Iterable[object]:
+        make(lambda jobs: change.step([job.id for job in jobs]))
+        return ()
+
+    return Plan(
+        question=f"{words.verb} all {number_of(count, f'{state} job')} {where}?",
+        button=f"{words.verb} {number_of(count, 'job')}",
+        back=Back("/tube", {"name": tube.tube}),
+        change=Change(words.doing, words.done, asked.who, where, count),
+        steps=steps,
+    )
+
+
+def _named(key: GroupKey) -> str:
+    function = "no function" if key.func_name is None else one_line(key.func_name)
+    error = one_line(key.error)
+    return f"of {function} in tube {key.tube!r}, which failed with {error}"
+
+
+def _is_last(job: JobStats | None) -> bool:
+    return job is not None and job.kicks + 1 >= _ALLOWED

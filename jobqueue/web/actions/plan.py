@@ -1,0 +1,78 @@
+"""Plan: what a change would do, before and while it is made."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from starlette.exceptions import HTTPException
+
+from jobqueue.broker.checks import MAX_JOB_ID
+from jobqueue.web.actions.changes import Change
+from jobqueue.web.known_failures import GroupKey
+from jobqueue.web.site import Site
+
+Form = Mapping[str, str]
+
+
+class Back(NamedTuple):
+    """The page to go back to."""
+
+    path: str
+    query: Mapping[str, str | None]
+
+
+class Plan(NamedTuple):
+    """What a change would do."""
+
+    question: str
+    button: str
+    back: Back
+    change: Change
+    steps: Callable[[Change], Iterable[object]]
+    hint: str = ""
+    is_for_good: bool = False  # it deletes
+    is_quick: bool = False  # one thing, done at once
+
+
+class Asked(NamedTuple):
+    """What was asked for, and by whom."""
+
+    site: Site
+    form: Form
+    who: str
+
+    def needed(self, name: str) -> str:
+        """Return a value of the form. Raises HTTPException if it is missing."""
+        value = self.form.get(name)
+        if not value:
+            raise HTTPException(400, f"The form lacks {name!r}.")
+        return value
+
+    def number(self, name: str, least: int = 0, most: int = 2**32 - 1) -> int:
+        """Return a whole number. Raises HTTPException for anything else."""
+        text = self.needed(name)
+        is_number = text.isascii() and text.isdigit() and len(text) <= len(str(most))
+        if not (is_number and least <= int(text) <= most):
+            raise HTTPException(
+                400, f"{name} has to be a whole number from {least} to {most:,}."
+            )
+        return int(text)
+
+    def job_id(self) -> int:
+        """Return the id of the job."""
+        return self.number("id", 1, MAX_JOB_ID)
+
+
+def group_key(values: Mapping[str, str]) -> GroupKey:
+    """Return which group of failures a query or a form means.
+
+    Without ``func``, these are jobs whose body gives no function.
+    """
+    try:
+        return GroupKey(values["tube"], values.get("func"), values["error"])
+    except KeyError as missing:
+        raise HTTPException(400, f"The address lacks {missing}.") from None
+
+
+def group_query(key: GroupKey) -> dict[str, str | None]:
+    """Return the query of a group's page."""
+    return {"tube": key.tube, "func": key.func_name, "error": key.error}

@@ -1,0 +1,140 @@
+"""Changes of one thing: a job, or the pause of a tube."""
+
+import json
+from collections.abc import Callable, Iterable
+
+from starlette.exceptions import HTTPException
+
+from jobqueue.broker.put_options import PutOptions
+from jobqueue.operating.formatting import duration
+from jobqueue.web.actions.changes import Change, log
+from jobqueue.web.actions.plan import Asked, Back, Plan
+
+_LONGEST_PAUSE = 365 * 86_400  # seconds
+
+
+def kick_job(asked: Asked) -> Plan:
+    """Kick a buried job."""
+    job_id = asked.job_id()
+
+    def make(change: Change) -> Iterable[object]:
+        kicked = asked.site.operator.kick(job_id)
+        change.step(kicked)
+        if not kicked:
+            change.problem = f"Job {job_id} was not kicked: it is not buried any more"
+        return ()
+
+    return _of_job(asked, job_id, "Kick", "Kicked", make)
+
+
+def delete_job(asked: Asked) -> Plan:
+    """Delete a job."""
+    job_id = asked.job_id()
+
+    def make(change: Change) -> Iterable[object]:
+        deleted = asked.site.operator.delete(job_id)
+        change.step(deleted)
+        if not deleted:
+            change.problem = (
+                f"Job {job_id} was not deleted: it is gone, or reserved by a worker"
+            )
+        return ()
+
+    plan = _of_job(asked, job_id, "Delete", "Deleted", make)
+    return plan._replace(is_quick=False, is_for_good=True, hint="There is no way back.")
+
+
+def put_job_again(asked: Asked) -> Plan:
+    """Put a job again that was deleted for its kicks."""
+    job_id = asked.job_id()
+
+    def make(change: Change) -> Iterable[object]:
+        new_id = asked.site.operator.put_failed(job_id)
+        if new_id is None:
+            change.problem = f"The body of job {job_id} is not noted: it can't be put"
+        else:
+            change.summary = f"Job {job_id} was put again, as job {new_id}"
+            log(f"Put job {job_id} again", change.who, [new_id])
+        return ()
+
+    return _of_job(asked, job_id, "Put", "Put", make)
+
+
+def pause(asked: Asked) -> Plan:
+    """Pause a tube."""
+    return _pause(asked, asked.number("seconds", 1, _LONGEST_PAUSE))
+
+
+def resume(asked: Asked) -> Plan:
+    """End the pause of a tube."""
+    return _pause(asked, 0)
+
+
+def put(asked: Asked) -> Plan:
+    """Put a job by the name of its function."""
+    tube = asked.needed("tube")
+    options = PutOptions(
+        delay=asked.number("delay"),
+        priority=asked.number("priority"),
+        ttr=asked.number("ttr", 1),
+    )
+    func_name = asked.needed("func_name").strip()
+    kwargs = _arguments(asked.form.get("kwargs") or "{}")
+
+    def make(change: Change) -> Iterable[object]:
+        job_id = asked.site.operator.put(tube, func_name, kwargs, options)
+        change.summary = f"Job {job_id} was put into tube {tube!r}"
+        log(f"Put {func_name} into tube {tube!r}", change.who, [job_id])
+        return ()
+
+    change = Change("Putting", "Put", asked.who)
+    back = Back("/tube", {"name": tube})
+    return Plan("Put a job?", "Put", back, change, make, is_quick=True)
+
+
+def _of_job(
+    asked: Asked,
+    job_id: int,
+    verb: str,
+    done: str,
+    make: Callable[[Change], Iterable[object]],
+) -> Plan:
+    return Plan(
+        question=f"{verb} job {job_id}?",
+        button=f"{verb} the job",
+        back=Back(f"/jobs/{job_id}", {}),
+        change=Change(f"{verb}ing", done, asked.who, f"(job {job_id})", 1),
+        steps=make,
+        is_quick=True,
+    )
+
+
+def _pause(asked: Asked, seconds: int) -> Plan:
+    tube = asked.needed("tube")
+
+    def make(change: Change) -> Iterable[object]:
+        if not asked.site.operator.pause(tube, seconds):
+            change.problem = f"There is no tube {tube!r} any more"
+            return ()
+        if seconds:
+            change.summary = f"Tube {tube!r} is paused for {duration(seconds)}"
+            log(f"Paused tube {tube!r} for {seconds} s", change.who)
+        else:
+            change.summary = f"Tube {tube!r} hands out jobs again"
+            log(f"Resumed tube {tube!r}", change.who)
+        return ()
+
+    change = Change("Pausing", "Paused", asked.who)
+    back = Back("/tube", {"name": tube})
+    return Plan("Pause the tube?", "Pause", back, change, make, is_quick=True)
+
+
+def _arguments(text: str) -> dict[str, object]:
+    """Return the arguments of a job, from a JSON object."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, f"The arguments are not JSON: {error}.") from None
+    if isinstance(value, dict):
+        return value
+    raise HTTPException(400, 'The arguments have to be an object: {"name": value}.')

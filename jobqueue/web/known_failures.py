@@ -1,0 +1,139 @@
+"""KnownFailures: the notes of failures, read again only after they have changed.
+
+To read notes is to reserve them all for a moment. So a tube's notes are read when its
+counts say that there are others, and not each time that a page is refreshed.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from jobqueue.broker.server_stats import TubeStats
+from jobqueue.broker.stats import JobStats
+from jobqueue.job.note import FailureNote, NoteKind
+from jobqueue.operating.failures import FailureGroup, grouped, is_buried
+from jobqueue.operating.operator import Operator
+
+_PAUSE = 3.0  # seconds between two readings of a tube's notes
+_PATIENCE = 3.0  # seconds for all tubes of a page
+_MOST_TUBES = 100  # whose notes are remembered
+
+
+@dataclass(frozen=True, slots=True)
+class TubeFailures:
+    """The failures of a tube's jobs, the oldest first, without their bodies."""
+
+    notes: Sequence[FailureNote]
+    jobs: dict[int, JobStats | None]  # present counts of the jobs
+    counts: tuple[int, ...]  # of the tube, when they were read
+    read_at: float
+
+    def last_of_jobs(self) -> dict[int, FailureNote]:
+        """Return the last failure of each job, by the job's id."""
+        return {note.job_id: note for note in self.notes}
+
+    def groups(self) -> list[FailureGroup]:
+        """Return the groups of these failures."""
+        return grouped(self.notes, self.jobs)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupKey:
+    """What the failures of a group have in common."""
+
+    tube: str
+    func_name: str | None
+    error: str
+
+    def has(self, note: FailureNote) -> bool:
+        """Return whether a failure is one of the group."""
+        key = GroupKey(note.tube, note.func_name, note.error)
+        return key == self
+
+
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """A group of failures: its notes, and the jobs that can be acted upon."""
+
+    group: FailureGroup
+    notes: Sequence[FailureNote]  # the last of each job, the newest first
+    jobs: dict[int, JobStats | None]
+    buried: Sequence[int]  # ids of jobs to kick or to delete
+    deleted: Sequence[int]  # ids of jobs that can be put again
+
+
+class KnownFailures:
+    """Reads notes for any number of threads, and remembers them."""
+
+    def __init__(self, operator: Operator) -> None:
+        self._operator = operator
+        self._lock = threading.Lock()
+        self._tubes: OrderedDict[str, TubeFailures] = OrderedDict()
+
+    def groups(self, tubes: Iterable[TubeStats]) -> tuple[list[FailureGroup], int]:
+        """Return the groups of these tubes, and how many tubes could not be read yet.
+
+        A page does not wait for thousands of tubes: the next refresh goes on.
+        """
+        until = time.monotonic() + _PATIENCE
+        found: list[FailureGroup] = []
+        left = 0
+        for tube in tubes:
+            if not (tube.failures or tube.failures_noted):
+                continue
+            if time.monotonic() > until and tube.tube not in self._tubes:
+                left += 1
+                continue
+            found += self.of(tube).groups()
+        found.sort(key=lambda group: (group.buried, group.last), reverse=True)
+        return found, left
+
+    def of(self, tube: TubeStats) -> TubeFailures:
+        """Return the failures of a tube's jobs."""
+        counts = (tube.failures, tube.failures_noted, tube.buried)
+        with self._lock:
+            known = self._tubes.get(tube.tube)
+        if known and (known.counts == counts or _is_new(known)):
+            return known
+        notes = [note.without_body() for note in self._operator.failures(tube.tube)]
+        ids = list({note.job_id for note in notes})
+        jobs = dict(zip(ids, self._operator.job_stats(*ids), strict=True))
+        read = TubeFailures(notes, jobs, counts, time.monotonic())
+        with self._lock:
+            self._tubes[tube.tube] = read
+            self._tubes.move_to_end(tube.tube)
+            if len(self._tubes) > _MOST_TUBES:
+                self._tubes.popitem(last=False)
+        return read
+
+    def group(self, tube: TubeStats, key: GroupKey) -> GroupView | None:
+        """Return a group; None if there are no such failures any more."""
+        failures = self.of(tube)
+        group = next((g for g in failures.groups() if GroupKey(*g[:3]) == key), None)
+        if group is None:
+            return None
+        last = [note for note in failures.last_of_jobs().values() if key.has(note)]
+        last.sort(key=lambda note: note.when, reverse=True)
+        jobs = failures.jobs
+        return GroupView(
+            group=group,
+            notes=last,
+            jobs=jobs,
+            buried=[n.job_id for n in last if is_buried(n, jobs.get(n.job_id))],
+            deleted=[
+                note.job_id
+                for note in last
+                if note.kind is NoteKind.DELETED and jobs.get(note.job_id) is None
+            ],
+        )
+
+    def expire(self) -> None:
+        """Have all notes read again, as something was changed."""
+        with self._lock:
+            self._tubes.clear()
+
+
+def _is_new(known: TubeFailures) -> bool:
+    return time.monotonic() - known.read_at < _PAUSE

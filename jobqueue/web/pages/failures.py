@@ -1,0 +1,51 @@
+"""Why jobs failed: in groups, and the jobs of one group."""
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from jobqueue.web.actions.plan import group_key
+from jobqueue.web.pages.tubes import page_number
+from jobqueue.web.site import Site
+from jobqueue.web.urls import one
+
+PAGE = 50  # jobs of a group
+
+
+def failures(site: Site, request: Request) -> Response:
+    """Show the groups of all failures, or of those of one tube."""
+    counts = site.samples.counts()
+    name = one(request.query_params, "tube")
+    tubes = [tube.stats for tube in counts.tubes if name in {None, tube.name}]
+    groups, left = site.failures.groups(tubes)
+    return site.renderer.page(
+        request,
+        "failures.html",
+        groups=groups,
+        tubes_left=left,
+        tube_name=name,
+        failing=sum(tube.rates.failures or 0 for tube in counts.tubes),
+    )
+
+
+def group(site: Site, request: Request) -> Response:
+    """Show one group of failures, and its jobs, the last failure first."""
+    key = group_key(request.query_params)
+    tube = site.samples.counts().tube(key.tube)
+    view = site.failures.group(tube.stats, key) if tube else None
+    if view is None and not one(request.query_params, "change"):
+        raise HTTPException(
+            404, "No such failure is noted any more: its jobs were kicked or deleted."
+        )
+    notes = view.notes if view else []
+    pages = max(1, -(-len(notes) // PAGE))
+    page = min(page_number(request.query_params), pages)
+    return site.renderer.page(
+        request,
+        "group.html",
+        key=key,
+        view=view,
+        notes=notes[(page - 1) * PAGE : page * PAGE],
+        page=page,
+        pages=pages,
+    )

@@ -1,0 +1,70 @@
+"""One job: its call, what has happened to it, and why it failed."""
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from jobqueue.broker.checks import MAX_JOB_ID
+from jobqueue.operating.formatting import pretty
+from jobqueue.operating.record import JobRecord
+from jobqueue.safe_text import MAX_TRACEBACK, shortened
+from jobqueue.web.rendering import MAX_TEXT, is_refresh
+from jobqueue.web.site import Site
+from jobqueue.web.wording import put_command
+
+_MAX_COMMAND = 4_000  # characters
+
+
+def job(site: Site, request: Request) -> Response:
+    """Show a job, or what is noted of one that is gone."""
+    job_id = _id(request)
+    record = site.operator.job(job_id)
+    notes = []
+    if not is_refresh(request):
+        notes = site.operator.notes_about(job_id).noted
+    if record is None and not notes and not is_refresh(request):
+        raise HTTPException(
+            404, f"There is no job {job_id}: it was done or deleted, or never existed."
+        )
+    hidden = site.settings.hide_arguments
+    body = record.body if record else next((n.body for _, n in notes if n.body), None)
+    text = None if body is None or hidden else pretty(body)
+    return site.renderer.page(
+        request,
+        "job.html",
+        job_id=job_id,
+        job=record,
+        notes=[note for _, note in reversed(notes)],
+        size=None if body is None else len(body),
+        body=None if text is None else shortened(text, MAX_TEXT),
+        is_cut=text is not None and len(text) > MAX_TEXT,
+        command=None if record is None or hidden else _command(record),
+        longest=MAX_TRACEBACK,
+    )
+
+
+def body(site: Site, request: Request) -> Response:
+    """Return the body of a job as a file: as it is, for a program to read."""
+    job_id = _id(request)
+    if site.settings.hide_arguments:
+        raise HTTPException(403, "Arguments are hidden here.")
+    record = site.operator.job(job_id)
+    if record is None:
+        raise HTTPException(404, f"There is no job {job_id} any more.")
+    return Response(
+        record.body,
+        media_type="application/octet-stream",
+        headers={"content-disposition": f'attachment; filename="job-{job_id}"'},
+    )
+
+
+def _id(request: Request) -> int:
+    job_id = int(request.path_params["job_id"])
+    if 1 <= job_id <= MAX_JOB_ID:
+        return job_id
+    raise HTTPException(404, "No job has such an id.")
+
+
+def _command(record: JobRecord) -> str | None:
+    command = put_command(record)
+    return command if command and len(command) <= _MAX_COMMAND else None

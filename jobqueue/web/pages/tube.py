@@ -1,0 +1,109 @@
+"""A tube: its counts, and its jobs by state, a page at a time."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from jobqueue.broker.stats import JobState
+from jobqueue.job.note import FailureNote
+from jobqueue.operating.paging import JobPage
+from jobqueue.operating.record import JobRecord
+from jobqueue.web.rendering import is_refresh
+from jobqueue.web.samples import TubeView
+from jobqueue.web.site import Site
+from jobqueue.web.times import time_of
+from jobqueue.web.urls import one
+
+PAGE = 50  # jobs
+_LOOK_FOR = 1.0  # seconds for a page
+_ALL = "all"
+
+
+class Looked(NamedTuple):
+    """What is looked for, as the query says it and the form shows it again."""
+
+    state: str
+    func: str | None
+    error: str | None
+    text: str | None
+    age: str | None
+    since: str | None
+
+    @property
+    def has_filters(self) -> bool:
+        """Whether more than a state is looked for."""
+        return any(self[1:])
+
+
+class Found(NamedTuple):
+    """A page of jobs, and the last failure of each that has one."""
+
+    page: JobPage
+    jobs: Sequence[JobRecord]
+    failures: Mapping[int, FailureNote]
+
+
+def tube(site: Site, request: Request) -> Response:
+    """Show a tube. What our script refreshes is its counts, and never its jobs."""
+    query = request.query_params
+    name = one(query, "name")
+    view = site.samples.counts().tube(name) if name else None
+    if view is None:
+        raise HTTPException(
+            404,
+            "There is no such tube: a tube exists only while it has jobs, or while a "
+            "client uses or watches it.",
+        )
+    looked = _looked(query, view)
+    rest = one(query, "rest")
+    return site.renderer.page(
+        request,
+        "tube.html",
+        tube=view,
+        looked=looked,
+        rest=rest,
+        found=None if is_refresh(request) else _found(site, view, looked, rest),
+        states=list(JobState),
+    )
+
+
+def _looked(query: Mapping[str, str], view: TubeView) -> Looked:
+    """Return what is looked for; without a state, buried jobs, if there are any."""
+    state = query.get("state", "")
+    if state not in {*JobState, _ALL}:
+        state = JobState.BURIED if view.stats.buried else _ALL
+    asked = (one(query, name) for name in ("func", "error", "text", "age", "since"))
+    return Looked(state, *asked)
+
+
+def _found(site: Site, view: TubeView, looked: Looked, rest: str | None) -> Found:
+    """Search for a page of jobs. Raises HTTPException for a query that can't be."""
+    if looked.text and site.settings.hide_arguments:
+        raise HTTPException(403, "Arguments are hidden here, also from a search.")
+    since = time_of("since", looked.since)
+    age = time_of("age", looked.age) or timedelta(0)
+    page = site.operator.page(
+        view.name,
+        *([] if looked.state == _ALL else [looked.state]),
+        rest=rest,
+        limit=PAGE,
+        seconds=_LOOK_FOR,
+        func_name=looked.func,
+        containing=looked.text,
+        error=looked.error,
+        since=None if since is None else datetime.now(UTC) - since,
+    )
+    jobs = [job for job in page.jobs if job.stats.age >= age.total_seconds()]
+    return Found(page, jobs, _last_failures(site, view, jobs))
+
+
+def _last_failures(
+    site: Site, view: TubeView, jobs: Sequence[JobRecord]
+) -> Mapping[int, FailureNote]:
+    if not any(job.stats.buries or job.stats.releases for job in jobs):
+        return {}
+    return site.failures.of(view.stats).last_of_jobs()

@@ -1,0 +1,121 @@
+"""Samples: the counts of all tubes, taken at a steady pace, and shared by all readers.
+
+However many people look, the broker is asked once for each sample. A thread takes them
+while somebody looks, and for a while after: the lines of the last minutes need no one
+to have had the page open all the time.
+"""
+
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from jobqueue.broker.server_stats import ServerStats, TubeStats
+from jobqueue.errors import BrokerError
+from jobqueue.operating.rates import RateHistory, Rates, Sample
+
+PACE = 3.0  # seconds between two samples
+LINGER = 900.0  # seconds for which samples go on after the last look
+
+
+@dataclass(frozen=True, slots=True)
+class TubeView:
+    """A tube as pages show it: its counts, its rates, and how many jobs were ready."""
+
+    stats: TubeStats
+    rates: Rates
+    ready: list[float]  # in each of the last samples
+
+    @property
+    def name(self) -> str:
+        """The tube's name."""
+        return self.stats.tube
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The latest sample, with the rates since the one before."""
+
+    server: ServerStats
+    rates: Rates
+    tubes: list[TubeView]  # by name
+
+    def tube(self, name: str) -> TubeView | None:
+        """Return a tube; None if there is no such tube."""
+        return next((tube for tube in self.tubes if tube.name == name), None)
+
+
+class Samples:
+    """Takes samples while they are asked for, for any number of threads."""
+
+    def __init__(self, take: Callable[[], Sample], pace: float = PACE) -> None:
+        self._take = take
+        self._pace = pace
+        self._lock = threading.Lock()
+        self._history = RateHistory()
+        self._last: Sample | None = None
+        self._last_look = 0.0
+        self._thread: threading.Thread | None = None
+
+    def counts(self) -> Counts:
+        """Return the latest counts, at most a pace old. Raises ``BrokerError``."""
+        self._last_look = time.monotonic()
+        with self._lock:
+            self._update()
+            self._start_thread()
+            return self._counts()
+
+    def expire(self) -> None:
+        """Have the next look take a new sample, as something was changed."""
+        with self._lock:
+            self._last = None
+
+    def _update(self) -> None:
+        """Take a sample, unless the last one is new enough."""
+        last = self._last
+        if last is None or time.monotonic() - last.at >= self._pace:
+            self._last = None  # if the broker is away, there are no counts
+            self._last = self._take()
+            self._history.add(self._last)
+
+    def _counts(self) -> Counts:
+        if self._last is None:  # never: it has been taken just now
+            raise BrokerError("the broker's counts are not known")
+        history, sample = self._history, self._last
+        tubes = [
+            TubeView(stats, history.tube(name), history.ready(name))
+            for name, stats in sorted(sample.tubes.items())
+        ]
+        return Counts(sample.server, history.server, tubes)
+
+    def _start_thread(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=_keep_sampling,
+                args=(weakref.ref(self), self._pace),
+                name="jobqueue-web-samples",
+                daemon=True,
+            )
+            self._thread.start()
+
+    def continue_sampling(self) -> bool:
+        """Take a sample, and return whether the thread is to take another one."""
+        with self._lock:
+            if time.monotonic() - self._last_look > LINGER:
+                self._thread = None
+                return False
+            with suppress(BrokerError):  # those who look are told
+                self._update()
+            return True
+
+
+def _keep_sampling(samples: "weakref.ref[Samples]", pace: float) -> None:
+    """Take samples for as long as there is somebody to look at them."""
+    while True:
+        time.sleep(pace)
+        found = samples()
+        if found is None or not found.continue_sampling():
+            return
+        del found  # while this sleeps, the application may go

@@ -1,0 +1,151 @@
+// Refreshes what is live on the page: the counts, and never a search for jobs.
+// One request at a time; the next one waits for the reply, and for a moment after it.
+"use strict";
+
+const PAUSE = 3000; // milliseconds
+const MARKED = 1500; // for which a changed count is marked
+const PATIENCE = 15000; // for a reply
+
+const trouble = document.getElementById("trouble");
+const fresh = document.getElementById("fresh");
+let timer = null;
+let isAsking = false;
+let isAway = document.getElementById("away") !== null;
+
+function plan(pause) {
+  clearTimeout(timer);
+  timer = document.hidden ? null : setTimeout(refresh, pause);
+}
+
+async function refresh() {
+  if (isAsking || document.hidden) return;
+  if (!isAway && !document.querySelector("[data-live]")) return;
+  isAsking = true;
+  try {
+    const response = await fetch(location.href, {
+      headers: isAway && document.getElementById("away") ? {} : { "Jobqueue-Refresh": "1" },
+      signal: AbortSignal.timeout(PATIENCE),
+    });
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    show(response, page);
+  } catch {
+    tell("This page's server does not answer. Trying again.");
+  } finally {
+    isAsking = false;
+    plan(PAUSE);
+  }
+}
+
+function show(response, page) {
+  const reason = page.getElementById("away-reason");
+  if (response.status === 503 && reason) {
+    isAway = true;
+    if (!document.getElementById("away")) tell(`The broker is away: ${reason.textContent}`);
+    return;
+  }
+  if (response.status === 401 || response.status === 403 || response.status === 429) {
+    tell("The page asks for its password again: reload it.");
+    return;
+  }
+  if (!page.getElementById("main")) {
+    tell("This page's server answers with an error. Trying again.");
+    return;
+  }
+  if (document.getElementById("away")) {
+    location.reload(); // the broker is back
+    return;
+  }
+  isAway = false;
+  tell("");
+  if (!response.ok) {
+    tell(page.querySelector("main p")?.textContent ?? "This is gone.");
+    return;
+  }
+  for (const live of document.querySelectorAll("[data-live]")) {
+    const now = page.getElementById(live.id);
+    if (now) update(live, now);
+  }
+  fresh.hidden = false;
+  fresh.textContent = new Date().toLocaleTimeString();
+}
+
+function tell(text) {
+  if (trouble.textContent !== text) trouble.textContent = text;
+  trouble.hidden = !text;
+  document.body.classList.toggle("stale", Boolean(text));
+}
+
+// Makes one element like another, changing only what differs: so focus, the place of
+// reading and what is selected stay.
+function update(old, now) {
+  if (old.nodeType !== now.nodeType || old.nodeName !== now.nodeName || old.id !== now.id) {
+    old.replaceWith(document.importNode(now, true));
+    return;
+  }
+  if (old.nodeType === Node.TEXT_NODE) {
+    if (old.data !== now.data) old.data = now.data;
+    return;
+  }
+  if (old.nodeType !== Node.ELEMENT_NODE) return;
+  const isCount = old.hasAttribute("data-count") && old.textContent !== now.textContent;
+  updateAttributes(old, now);
+  if (!isBeingUsed(old)) updateChildren(old, now);
+  if (isCount) mark(old);
+}
+
+function isBeingUsed(element) {
+  return element.nodeName === "SELECT" || element.nodeName === "TEXTAREA";
+}
+
+function updateAttributes(old, now) {
+  for (const { name } of [...old.attributes]) {
+    if (!now.hasAttribute(name) && name !== "open") old.removeAttribute(name);
+  }
+  for (const { name, value } of now.attributes) {
+    if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+}
+
+function updateChildren(old, now) {
+  const byId = new Map([...old.children].filter((child) => child.id).map((child) => [child.id, child]));
+  let place = old.firstChild;
+  for (const child of [...now.childNodes]) {
+    const known = child.id ? byId.get(child.id) : null;
+    if (known && known !== place) old.insertBefore(known, place);
+    if (known) place = known;
+    if (!place) {
+      old.append(document.importNode(child, true));
+      continue;
+    }
+    const next = place.nextSibling;
+    if (child.id && !known) {
+      old.insertBefore(document.importNode(child, true), place);
+      continue;
+    }
+    update(place, child);
+    place = next;
+  }
+  while (place) {
+    const next = place.nextSibling;
+    place.remove();
+    place = next;
+  }
+}
+
+function mark(element) {
+  element.classList.add("changed");
+  setTimeout(() => element.classList.remove("changed"), MARKED);
+}
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  if (!navigator.clipboard) break; // only where the connection is safe
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, MARKED);
+  });
+}
+
+document.addEventListener("visibilitychange", () => plan(0));
+plan(PAUSE);

@@ -1,0 +1,60 @@
+"""The page for operators, as a browser asks for it, without a browser."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.testclient import TestClient
+
+from jobqueue import JobQueue
+from jobqueue.web import app
+
+OURS = {"origin": "http://localhost"}  # what a browser says with a form of ours
+
+
+class Page:
+    """The page of a queue, with a browser on this machine."""
+
+    def __init__(
+        self,
+        queue: JobQueue,
+        *,
+        client: str = "127.0.0.1",
+        host: str = "localhost",
+        **options: Any,
+    ) -> None:
+        self.app = app(queue, **options)
+        self.browser = TestClient(
+            self.app,
+            base_url=f"http://{host}",
+            client=(client, 50000),
+            follow_redirects=False,
+        )
+
+    def get(self, path: str, **headers: str) -> Any:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.browser.get(path, headers=named)
+
+    def text(self, path: str) -> str:
+        """Return a page, which has to be there."""
+        found = self.get(path)
+        assert found.status_code == 200, found.text
+        return str(found.text)
+
+    def act(self, do: str, *, headers: Mapping[str, str] = OURS, **form: Any) -> Any:
+        """Send a form of the page."""
+        return self.browser.post("/act", data={"do": do, **form}, headers=headers)
+
+    def outcome(self, do: str, **form: Any) -> str:
+        """Send a form, and return what the page says came of it, at the end."""
+        sent = self.act(do, **form)
+        assert sent.status_code == 303, sent.text
+        return self.notice(sent.headers["location"])
+
+    def notice(self, path: str) -> str:
+        """Return what a page says about a change."""
+        while True:
+            found = re.search(r'role="status">\s*<p>(.*?)\n', self.text(path))
+            assert found, path
+            if not found[1].endswith("…"):
+                return found[1]
