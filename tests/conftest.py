@@ -17,6 +17,7 @@ from jobqueue.worker.running.event_loop import EventLoop
 from jobqueue.worker.running.executor import Executor, ReservedJob
 from jobqueue.worker.running.time_limit import TimeLimits
 from tests.helpers.beanstalkds import NAME, Program, programs
+from tests.helpers.optional_programs import OPTIONAL_PROGRAMS
 from tests.helpers.raw_client import RawClient
 from tests.helpers.reserved import Executed, Reserved, Run, Running, execute
 from tests.helpers.servers import (
@@ -147,6 +148,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             "skipped",
             yellow=True,
         )
+    for program in OPTIONAL_PROGRAMS:
+        if skipped := skipped_without(program, terminalreporter):
+            terminalreporter.write_line(
+                f"{program} is not installed: {skipped} checks of the docs' files were "
+                "skipped",
+                yellow=True,
+            )
 
 
 def skipped_without(program: str, reporter: pytest.TerminalReporter) -> int:

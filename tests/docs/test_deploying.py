@@ -1,0 +1,211 @@
+"""The pages of deploying: their files are valid, and fit what a worker does.
+
+These are deploying/systemd, deploying/compose, deploying/procfile, deploying/kubernetes
+and deploying/order.
+"""
+
+import argparse
+import configparser
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobqueue.worker.arguments import make_parser
+from jobqueue.worker.settings import Timings
+from tests.helpers.optional_programs import check
+from tests.helpers.pages import all_blocks, blocks, page
+from tests.helpers.printed_commands import check_console, ending, sh
+from tests.helpers.servers import Beanstalkd
+from tests.helpers.terminal import operate
+from tests.helpers.worker_process import write_module
+
+WORKER = re.compile(r"jobqueue\W+worker\b")
+COMMAND = re.compile(r'command: (\["jobqueue".*?\])', re.DOTALL)
+UNIT = "app-worker.service"
+
+TASKS = """
+from jobqueue import JobQueue
+queue = JobQueue()
+@queue.task("emails")
+def send(to): ...
+"""
+
+
+def printed(name: str, file: str) -> str:
+    """Return the file that a page prints, by the comment in its first line."""
+    (text,) = (
+        text for text in blocks(name) if text.splitlines()[0].endswith(f"/{file}")
+    )
+    return text
+
+
+def parsed(words: list[str]) -> argparse.Namespace:
+    """Return the options of a worker's command line, which have to be right."""
+    return make_parser("jobqueue worker").parse_args(words)
+
+
+def unit() -> configparser.SectionProxy:
+    parser = configparser.ConfigParser(strict=False, interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.read_string(printed("deploying/systemd", UNIT))
+    return parser["Service"]
+
+
+def longest_stop(options: argparse.Namespace) -> float:
+    """Return after how many seconds a worker has ended that was told to stop."""
+    timings = Timings()
+    return float(options.shutdown_timeout) + 2 * timings.margin
+
+
+def of_this_python(text: str) -> str:
+    """Return a unit with a program that is there, so that it can be verified."""
+    return re.sub(r"(?<=ExecStart=)\S+", sys.executable, text)
+
+
+@pytest.mark.parametrize("name", [UNIT, "app-worker@.service"])
+def test_unit(name: str, tmp_path: Path) -> None:
+    """systemd knows each key of the unit, also of the one for each tube."""
+    text = of_this_python(printed("deploying/systemd", UNIT))
+    if "@" in name:
+        text = re.sub(r"^(ExecStart=.*)$", r"\1 --tube %i", text, flags=re.MULTILINE)
+    (tmp_path / name).write_text(text)
+
+    assert check("systemd-analyze", "verify", tmp_path / name) == ""
+
+
+def test_drop_in_of_broker(tmp_path: Path) -> None:
+    printed_part = printed("deploying/systemd", "jobs.conf")
+    file = tmp_path / "beanstalkd.service"
+    file.write_text(f"{printed_part}ExecStart={sys.executable} -V\n")
+
+    assert check("systemd-analyze", "verify", file) == ""
+
+
+def test_unit_stops_as_the_worker_does() -> None:
+    """The supervisor alone gets the signal, and has the time that it takes."""
+    service = unit()
+    _, *words = service["ExecStart"].split(" worker ")[1].split(" ")
+    options = parsed(["--import", *words])
+
+    assert service["KillMode"] == "mixed"
+    assert longest_stop(options) < float(service["TimeoutStopSec"])
+
+
+def test_commands_of_systemd(tmp_path: Path) -> None:
+    """They are about the unit that the page prints."""
+    commands = next(
+        text for text in blocks("deploying/systemd", "sh") if "sudo" in text
+    )
+    for program in ("sudo", "systemctl", "journalctl"):
+        fake = tmp_path / program
+        fake.write_text('#!/bin/sh\necho "$@"\n')
+        fake.chmod(0o755)
+
+    said = subprocess.check_output(
+        ["sh", "-euc", commands],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        text=True,
+    )
+
+    assert len(said.splitlines()) == 4
+    assert re.findall(r"\bapp-\S+", said) == [UNIT.removesuffix(".service")] * 3
+
+
+@pytest.mark.parametrize("file", ["app/worker.env", "default/beanstalkd"])
+def test_variables(file: str) -> None:
+    """systemd reads each line as one variable."""
+    lines = printed("deploying/systemd", file.partition("/")[2]).splitlines()
+
+    assert all(len(shlex.split(line, comments=True)) <= 1 for line in lines)
+
+
+def test_compose(tmp_path: Path) -> None:
+    file = tmp_path / "compose.yaml"
+    (text,) = blocks("deploying/compose", "yaml")
+    file.write_text(text)
+
+    check("check-jsonschema", "--builtin-schema", "vendor.compose-spec", file)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_kubernetes(number: int, tmp_path: Path) -> None:
+    file = tmp_path / "resources.yaml"
+    file.write_text(blocks("deploying/kubernetes", "yaml")[number])
+
+    check("kubernetes-validate", "--strict", file)
+
+
+@pytest.mark.parametrize(
+    ("name", "grace"),
+    [
+        ("deploying/compose", r"stop_grace_period: (\d+)s"),
+        ("deploying/kubernetes", r"terminationGracePeriodSeconds: (\d+)"),
+    ],
+)
+def test_workers_in_containers(name: str, grace: str) -> None:
+    """A worker knows its options, and may stop for as long as it takes."""
+    text = page(name).read_text()
+    (command,) = COMMAND.findall(text)
+    (seconds,) = re.findall(grace, text)
+
+    options = parsed(json.loads(command)[2:])
+
+    assert longest_stop(options) < float(seconds)
+    assert f":{options.health_port}/healthz" in text or "path: /healthz" in text
+    assert str(options.health_port) in text.replace(command, "")
+
+
+def test_procfile() -> None:
+    """The worker ends before Heroku's patience does."""
+    (text,) = blocks("deploying/procfile", "procfile")
+    commands = dict(line.split(": ", 1) for line in text.splitlines())
+
+    options = parsed(commands["worker"].split()[2:])
+
+    assert longest_stop(options) < 30
+
+
+@pytest.mark.parametrize("name", ["deploying/compose", "deploying/kubernetes"])
+def test_settings_of_tcp(name: str) -> None:
+    """They are those that the page about promises recommends."""
+    setting = r"^ *(net\.\S+?)(?:: | = )(\d+)$"
+    recommended = re.findall(setting, page("why/promises").read_text(), re.MULTILINE)
+    here = r'(net\.[\w.]+)(?:: |, value: ")(\d+)'
+
+    assert re.findall(here, page(name).read_text()) == recommended
+
+
+def test_code_is_gone(tmp_path: Path, broker: Beanstalkd) -> None:
+    """The commands find the jobs of a task that no worker knows, and delete them."""
+    write_module(tmp_path, "app.tasks", TASKS)
+    operate(broker, "put", "emails", "send_old", "to=ada")
+    run = ending("jobqueue worker --import app.tasks")
+    assert sh(run, broker, tmp_path).returncode == 0
+
+    (console,) = blocks("deploying/order", "console")
+    check_console(console, tmp_path, broker)
+    is_left, kick, save_and_clear = blocks("deploying/order", "sh")
+    assert len(sh(is_left, broker, tmp_path).stdout.splitlines()) == 2
+    assert sh(kick, broker, tmp_path).stdout.startswith("Kicked 1 ")
+    assert sh(run, broker, tmp_path).returncode == 0
+    assert sh(save_and_clear, broker, tmp_path).returncode == 0
+    assert len((tmp_path / "send_old.jsonl").read_text().splitlines()) == 1
+    assert sh(is_left, broker, tmp_path).stdout == ""
+
+
+def test_each_worker_is_tested() -> None:
+    """No page has a worker whose options no test here reads."""
+    known = {"deploying/systemd", "deploying/compose", "deploying/kubernetes"}
+    found = {
+        f"deploying/{path.stem}"
+        for path in page("deploying/order").parent.glob("*.md")
+        if any(WORKER.search(block.text) for block in all_blocks(path))
+    }
+
+    assert found == known | {"deploying/procfile"}
