@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from jobqueue import JobQueue, Putter
 from tests.docs.reference.markdown import code, from_rst, table
 
+# A paragraph, and the list that follows it.
 _GROUP = re.compile(
-    r"^([A-Z].*?)(?:;.*\n.*)?:\n\n((?:- .*\n(?:  .*\n)*)+)", re.MULTILINE
+    r"^([A-Z](?:.|\n(?!\n))*)\n\n((?:- .*\n(?:  .*\n)*)+)", re.MULTILINE
 )
 _ITEM = re.compile(r"^- ``(\w+)``: ((?:.|\n(?!- |\n))*)", re.MULTILINE)
 
@@ -24,7 +25,7 @@ def options() -> str:
     groups = dict(_groups())
     documented = {name for items in groups.values() for name in items}
     of_puts = dict(_ITEM.findall(inspect.getdoc(Putter.options) or ""))
-    groups["Of a single put"] = {
+    groups["Of a single put:"] = {
         name: text for name, text in of_puts.items() if name not in documented
     }
     documented |= {*of_puts, "self", "tube", "url", "secret"}
@@ -48,4 +49,4 @@ def _table(title: str, options: dict[str, str]) -> str:
         ]
         for name, meaning in options.items()
     ]
-    return f"{title}:\n\n" + table(["option", "what it is", "given to"], rows)
+    return f"{title}\n\n" + table(["option", "what it is", "given to"], rows)
