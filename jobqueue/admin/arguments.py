@@ -1,22 +1,18 @@
 """The commands of ``jobqueue`` and their options."""
 
-import argparse
-from collections.abc import Callable
-from typing import Any, NoReturn
-
 from jobqueue.admin import help as texts
-from jobqueue.admin.command_parser import CommandParser
+from jobqueue.admin.command_adder import PROGRAM, CommandAdder, add_common
 from jobqueue.admin.commands import change, inspect, transfer
 from jobqueue.admin.commands.failures import failures
 from jobqueue.admin.commands.kick import kick
 from jobqueue.admin.commands.put import put
+from jobqueue.admin.commands.schedules import schedules
 from jobqueue.admin.commands.web import web
-from jobqueue.admin.errors import UsageError
-from jobqueue.admin.session import Session
 from jobqueue.admin.shared_arguments import (
     add_asking,
     add_filters,
     add_put_options,
+    add_schedule_action,
     add_states,
     add_tube,
 )
@@ -29,81 +25,11 @@ from jobqueue.command_line import (
     whole_number_from,
 )
 
-PROGRAM = "jobqueue"
-
 _MIN_INTERVAL, _MAX_INTERVAL = 0.1, 3600  # seconds between two samples of top
 
 _number = whole_number_from(0)
 _count = whole_number_from(1)
 _interval = seconds_between(_MIN_INTERVAL, _MAX_INTERVAL)
-
-
-class _Commands:
-    """Adds commands, each with the options that all commands have."""
-
-    def __init__(self, parser: CommandLineParser) -> None:
-        self._commands = parser.add_subparsers(
-            dest="command",
-            metavar="COMMAND",
-            required=True,
-            parser_class=CommandParser,
-        )
-
-    def add(
-        self,
-        name: str,
-        run: Callable[[Session], int],
-        description: str,
-        epilog: str = "",
-        *,
-        is_about_output: bool = False,
-    ) -> Callable[..., Any]:
-        """Add a command, and return the function that adds arguments to it.
-
-        A command that is about its output makes no sense without it.
-        """
-        parser = self._commands.add_parser(
-            name,
-            help=description[0].lower() + description[1:].rstrip("."),
-            description=description,
-            epilog=epilog,
-            formatter_class=HelpFormatter,
-            allow_abbrev=False,
-        )
-        parser.set_defaults(run=run, is_about_output=is_about_output)
-        _add_common(parser, argparse.SUPPRESS, as_json=argparse.SUPPRESS)
-        return parser.add_argument
-
-    def mention(self, name: str, summary: str) -> None:
-        """List a command that has a parser of its own: see ``jobqueue/__main__.py``.
-
-        It comes here only after options, and says that these belong after its name.
-        """
-        parser = self._commands.add_parser(
-            name, help=summary, prefix_chars="\0", add_help=False
-        )
-        parser.add_argument("words", nargs="*")
-        parser.set_defaults(run=_refuse_options_before, is_about_output=False)
-
-
-def _refuse_options_before(session: Session) -> NoReturn:
-    command = session.options.command
-    raise UsageError(f"options belong after the command: {PROGRAM} {command} ...")
-
-
-def _add_common(parser: CommandLineParser, url: str | None, as_json: object) -> None:
-    """Add what may stand before or after the command, with the defaults."""
-    parser.add_argument(
-        "--url",
-        default=url,
-        help="the broker (default: $BEANSTALKD_URL, else beanstalkd://127.0.0.1:11300)",
-    )
-    parser.add_argument(
-        "--json",
-        action="store_true",
-        default=as_json,
-        help="print JSON (see jobqueue --help)",
-    )
 
 
 def make_parser(version: str) -> CommandLineParser:
@@ -116,12 +42,13 @@ def make_parser(version: str) -> CommandLineParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"jobqueue {version}")
-    _add_common(parser, None, as_json=False)
-    commands = _Commands(parser)
+    add_common(parser, None, as_json=False)
+    commands = CommandAdder(parser)
     commands.mention("worker", "run the jobs of tubes")
     commands.mention("devserver", "run an in-memory beanstalkd, for development")
     _add_inspect(commands)
     _add_failures(commands)
+    _add_schedules(commands)
     _add_change(commands)
     _add_put(commands)
     _add_transfer(commands)
@@ -129,7 +56,7 @@ def make_parser(version: str) -> CommandLineParser:
     return parser
 
 
-def _add_inspect(commands: _Commands) -> None:
+def _add_inspect(commands: CommandAdder) -> None:
     add = commands.add(
         "stats",
         inspect.stats,
@@ -155,7 +82,7 @@ def _add_inspect(commands: _Commands) -> None:
     _add_jobs(commands)
 
 
-def _add_jobs(commands: _Commands) -> None:
+def _add_jobs(commands: CommandAdder) -> None:
     add = commands.add(
         "list",
         inspect.list_jobs,
@@ -183,7 +110,7 @@ def _add_jobs(commands: _Commands) -> None:
     add("id", type=_number, metavar="ID", help="the job's id")
 
 
-def _add_failures(commands: _Commands) -> None:
+def _add_failures(commands: CommandAdder) -> None:
     add = commands.add(
         "failures",
         failures,
@@ -196,7 +123,18 @@ def _add_failures(commands: _Commands) -> None:
     add_filters(add, containing="a text of the error or the traceback")
 
 
-def _add_change(commands: _Commands) -> None:
+def _add_schedules(commands: CommandAdder) -> None:
+    add = commands.add(
+        "schedules",
+        schedules,
+        "Show the periodic tasks, and when they are due.",
+        texts.SCHEDULES,
+        is_about_output=True,
+    )
+    add_schedule_action(add)
+
+
+def _add_change(commands: CommandAdder) -> None:
     add = commands.add(
         "kick", kick, "Make buried jobs ready: have them run again.", texts.KICK
     )
@@ -236,7 +174,7 @@ def _add_change(commands: _Commands) -> None:
     add_tube(add)
 
 
-def _add_put(commands: _Commands) -> None:
+def _add_put(commands: CommandAdder) -> None:
     add = commands.add("put", put, "Put a job of a task.", texts.PUT)
     add_tube(add, nargs="?")
     add(
@@ -264,7 +202,7 @@ def _add_put(commands: _Commands) -> None:
     add_put_options(add, PutOptions())
 
 
-def _add_transfer(commands: _Commands) -> None:
+def _add_transfer(commands: CommandAdder) -> None:
     add = commands.add(
         "export",
         transfer.export,
@@ -288,5 +226,5 @@ def _add_transfer(commands: _Commands) -> None:
     )
 
 
-def _add_web(commands: _Commands) -> None:
+def _add_web(commands: CommandAdder) -> None:
     add_web(commands.add("web", web, "Serve a page about all of this.", texts.WEB))

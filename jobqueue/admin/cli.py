@@ -8,7 +8,8 @@ import sys
 from collections.abc import Container, Sequence
 
 from jobqueue import __version__, standard_streams
-from jobqueue.admin.arguments import PROGRAM, make_parser
+from jobqueue.admin.arguments import make_parser
+from jobqueue.admin.command_adder import PROGRAM
 from jobqueue.admin.errors import CommandError, UsageError
 from jobqueue.admin.screen.console import Console
 from jobqueue.admin.screen.interrupts import Interrupted, Interrupts

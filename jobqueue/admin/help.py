@@ -39,6 +39,9 @@ With --json:
           "failed": 3, "buried": 2, "retries": 0, "first": ..., "last": ...,
           "last_job": 17, "last_text": ...}, ...]}; with --job, the failures
           as those of show, each with "job_id"
+  schedules  {"schedules": [{"name": "reports/nightly", "definition": ...,
+          "next_due": ..., "last_put": ..., "workers": 2, ...}, ...]}; with run
+          {"id": 17}, with delete {"deleted": 1}
   kick    {"kicked": 3}, and with --job "not_kicked": [ids]
   delete  {"deleted": 3, "not_deleted": [ids]}
           with --dry-run: {"would_kick": [ids]}, and likewise for the others
@@ -118,6 +121,25 @@ examples:
   jobqueue failures emails --since 2h
   jobqueue failures --job 17              with the traceback
   jobqueue kick --func send --error TimeoutError
+"""
+
+SCHEDULES = """\
+columns:
+  SCHEDULE   the task's tube and its name
+  DUE        when it is due, as the code of its worker said last
+  NEXT, IN   the next due time, in UTC, and how long until then; below 0 it is late
+  LAST, JOB  how long ago its last job was put, and the job's id
+  WORKERS    processes that have the task; 0: nobody puts its jobs
+
+Workers keep a schedule for each periodic task that they have, as a job in a tube of
+its own; no other command counts or touches these. A worker that starts with other
+code changes the schedule. That of a task that was renamed or removed stays, as half
+of a deploy may still be old: delete it.
+
+examples:
+  jobqueue schedules
+  jobqueue schedules run nightly             put a job now, and print its id
+  jobqueue schedules delete reports/nightly  of a task that is gone
 """
 
 KICK = """\

@@ -90,3 +90,16 @@ def add_states(add: Callable[..., Any], *, required: bool) -> None:
         help="ready, delayed, reserved or buried; repeatable"
         + ("" if required else " (default: all)"),
     )
+
+
+def add_schedule_action(add: Callable[..., Any]) -> None:
+    """Add what may be done with a schedule, and its name."""
+    add(
+        "action",
+        nargs="?",
+        choices=["run", "delete"],
+        metavar="ACTION",
+        help="run: put a job of NAME now; delete: delete the schedule of a task that "
+        "is gone (default: show all)",
+    )
+    add("name", nargs="?", metavar="NAME", help="a schedule, or its function")

@@ -1,7 +1,7 @@
 """A connection that looks at tubes and jobs, and changes them."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from jobqueue.broker.checks import check_id, check_tube, whole_number
 from jobqueue.broker.producing import ProducerConnection, use_command
@@ -11,6 +11,13 @@ from jobqueue.broker.stats import JobState, JobStats
 from jobqueue.broker.stats_reply import parse_names
 
 T = TypeVar("T")
+
+
+class FoundJob(NamedTuple):
+    """A job's id and its body."""
+
+    id: int
+    body: bytes
 
 
 class OperatorConnection(ProducerConnection):
@@ -114,6 +121,23 @@ class OperatorConnection(ProducerConnection):
         commands = (use_command(tube) + b"peek-ready\r\n" for tube in tubes)
         ids = [job_id for job_id in self.ask_many(commands, read) if job_id is not None]
         return [job for job in self.jobs(ids) if job is not None]
+
+    def first_jobs(
+        self, tubes: Iterable[str], state: JobState
+    ) -> list[FoundJob | None]:
+        """Return the first job of a state of each tube: not for reserved ones."""
+
+        def read() -> FoundJob | None:
+            (tube,) = self.read_values(b"USING") or [b""]
+            self.using = tube.decode("ascii")
+            values = self.read_values(b"FOUND")
+            if values is None:
+                return None
+            job_id, size = values
+            return FoundJob(id_of(job_id), self._reader.body(size_of(size)))
+
+        peek = b"peek-%b\r\n" % state.encode()
+        return list(self.ask_many((use_command(tube) + peek for tube in tubes), read))
 
     def kick_jobs(self, ids: Iterable[int]) -> Iterator[bool]:
         """Make jobs ready; yield False for a job that is not buried or delayed.

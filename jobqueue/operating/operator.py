@@ -15,6 +15,7 @@ from jobqueue.job.signing import Signing
 from jobqueue.operating.apart import check_job_tube
 from jobqueue.operating.filters import check_states
 from jobqueue.operating.notes import Notes, delete_notes, read_notes
+from jobqueue.operating.schedules import named
 from jobqueue.operating.sweep import Change, Sweep
 from jobqueue.operating.viewer import Viewer
 
@@ -135,7 +136,7 @@ class Operator(Viewer):
         :class:`~jobqueue.errors.ArgumentError` for what JSON can't carry.
 
         >>> operator.put("emails", "send", {"to": "eve"})
-        5
+        6
         """
         if not is_name(func_name):
             raise OptionError(f"{func_name!r} is not the name of a task")
@@ -163,6 +164,42 @@ class Operator(Viewer):
             new_id = connection.put(failure.tube, failure.body, options)
             delete_notes(connection, notes.ids_of({job_id}))
         return new_id
+
+    def run_schedule(self, name: str) -> int | None:
+        """Put a job of a periodic task now, and return its id; None if there is none.
+
+        ``name`` is that of its schedule, or of its function if only one tube has it.
+        When it is due next stays as it is. The job has no ``due``.
+
+        >>> operator.run_schedule("nightly")
+        6
+        """
+        found = named(self.schedules(), name)
+        if found is None:
+            return None
+        options = PutOptions(priority=found.priority, ttr=found.ttr)
+        return self.put(found.tube, found.func_name, options=options)
+
+    def delete_schedule(self, name: str) -> bool:
+        """Delete the schedule of a task that was renamed or removed; False without one.
+
+        Raises :class:`~jobqueue.errors.OptionError` if a worker still has the task: it
+        would make the schedule again within two minutes.
+
+        >>> operator.delete_schedule("reports/nightly")
+        True
+        """
+        found = named(self.schedules(), name)
+        if found is None:
+            return False
+        if found.workers:
+            raise OptionError(
+                f"{found.name} is the schedule of a task that {found.workers} worker "
+                "processes have: they would make it again. Take every= or cron= out of "
+                "the code, or remove the task, and start the workers anew"
+            )
+        with self._connections.taken() as connection:
+            return all(connection.delete_jobs([found.id]))
 
     def pause(self, tube: str, seconds: int) -> bool:
         """Hand out no jobs of a tube for some seconds; 0 ends that.

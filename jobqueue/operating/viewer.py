@@ -22,6 +22,7 @@ from jobqueue.operating.paging import JobPage, PagedSearch, page_of
 from jobqueue.operating.rates import Sample
 from jobqueue.operating.record import JobRecord
 from jobqueue.operating.rest import Rest
+from jobqueue.operating.schedules import ScheduleRecord, read_schedules
 from jobqueue.operating.search import Search
 
 
@@ -193,6 +194,19 @@ class Viewer(FailureViewer):
             )
             finder = Finder(connection, search, filters)
             return page_of(finder, search, limit, seconds)
+
+    def schedules(self) -> list[ScheduleRecord]:
+        """Return the schedules of the periodic tasks, in the order they are due.
+
+        Their ticks say it, which workers keep in the broker. What they say may come
+        from anybody: escape it where you show it.
+
+        >>> for schedule in operator.schedules():
+        ...     print(schedule.name, schedule.definition, schedule.workers)
+        reports/nightly every 86400 s 0
+        """
+        with self._connections.taken() as connection:
+            return read_schedules(connection)
 
     def job(self, job_id: int) -> JobRecord | None:
         """Return a job; None if there is no such job: it was done, or deleted.

@@ -9,6 +9,7 @@ from jobqueue import JobQueue, Operator
 from tests.helpers.noted_failure import put_note
 from tests.helpers.servers import Beanstalkd
 from tests.helpers.terminal import bury
+from tests.helpers.ticks import put_tick
 
 WITHOUT_EXAMPLE = {"address", "close", "finding", "notes", "notes_about"}
 EXAMPLES = {
@@ -31,6 +32,7 @@ def names(broker: Beanstalkd) -> dict[str, object]:
     bury(broker, [nobody])
     send.options(delay=60).put(to="bob")
     put_note(broker, nobody, tube="emails")
+    put_tick(broker)
     return {"Operator": Operator, "url": broker.url, "queue": queue}
 
 

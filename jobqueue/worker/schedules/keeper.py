@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Self
 
 from jobqueue.broker.address import Address
-from jobqueue.broker.ticking import FoundJob, TickingConnection
+from jobqueue.broker.operating import FoundJob
+from jobqueue.broker.ticking import TickingConnection
 from jobqueue.errors import BrokerError
 from jobqueue.job.backoff import random_fraction
 from jobqueue.task.definition import Task

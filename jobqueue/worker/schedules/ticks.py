@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
+from jobqueue.broker.operating import FoundJob
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.server_stats import TubeStats
 from jobqueue.broker.settlement import DONE, Released
 from jobqueue.broker.stats import JobState
-from jobqueue.broker.ticking import FoundJob, TickingConnection
+from jobqueue.broker.ticking import TickingConnection
 from jobqueue.errors import (
     BadJobError,
     BrokerDrainingError,
@@ -200,7 +201,8 @@ class Ticks:
 
     def _check_delayed(self, tubes: Iterable[str]) -> None:
         """See to it that delayed ticks will be ready when they are due."""
-        found = [job for job in self._connection.first_delayed(tubes) if job]
+        firsts = self._connection.first_jobs(tubes, JobState.DELAYED)
+        found = [job for job in firsts if job]
         stats = self._connection.jobs(job.id for job in found)
         ready_in = [counts.time_left if counts else 0 for counts in stats]
         for job, seconds in zip(found, ready_in, strict=True):

@@ -9,9 +9,10 @@ import pytest
 
 from jobqueue import JobQueue
 from jobqueue.broker.address import Address
+from jobqueue.broker.operating import FoundJob
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.stats import JobState
-from jobqueue.broker.ticking import FoundJob, TickingConnection
+from jobqueue.broker.ticking import TickingConnection
 from jobqueue.job.body import Message, decode
 from jobqueue.schedule.tick import Tick, decode_tick
 from jobqueue.task.registry import subscriber
