@@ -10,7 +10,15 @@ import greenstalk
 from tests.helpers.pages import write_page
 from tests.helpers.servers import Beanstalkd
 
-PAGES = ("index", "transactions", "fastapi", "flask", "gunicorn")
+PAGES = (
+    "index",
+    "transactions",
+    "fastapi",
+    "flask",
+    "gunicorn",
+    "opentelemetry",
+    "sentry",
+)
 
 
 class Shop:
