@@ -17,12 +17,10 @@ from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.replies import NO_JOB, id_of, number_of, size_of, values_of
 from jobqueue.broker.settlement import (
     DONE,
-    Buried,
-    Deleted,
     Outcome,
-    Released,
     SidePut,
     SidePutReply,
+    command_of,
 )
 from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BrokerError
@@ -42,10 +40,14 @@ class ConsumerConnection(Connection):
 
     A reservation belongs to its connection: when the connection is closed, the broker
     makes the job ready again.
+
+    ``is_lone`` says that no other connection of this process reserves jobs. Then
+    nothing else has to run here while a job is settled.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, *, is_lone: bool = False) -> None:
         super().__init__(address)
+        self._spin = self._socket.spin if is_lone else None
         self._watched = {DEFAULT_TUBE}
         self._reserve_is_sent = False
         self._unread = 0  # replies to begin_touch
@@ -98,6 +100,8 @@ class ConsumerConnection(Connection):
         try:
             if not self._reserve_is_sent:
                 self._socket.send_all(reserve_command(timeout))
+            elif self._spin is not None and not self._reader.has_line():
+                self._reader.keep(self._spin.receive_next())
             self._reserve_is_sent = False
             if self._unread:
                 self._read_touched()
@@ -134,12 +138,14 @@ class ConsumerConnection(Connection):
         if outcome is DONE:  # as nearly every job is: without a call
             command, expected = b"delete %d\r\n" % job_id, b"DELETED\r\n"
         else:
-            command, expected = _settlement(job_id, outcome)
+            command, expected = command_of(job_id, outcome)
         if reserve is not None:
             command += reserve_command(reserve)
         try:
             self._socket.send_all(command)
             self._reserve_is_sent = reserve is not None
+            if self._spin is not None:
+                self._reader.keep(self._spin.receive())
             if self._unread:
                 self._read_touched()
             return self.read_confirmation(expected)
@@ -163,7 +169,7 @@ class ConsumerConnection(Connection):
         requested, as the reply comes just before that job, and now otherwise. If no
         reply comes, the connection is closed, and the next :meth:`reserve` raises why.
         """
-        command, expected = _settlement(job_id, outcome)
+        command, expected = command_of(job_id, outcome)
         if side_put.tube != self._side_tube:
             command += use_command(side_put.tube)
         command += put_command(PutOptions(priority=side_put.priority), side_put.body)
@@ -276,17 +282,6 @@ class ConsumerConnection(Connection):
     def _read_stats(self) -> JobStats | None:
         chunk = self.read_chunk()
         return None if chunk is None else JobStats.parse(chunk)
-
-
-def _settlement(job_id: int, outcome: Outcome) -> tuple[bytes, bytes]:
-    """Return the command that settles a job, and the reply to expect."""
-    match outcome:
-        case Deleted():
-            return b"delete %d\r\n" % job_id, b"DELETED\r\n"
-        case Released(priority, delay):
-            return b"release %d %d %d\r\n" % (job_id, priority, delay), b"RELEASED\r\n"
-        case Buried(priority):
-            return b"bury %d %d\r\n" % (job_id, priority), b"BURIED\r\n"
 
 
 @functools.lru_cache(maxsize=8, typed=True)  # called for each job

@@ -71,6 +71,8 @@ class ProducerConnection(Connection):
             command = use_command(tube) + command
         with self._exchange:
             self._socket.send_all(command)
+            if self._socket.spin is not None:
+                self._reader.keep(self._socket.spin.receive())
             if use:
                 self._read_using(tube)
             answer = self._read_put()

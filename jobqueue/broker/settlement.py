@@ -41,3 +41,14 @@ class SidePutReply(NamedTuple):
 
 
 DONE = Deleted()
+
+
+def command_of(job_id: int, outcome: Outcome) -> tuple[bytes, bytes]:
+    """Return the command that settles a job, and the reply to expect."""
+    match outcome:
+        case Deleted():
+            return b"delete %d\r\n" % job_id, b"DELETED\r\n"
+        case Released(priority, delay):
+            return b"release %d %d %d\r\n" % (job_id, priority, delay), b"RELEASED\r\n"
+        case Buried(priority):
+            return b"bury %d %d\r\n" % (job_id, priority), b"BURIED\r\n"

@@ -1,12 +1,14 @@
 """The socket to beanstalkd, and the reader of whole replies from it."""
 
 import _socket
+import functools
 import select
 import sys
 import time
 from array import array
 from types import BuiltinFunctionType
 
+from jobqueue.broker.spinning import Spin
 from jobqueue.broker.waiting import wait_for
 
 _MAX_LINE = 1024  # bytes: beanstalkd's own lines have 224 at most
@@ -38,6 +40,7 @@ class BrokerSocket(_socket.socket):
         self.reader = ReplyReader(self)
         # In time.monotonic(). None lets the next wait set it: most need no clock.
         self.deadline: float | None = None
+        self.spin: Spin | None = None  # None: it would never succeed
         self._usual_timeout = usual_timeout
         self._timeout = usual_timeout
         self.settimeout(0)
@@ -56,6 +59,8 @@ class BrokerSocket(_socket.socket):
             self.settimeout(None)
             value = array("l", [0, _FIRST_WAIT])
             self.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVTIMEO, value)
+            if _AT_ONCE and Spin.is_worthwhile():
+                self.spin = Spin(functools.partial(self.recv, _READ_SIZE, _AT_ONCE))
 
     def shorten_waits(self, seconds: float) -> None:
         """Wait for so many seconds less than usual, from the next exchange on."""
@@ -166,6 +171,12 @@ class ReplyReader:
                 extra = 0
         self._position = end
         return self._buffer[start:end]
+
+    def keep(self, received: bytes) -> None:
+        """Take what was received past this reader, as by a :class:`Spin`."""
+        if received:
+            self._buffer = self._buffer[self._position :] + received
+            self._position = 0
 
     def has_line(self) -> bool:
         """Return whether a line can be read without waiting."""

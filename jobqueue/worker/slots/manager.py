@@ -6,7 +6,7 @@ import math
 import signal
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from jobqueue.broker.consuming import ConsumerConnection
 from jobqueue.errors import JobQueueError, JobStuckError
@@ -28,7 +28,7 @@ from jobqueue.worker.slots.outage import Outage
 from jobqueue.worker.slots.reservation import Reservation, release_all
 from jobqueue.worker.slots.shutdown import Phase, Shutdown, StopReason, StopRequest
 from jobqueue.worker.slots.slot import Slot
-from jobqueue.worker.slots.slot_thread import SlotThread, stack_of
+from jobqueue.worker.slots.slot_thread import SlotEnded, SlotThread, stack_of
 from jobqueue.worker.slots.stuck_jobs import StuckJob, StuckJobs
 from jobqueue.worker.threads import NO_THREAD, reason_of
 
@@ -38,13 +38,7 @@ if TYPE_CHECKING:
     from jobqueue.worker.reporting.counters import Memory
 
 
-class _SlotEnded(NamedTuple):
-    """A slot's thread is about to end; ``error`` is None if it ends as it should."""
-
-    error: BaseException | None
-
-
-_Event = StopRequest | StuckJob | _SlotEnded
+_Event = StopRequest | StuckJob | SlotEnded
 
 
 class SlotManager:
@@ -156,9 +150,12 @@ class SlotManager:
         settings = self._settings
         outage = Outage(settings.address, self.reporter)
         guard_state = GuardState(self._timings)
+        connect = functools.partial(
+            ConsumerConnection, settings.address, is_lone=settings.threads == 1
+        )
         return [
             Slot(
-                functools.partial(ConsumerConnection, settings.address),
+                connect,
                 settings.tubes,
                 executor=executor,
                 admission=Admission(
@@ -186,7 +183,7 @@ class SlotManager:
         """Start the slots; if the system has too few threads, stop those that run."""
         try:
             for slot in self._slots:
-                self._threads.append(SlotThread(slot, self._note_end))
+                self._threads.append(SlotThread(slot, self._events.put))
                 self._slots_at_work += 1
             self.status_board.state = ProcessState.WORKING
         except NO_THREAD as error:
@@ -195,9 +192,6 @@ class SlotManager:
                 f"started ({reason_of(error)}): start fewer, or raise the limit"
             )
             self._drain(StopReason.NO_THREAD)
-
-    def _note_end(self, error: BaseException | None) -> None:
-        self._events.put(_SlotEnded(error))
 
     def _handle_events(self) -> None:
         """Handle events until all slots have ended, or, at a stop, hold no job."""
@@ -238,7 +232,7 @@ class SlotManager:
                     )
                     blocked, stuck = StopReason.BLOCKED_LOOP, StopReason.STUCK_JOB
                     self._drain(blocked if event.is_loop_blocked else stuck)
-            case _SlotEnded(error):
+            case SlotEnded(error):
                 self._slots_at_work -= 1
                 if error is not None:
                     self.reporter.slot_failed(error)

@@ -4,6 +4,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from jobqueue.worker.running.event_loop import EventLoop
 from jobqueue.worker.slots.reservation import Reservation
@@ -13,15 +14,19 @@ THREAD_NAME = "jobqueue-slot"
 _HAS_ENDED = "  (it has ended)"
 
 
+class SlotEnded(NamedTuple):
+    """A slot's thread is about to end; ``error`` is None if it ends as it should."""
+
+    error: BaseException | None
+
+
 class SlotThread:
-    """Runs a slot. ``on_end`` is called with the error that ended the slot, or None.
+    """Runs a slot, and calls ``on_end`` when the slot has ended.
 
     Raises one of ``NO_THREAD`` if the system starts no more threads.
     """
 
-    def __init__(
-        self, slot: Slot, on_end: Callable[[BaseException | None], object]
-    ) -> None:
+    def __init__(self, slot: Slot, on_end: Callable[[SlotEnded], object]) -> None:
         self._slot = slot
         self._on_end = on_end
         # Not a daemon, as the threads that a task starts would be daemons, too.
@@ -50,9 +55,9 @@ class SlotThread:
         try:
             self._slot.run()
         except BaseException as error:  # noqa: BLE001 - the manager raises it
-            self._on_end(error)
+            self._on_end(SlotEnded(error))
         else:
-            self._on_end(None)
+            self._on_end(SlotEnded(None))
 
 
 def stack_of(

@@ -1,0 +1,81 @@
+"""Spinning: waiting for a reply that comes at once without sleeping until it comes.
+
+To put a core to sleep, and to wake it up, takes longer than the broker takes for an
+answer. So for a moment the socket is looked at again and again. Other threads and
+processes may run in between: the broker, too, if it has to share this core.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+
+_LONGEST = 0.000_05  # seconds
+_LONGEST_BETWEEN = 0.000_02  # two replies to one write
+_MOST_SKIPPED = 200  # replies that are slept for, while spinning is in vain
+# If the broker has to share this core, it answers while this thread gives way for the
+# first time, and a sleep takes no longer. On another core it takes more looks than two.
+_LOOKS_ON_ONE_CORE = 2
+
+
+class Spin:
+    """Receives replies without sleeping, as long as that succeeds.
+
+    While it does not, as the broker is far away or has no core of its own, it is tried
+    more and more rarely.
+    """
+
+    def __init__(self, receive_at_once: Callable[[], bytes]) -> None:
+        self._receive_at_once = receive_at_once
+        self._failures = 0  # in a row
+        self._skips = 0  # replies to sleep for, before it is tried again
+
+    @staticmethod
+    def is_worthwhile() -> bool:
+        """Return whether there is another core for the broker."""
+        if not hasattr(os, "sched_yield"):
+            return False
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0)) > 1
+        return (os.cpu_count() or 1) > 1
+
+    def receive(self) -> bytes:
+        """Return the beginning of the replies to a write, or nothing after a moment.
+
+        Raises ``OSError``.
+        """
+        if self._skips or _has_event_loop():
+            self._skips = max(0, self._skips - 1)
+            return b""
+        deadline = time.perf_counter() + _LONGEST
+        received, looks = self._look_until(deadline)
+        if looks == _LOOKS_ON_ONE_CORE or time.perf_counter() > deadline:
+            self._failures += 1
+            self._skips = min(2**self._failures, _MOST_SKIPPED)
+        else:
+            self._failures = 0
+        return received
+
+    def receive_next(self) -> bytes:
+        """Return what follows on the first of the replies, like :meth:`receive`."""
+        if self._skips:
+            return b""
+        return self._look_until(time.perf_counter() + _LONGEST_BETWEEN)[0]
+
+    def _look_until(self, deadline: float) -> tuple[bytes, int]:
+        """Return what is received before a deadline, and how many looks it took."""
+        looks = 1
+        while True:
+            try:
+                return self._receive_at_once(), looks
+            except BlockingIOError:
+                if time.perf_counter() > deadline:
+                    return b"", looks
+            os.sched_yield()
+            looks += 1
+
+
+def _has_event_loop() -> bool:
+    """Return whether this thread runs an asyncio loop, which has more to do."""
+    events = sys.modules.get("asyncio.events")
+    return events is not None and events._get_running_loop() is not None  # noqa: SLF001 - it is documented
