@@ -1,9 +1,11 @@
-"""The page operating/commands, run as it is printed, after start/tour."""
+"""The pages operating/commands, operating/failures and operating/metrics."""
 
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.helpers.noted_failure import put_note
 from tests.helpers.pages import blocks, page, write_page
@@ -12,12 +14,11 @@ from tests.helpers.servers import Beanstalkd
 from tests.helpers.terminal import environment, put, put_buried
 
 
-def test_commands(tmp_path: Path, broker: Beanstalkd) -> None:
+@pytest.mark.parametrize("name", ["operating/commands", "operating/failures"])
+def test_commands(name: str, tmp_path: Path, broker: Beanstalkd) -> None:
     """Each command prints what the page shows, after the commands of the tour."""
     write_page("start/tour", tmp_path)
-    consoles = blocks("start/tour", "console") + blocks("operating/commands", "console")
-    assert len(consoles) == 3
-    for console in consoles:
+    for console in blocks("start/tour", "console") + blocks(name, "console"):
         check_console(console, tmp_path, broker)
 
 
