@@ -125,7 +125,7 @@ def _run(
             admission=Admission(
                 GuardState(timings), reporter, has_many_tubes=len(watched) > 1
             ),
-            outage=_NoOutage(address, reporter),
+            outage=_NoOutage(address, reporter, StatusBoard(1)),
             reporter=reporter,
             slot_status=StatusBoard(1).slot_statuses[0],
             on_job_begin=lambda: None,

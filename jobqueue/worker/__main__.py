@@ -13,7 +13,7 @@ from jobqueue.errors import JobQueueError
 from jobqueue.standard_streams import open_closed
 from jobqueue.worker import one_process
 from jobqueue.worker.arguments import make_parser
-from jobqueue.worker.exits import call_with_timeout, exit_now
+from jobqueue.worker.exits import exit_now
 from jobqueue.worker.forks import call_in_children
 from jobqueue.worker.processes.child import (
     Forked,
@@ -29,7 +29,7 @@ from jobqueue.worker.processes.signals import (
 )
 from jobqueue.worker.processes.spawn_command import SpawnCommand
 from jobqueue.worker.processes.supervisor import Supervisor
-from jobqueue.worker.reporting import log_format, process_log
+from jobqueue.worker.reporting import log_format
 
 if TYPE_CHECKING:
     from jobqueue.worker.reporting.log_lock import LogLock
@@ -92,40 +92,16 @@ def _supervise(
         shutdown_timeout=options.shutdown_timeout,
         counter_pool=counter_pool,
     )
-    if counter_pool is not None:
-        _serve_metrics(options, parser, counter_pool, supervisor)
+    if options.metrics_port is not None or options.health_port is not None:
+        from jobqueue.worker import ports  # noqa: PLC0415 - few workers have one
+
+        ports.serve(options, parser.error, counter_pool, supervisor)
     try:
         exit_now(supervisor.run())  # nothing of the app's is in this process
     except Forked as forked:
         return forked.link
     except JobQueueError as error:
         parser.error(str(error))
-
-
-def _serve_metrics(
-    options: argparse.Namespace,
-    parser: CommandLineParser,
-    counter_pool: CounterPool,
-    supervisor: Supervisor,
-) -> None:
-    """Serve what all processes have counted, until the supervisor ends."""
-    try:
-        from jobqueue.worker import metrics  # noqa: PLC0415 - an extra
-        from jobqueue.worker.reporting import metrics_server  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        parser.error(
-            f"metrics need an extra: pip install 'jobqueue[metrics]' ({error})"
-        )
-    host, port = options.metrics_host, options.metrics_port
-    worker_metrics = metrics.WorkerMetrics(
-        counter_pool.memories, supervisor.count_running
-    )
-    try:
-        listening = metrics_server.listen(host, port)
-        metrics_server.serve(listening, worker_metrics)
-    except (OSError, ValueError, JobQueueError) as error:  # ValueError: no valid host
-        parser.error(f"can't serve metrics at {host}:{port}: {error}")
-    call_with_timeout(process_log.metrics_are_served, host, port)
 
 
 def _make_log_lock(fd: int | None, *, for_several: bool) -> "LogLock | None":

@@ -154,6 +154,18 @@ def _add_log_and_metrics(parser: argparse.ArgumentParser) -> None:
         help="the address to serve them at (default: 127.0.0.1; in a container, "
         "0.0.0.0)",
     )
+    parser.add_argument(
+        "--health-port",
+        type=_port,
+        metavar="N",
+        help="serve /healthz (no slot is stuck) and /readyz (it takes jobs, and has "
+        "the broker) at this port, for probes; the metrics' port serves them, too",
+    )
+    parser.add_argument(
+        "--health-host",
+        metavar="HOST",
+        help="the address to serve them at (default: that of --metrics-host)",
+    )
 
 
 def _add_what_a_supervisor_passes(parser: argparse.ArgumentParser) -> None:

@@ -44,7 +44,12 @@ def work(options: argparse.Namespace, link: ParentLink, on_error: OnError) -> No
     switch_on_log()
     try:
         worker = _make_worker(options)
-        worker.manager.status_board = StatusBoard(options.threads, link.status)
+        worker.manager.status_board = StatusBoard(
+            options.threads,
+            link.status,
+            is_watched=options.metrics_port is not None
+            or options.health_port is not None,
+        )
         worker.manager.on_leaving = link.wake_supervisor
         if link.counters is not None:
             worker.manager.count_in(link.counters)

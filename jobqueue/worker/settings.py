@@ -95,6 +95,15 @@ class Timings(NamedTuple):
     longest_restart_pause: float = 30.0
     """The most that the pause before a new process grows to."""
 
+    def longest_turn(self, broker_timeout: float) -> float:
+        """Return the seconds from one turn of an idle slot's loop to the next, at most.
+
+        A broker that falls silent costs the wait for a job and a reply; a new one costs
+        a pause, a connection, and a reply.
+        """
+        waits = self.reserve_timeout + self.longest_reconnect_pause
+        return waits + 3 * broker_timeout + self.margin
+
 
 class Settings(NamedTuple):
     """How a worker works, checked."""

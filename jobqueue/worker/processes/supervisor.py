@@ -9,6 +9,7 @@ from jobqueue.worker.exits import call_with_timeout
 from jobqueue.worker.processes.child import Forked
 from jobqueue.worker.processes.counter_pool import CounterPool
 from jobqueue.worker.processes.event_queue import EventQueue
+from jobqueue.worker.processes.health import Health
 from jobqueue.worker.processes.process import CANNOT_START, Process
 from jobqueue.worker.processes.seat import Seat
 from jobqueue.worker.processes.shared_memory import SharedMemory
@@ -85,6 +86,11 @@ class Supervisor:
         if self._has_several:
             call_with_timeout(process_log.supervisor_stopped)
         return self._exit_status
+
+    @property
+    def health(self) -> Health:
+        """Whether the processes live and take jobs; to be asked from any thread."""
+        return Health(self._seats, lambda: self._is_stopping)
 
     def count_running(self) -> int:
         """Return how many jobs run now. Can be called from another thread."""

@@ -1,7 +1,6 @@
-"""The port where Prometheus fetches a worker's metrics."""
+"""The page that Prometheus fetches a worker's metrics from."""
 
 import io
-import socket
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,10 +8,6 @@ from typing import Any
 from prometheus_client.exposition import MetricsHandler
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
-
-from jobqueue.worker.reporting import process_log
-from jobqueue.worker.reporting.request_server import RequestServer
-from jobqueue.worker.threads import start_thread
 
 
 class DescribedCollector(Collector):
@@ -23,27 +18,7 @@ class DescribedCollector(Collector):
         """Yield the metrics without their numbers."""
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens. Raises ``OSError`` and ``ValueError``."""
-    family, _, _, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    return socket.create_server(address[:2], family=family)
-
-
-def serve(listening: socket.socket, metrics: DescribedCollector) -> None:
-    """Serve the metrics in a thread of their own, until the process ends.
-
-    Raises ``OSError``, and :class:`~jobqueue.errors.JobQueueError` if the system starts
-    no more threads.
-    """
-    server = RequestServer(
-        listening, _Answers(metrics).answer, process_log.metrics_not_served
-    )
-    start_thread(server.run_forever, name="jobqueue-metrics")
-
-
-class _Answers:
+class Scrapes:
     """The responses to scrapes."""
 
     def __init__(self, metrics: DescribedCollector) -> None:

@@ -103,12 +103,18 @@ def metrics_are_served(host: str, port: int) -> None:
 
 
 @unfailing
-def metrics_not_served(error: BaseException | None) -> None:
-    """Log that a client did not get the metrics that it asked for."""
+def health_is_served(host: str, port: int) -> None:
+    """Log the URLs of the worker's health."""
+    logger.info("Health is at http://%s:%d/healthz, and /readyz", host, port)
+
+
+@unfailing
+def request_failed(error: BaseException | None) -> None:
+    """Log that a client did not get the metrics or the health that it asked for."""
     if isinstance(error, OSError):
-        logger.debug("A client went away without its metrics: %s", error)
+        logger.debug("A client went away without its response: %s", error)
     else:
-        logger.error("The metrics can't be sent", exc_info=error)
+        logger.error("A request of HTTP can't be answered", exc_info=error)
 
 
 @unfailing

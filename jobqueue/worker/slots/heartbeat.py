@@ -28,7 +28,8 @@ class Heartbeat:
     The broker is asked for a job's time to run only when the job has run for a while: a
     quick job costs nothing. While no job runs, the thread sleeps. It waits for no
     reply, so that one silent connection holds up no other: it sends all touches that
-    are due, and reads what has arrived at its next look.
+    are due, and reads what has arrived at its next look. ``on_beat`` is called a few
+    times a second while jobs run.
     """
 
     def __init__(
@@ -37,11 +38,13 @@ class Heartbeat:
         reporter: Reporter,
         timings: Timings,
         address: Address,
+        on_beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._running = running
         self._reporter = reporter
         self._timings = timings
         self._address = address
+        self._on_beat = on_beat
         self._pulses: dict[Reservation, _Pulse] = {}
         self._is_asleep = False
         self._wake = threading.Event()
@@ -71,6 +74,7 @@ class Heartbeat:
         while not self._closed.wait(self._pause()):
             if not self._pulses:
                 self._sleep()
+            self._on_beat()
             known = self._pulses
             self._pulses = {
                 reservation: known.get(reservation) or self._pulse_of(reservation)

@@ -1,6 +1,5 @@
 """The slots of one process: started, watched over, and stopped together."""
 
-import functools
 import itertools
 import math
 import signal
@@ -8,7 +7,6 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from jobqueue.broker.consuming import ConsumerConnection
 from jobqueue.errors import JobQueueError, JobStuckError
 from jobqueue.task.registry import subscriber
 from jobqueue.worker.exits import call_with_timeout, exit_now
@@ -21,14 +19,11 @@ from jobqueue.worker.running.event_loop import EventLoop
 from jobqueue.worker.running.executor import Executor, ReservedJob
 from jobqueue.worker.running.time_limit import TimeLimits
 from jobqueue.worker.settings import Settings
-from jobqueue.worker.slots.admission import Admission, GuardState
 from jobqueue.worker.slots.failure_notes import FailureNotes
 from jobqueue.worker.slots.heartbeat import Heartbeat
-from jobqueue.worker.slots.outage import Outage
+from jobqueue.worker.slots.making import make_slots
 from jobqueue.worker.slots.reservation import Reservation, release_all
 from jobqueue.worker.slots.shutdown import Phase, Shutdown, StopReason, StopRequest
-from jobqueue.worker.slots.slot import Slot
-from jobqueue.worker.slots.slot_thread import SlotEnded, SlotThread, stack_of
 from jobqueue.worker.slots.stuck_jobs import StuckJob, StuckJobs
 from jobqueue.worker.threads import NO_THREAD, reason_of
 
@@ -36,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jobqueue.worker.reporting.counters import Memory
+    from jobqueue.worker.slots.slot import Slot
 
 
 _Event = StopRequest | StuckJob | SlotEnded
@@ -100,9 +96,7 @@ class SlotManager:
         if self._slots:
             raise JobQueueError("a worker runs once: make another")
         limits = self._time_limits()
-        heartbeat = Heartbeat(
-            self._reservations, self.reporter, self._timings, self._settings.address
-        )
+        heartbeat = self._heartbeat()
         executor = Executor(
             subscriber.find_in(self._settings.tubes),
             limits,
@@ -120,7 +114,15 @@ class SlotManager:
                 cleaning_up.enter_context(self._notes)
             heartbeat.start()
             cleaning_up.callback(heartbeat.close)
-            self._slots = self._make_slots(executor, heartbeat)
+            self._slots = make_slots(
+                self._settings,
+                self.status_board,
+                executor=executor,
+                reporter=self.reporter,
+                notes=self._notes,
+                on_job_begin=heartbeat.job_begins,
+                on_job_ran=self._count_job,
+            )
             if not self._is_told_to_stop():
                 self._start_all()
             self._handle_events()
@@ -129,6 +131,15 @@ class SlotManager:
             self._join()
         if self._failure is not None:
             raise self._failure
+
+    def _heartbeat(self) -> Heartbeat:
+        return Heartbeat(
+            self._reservations,
+            self.reporter,
+            self._timings,
+            self._settings.address,
+            self.status_board.beat,
+        )
 
     def _time_limits(self) -> TimeLimits[ReservedJob]:
         limits: TimeLimits[ReservedJob] = TimeLimits(
@@ -145,33 +156,6 @@ class SlotManager:
     def _close_event_loop(self) -> None:
         if not self._stuck:  # the loop itself may be stuck
             self._event_loop.close()
-
-    def _make_slots(self, executor: Executor, heartbeat: Heartbeat) -> list[Slot]:
-        settings = self._settings
-        outage = Outage(settings.address, self.reporter)
-        guard_state = GuardState(self._timings)
-        connect = functools.partial(
-            ConsumerConnection, settings.address, is_lone=settings.threads == 1
-        )
-        return [
-            Slot(
-                connect,
-                settings.tubes,
-                executor=executor,
-                admission=Admission(
-                    guard_state, self.reporter, has_many_tubes=len(settings.tubes) > 1
-                ),
-                outage=outage,
-                reporter=self.reporter,
-                slot_status=slot_status,
-                on_job_begin=heartbeat.job_begins,
-                on_job_ran=self._count_job,
-                notes=self._notes,
-                burst=settings.burst,
-                timings=self._timings,
-            )
-            for slot_status in self.status_board.slot_statuses
-        ]
 
     def _is_told_to_stop(self) -> bool:
         """Handle what came before the slots: after a request to stop, none starts."""

@@ -88,6 +88,7 @@ class Slot:
         """Run jobs until :meth:`stop`; wait for a lost broker, however long."""
         with called_in_children(self._forked):
             while not self._stopping.is_set():
+                self._slot_status.turn()
                 try:
                     with self._connect() as self._connection:
                         self._work_on(self._connection)
@@ -97,7 +98,8 @@ class Slot:
                     if not self._stopping.is_set():
                         self._wait_for_broker(error)
                 else:
-                    return
+                    break
+        self._slot_status.leave()
 
     def stop(self) -> None:
         """Let the running job finish, request no other, and end :meth:`run`.
@@ -206,6 +208,7 @@ class Slot:
         # Reset only now: a broker may accept connections, and never answer.
         self._pause = self._timings.first_reconnect_pause
         if job is None:
+            self._slot_status.turn()
             return None
         reservation = Reservation(connection, *job, self._slot_status, self._notes)
         # The wait may have been interrupted just as the job came in. The broker then

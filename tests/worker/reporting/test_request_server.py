@@ -9,11 +9,14 @@ from contextlib import ExitStack
 
 import pytest
 
+from jobqueue.errors import JobQueueError
 from jobqueue.worker.reporting import request_server
 from jobqueue.worker.reporting.request_server import MAX_CLIENTS, RequestServer
+from tests.helpers.refused_threads import refusing_threads
 from tests.helpers.servers import DEADLINE, eventually, eventually_true
 
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+SLOW = b"GET /slow HTTP/1.1\r\n\r\n"
 
 
 class Port:
@@ -24,7 +27,9 @@ class Port:
         self.errors: list[Exception] = []
         self.batches: list[int] = []  # how many requests each had
         self.answer: Callable[[Sequence[bytes]], Sequence[bytes]] = list
-        self._server = RequestServer(self.listening, self._answer, self.errors.append)
+        self._server = RequestServer(
+            *(self.listening, self._answer, self.errors.append), SLOW.__eq__
+        )
         self._is_stopping = False
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -51,6 +56,9 @@ class Port:
         while self.clients:
             self._server._close_oldest()
         self._server._selector.close()
+        if self._server._slow is not None:
+            self._server._slow._reader.close()
+            self._server._slow._writer.close()
         self.listening.close()
 
     def _run(self) -> None:
@@ -159,6 +167,53 @@ def test_requests_that_wait_are_answered_together(
 
     assert [read_all(client) for client in asking] == [REQUEST] * 6
     assert port.batches == [1, 5]
+
+
+def test_slow_requests_hold_up_no_others(port: Port, clients: ExitStack) -> None:
+    """They are answered one batch after the other, whatever their clients do."""
+    go_on = threading.Event()
+
+    def answer(requests: Sequence[bytes]) -> Sequence[bytes]:
+        if SLOW in requests:
+            go_on.wait(DEADLINE)
+        return requests
+
+    port.answer = answer
+    asking = [clients.enter_context(port.connect(SLOW))]
+    eventually(lambda: port.batches, [1])
+    asking += [clients.enter_context(port.connect(SLOW)) for _ in range(3)]
+    port.connect(SLOW).close()
+    asking[0].sendall(b"more, and no end of it")
+    asking[1].shutdown(socket.SHUT_WR)
+
+    assert port.ask() == REQUEST
+    assert port.batches == [1, 1]
+    go_on.set()
+    assert [read_all(client) for client in asking] == [SLOW] * 4
+    assert port.batches == [1, 1, 4]
+    eventually_true(lambda: not port.clients)
+    assert port.errors == []
+
+
+def test_slow_request_is_given_up(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its client is closed at its deadline, and nobody misses the answer."""
+    go_on = threading.Event()
+    port.answer = lambda requests: list(requests) if go_on.wait(DEADLINE) else []
+    with monkeypatch.context() as patch:
+        patch.setattr(request_server, "CLIENT_TIMEOUT", 0.2)
+        assert port.ask(SLOW) == b""
+    go_on.set()
+
+    assert port.ask(SLOW) == SLOW
+    assert port.errors == []
+
+
+def test_no_thread_for_slow_requests(port: Port) -> None:
+    with refusing_threads("jobqueue-scrape"):
+        assert port.ask(SLOW).startswith(b"HTTP/1.0 500 ")
+
+    assert [type(error) for error in port.errors] == [JobQueueError]
+    assert port.ask(SLOW) == SLOW
 
 
 def test_answer_fails(port: Port) -> None:

@@ -124,14 +124,15 @@ def slot_of(
     """Return a slot that runs no job."""
     nothing: Any = None
     state = state or GuardState(Timings())
-    (slot_status,) = StatusBoard(1).slot_statuses
+    status_board = StatusBoard(1)
+    (slot_status,) = status_board.slot_statuses
     reporter = Reporter()
     return Slot(
         connect,
         ["t"],
         executor=nothing,
         admission=Admission(state, reporter, has_many_tubes=False),
-        outage=Outage(Address.parse("beanstalkd://nowhere"), reporter),
+        outage=Outage(Address.parse("beanstalkd://nowhere"), reporter, status_board),
         reporter=reporter,
         slot_status=slot_status,
         on_job_begin=on_job_begin,
