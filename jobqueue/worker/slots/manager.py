@@ -24,6 +24,7 @@ from jobqueue.worker.slots.heartbeat import Heartbeat
 from jobqueue.worker.slots.making import make_slots
 from jobqueue.worker.slots.reservation import Reservation, release_all
 from jobqueue.worker.slots.shutdown import Phase, Shutdown, StopReason, StopRequest
+from jobqueue.worker.slots.slot_thread import SlotEnded, SlotThread, stack_of
 from jobqueue.worker.slots.stuck_jobs import StuckJob, StuckJobs
 from jobqueue.worker.threads import NO_THREAD, reason_of
 
