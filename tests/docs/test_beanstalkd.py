@@ -3,12 +3,14 @@
 import json
 import re
 import resource
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from jobqueue import JobQueue
+from tests.helpers.optional_programs import check
 from tests.helpers.pages import blocks, write_printed
 from tests.helpers.paths import ROOT
 from tests.helpers.printed_commands import sh
@@ -20,6 +22,7 @@ ORDER = "guide/priorities"
 SIZE = "How large a broker"
 BINLOG = "What makes the binlog grow"
 LARGER = "A larger `-z` has no way back"
+SEVERAL = "Several brokers, side by side"
 NETWORK = "Between the machines"
 LIMIT = 65_536  # of open files, as the page has it
 
@@ -199,6 +202,53 @@ def test_retries_grow_the_binlog(socket_folder: Path, tmp_path: Path) -> None:
             lambda: operate_json(broker, "stats")["server"]["binlog_files"] < grown,
             expected=True,
         )
+
+
+def test_copy_of_the_binlog(socket_folder: Path, tmp_path: Path) -> None:
+    """A beanstalkd that starts on the copy of a stopped one has all of its jobs."""
+    require_beanstalkd()
+    (tmp_path / "own").mkdir()
+    with Beanstalkd(socket_folder / "o.sock", "-b", str(tmp_path / "own")) as broker:
+        put(broker, 3)
+        put_buried(broker, 2)
+        counts = broker.counts("t")
+        broker.kill()
+    shutil.copytree(tmp_path / "own", tmp_path / "copy")
+
+    with Beanstalkd(socket_folder / "c.sock", "-b", str(tmp_path / "copy")) as broker:
+        assert broker.counts("t") == counts == {"ready": 3, "buried": 2}
+
+
+def test_two_cannot_share_a_binlog(socket_folder: Path, tmp_path: Path) -> None:
+    require_beanstalkd()
+    second = Beanstalkd(socket_folder / "2.sock", "-b", str(tmp_path))
+    with (
+        Beanstalkd(socket_folder / "1.sock", "-b", str(tmp_path)),
+        pytest.raises(AssertionError, match="has exited"),
+    ):
+        second.start()
+
+
+def test_two_brokers(broker: Beanstalkd, socket_folder: Path, tmp_path: Path) -> None:
+    """Each printed worker runs the jobs of its broker; one of both does not start."""
+    module, workers, unit = blocks_of(SEVERAL)
+    with Beanstalkd(socket_folder / "bulk.sock") as bulk:
+        write_printed(
+            module.replace("beanstalkd://127.0.0.1:11301", bulk.url), tmp_path
+        )
+        put_by(broker, "emails send to=a")
+        put_by(bulk, "thumbnails thumbnail path=b")
+
+        for printed, expected in zip(
+            workers.splitlines(), (["send a"], ["thumbnail b"]), strict=True
+        ):
+            assert ran(broker, tmp_path, printed) == expected
+        both = sh("jobqueue worker --import app.media --burst", broker, tmp_path)
+
+    assert both.returncode == 2
+    assert "different brokers" in both.stderr
+    (tmp_path / "b.service").write_text(unit.replace("/usr/bin/beanstalkd", "/bin/sh"))
+    check("systemd-analyze", "verify", tmp_path / "b.service")
 
 
 def test_ssh() -> None:
