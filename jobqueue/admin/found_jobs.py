@@ -3,10 +3,19 @@
 import pickle
 import zlib
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from jobqueue.broker.stats import JobStats
 
 _LEVEL = 1  # the fastest: it makes some ten bytes of the kilobyte of a job
+
+
+class Jobs(Protocol):
+    """Some jobs, which can be counted, and looked at one after another."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[JobStats]: ...
 
 
 class FoundJobs:
@@ -32,3 +41,22 @@ class FoundJobs:
             block = zlib.compress(pickle.dumps(jobs), _LEVEL)
             self._blocks.append((jobs[0].id, block))
             self._count += len(jobs)
+
+
+class JobsOfTubes:
+    """Jobs of several tubes, one tube after another."""
+
+    def __init__(self) -> None:
+        self._tubes: dict[str, FoundJobs] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._tubes.values()))
+
+    def __iter__(self) -> Iterator[JobStats]:
+        for found in self._tubes.values():
+            yield from found
+
+    def add(self, jobs: Sequence[JobStats]) -> None:
+        """Add a block of jobs of one tube, which are in the order of their ids."""
+        if jobs:
+            self._tubes.setdefault(jobs[0].tube, FoundJobs()).add(jobs)

@@ -8,6 +8,7 @@ note's priority is its Unix time: the oldest comes first.
 import enum
 import json
 import re
+import sys
 from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -72,6 +73,23 @@ class FailureNote:
     def without_body(self) -> Self:
         """Return the note without the body of its job."""
         return replace(self, body=None)
+
+    def brief(self, text: int = MAX_TEXT) -> Self:
+        """Return the note in less memory: without traceback and body.
+
+        Of the error's text it has ``text`` characters. Names that notes have in common
+        are held once.
+        """
+        return replace(
+            self,
+            tube=sys.intern(self.tube),
+            func_name=None if self.func_name is None else sys.intern(self.func_name),
+            error=sys.intern(self.error),
+            error_text=sys.intern(self.error_text[:text]),
+            traceback="",
+            host=sys.intern(self.host),
+            body=None,
+        )
 
     def encode(self) -> bytes:
         """Return the note as compact UTF-8 JSON, with all of its texts bounded."""

@@ -9,9 +9,9 @@ from jobqueue.job.note import FailureNote
 from jobqueue.job.note_tubes import holds_no_jobs
 from jobqueue.operating.apart import check_job_tube
 from jobqueue.operating.connections import Connections
-from jobqueue.operating.failures import FailureGroup, grouped
-from jobqueue.operating.filters import check_filters
-from jobqueue.operating.notes import Notes, read_notes
+from jobqueue.operating.failures import SHOWN_TEXT, FailureGroup, grouped
+from jobqueue.operating.filters import Filters, check_filters
+from jobqueue.operating.notes import Notes, View, read_notes, read_notes_about
 
 
 class FailureViewer:
@@ -22,7 +22,11 @@ class FailureViewer:
 
     @property
     def address(self) -> Address:
-        """Where the broker is."""
+        """Where the broker is.
+
+        >>> str(operator.address) == url
+        True
+        """
         return self._connections.address
 
     def job_stats(self, *ids: int) -> list[JobStats | None]:
@@ -53,8 +57,9 @@ class FailureViewer:
         2 ValueError no such address buried
         """
         filters = check_filters(func_name, None, error, since)
-        notes = self.notes(tube).noted
-        return [note for _, note in notes if filters.passes_failure(note)]
+        passes = filters.passes_failure
+        notes = self.notes(tube, lambda note: note if passes(note) else None)
+        return [note for _, note in notes.noted]
 
     def failure_groups(
         self,
@@ -70,9 +75,25 @@ class FailureViewer:
         ...     print(group.tube, group.func_name, group.error, group.buried)
         emails send ValueError 1
         """
-        failures = self.failures(tube, func_name=func_name, error=error, since=since)
+        return self.grouped(tube, check_filters(func_name, None, error, since))[0]
+
+    def grouped(
+        self, tube: str | None, filters: Filters
+    ) -> tuple[list[FailureGroup], int]:
+        """Return the groups of failures, and how many notes could not be read.
+
+        >>> groups, missing = operator.grouped("emails", Filters(error="ValueError"))
+        >>> groups[0].failed, missing
+        (1, 0)
+        """
+        passes = filters.passes_failure
+        notes = self.notes(
+            tube, lambda note: note.brief(SHOWN_TEXT) if passes(note) else None
+        )
+        failures = [note for _, note in notes.noted]
         ids = list({failure.job_id for failure in failures})
-        return grouped(failures, dict(zip(ids, self.job_stats(*ids), strict=True)))
+        jobs = dict(zip(ids, self.job_stats(*ids), strict=True))
+        return grouped(failures, jobs), notes.missing
 
     def failure(self, job_id: int) -> FailureNote | None:
         """Return the last failure of a job, which may be deleted; None without a note.
@@ -82,22 +103,38 @@ class FailureViewer:
         """
         return self.notes_about(job_id).last_of_jobs().get(job_id)
 
-    def notes(self, tube: str | None = None) -> Notes:
-        """Return the notes of the failures in a tube, or in all tubes, as they are."""
+    def notes(self, tube: str | None = None, view: View = FailureNote.brief) -> Notes:
+        """Return the notes of the failures in a tube, or in all tubes.
+
+        They have no traceback, unless ``view`` keeps it: see ``read_notes``.
+
+        >>> for note_id, note in operator.notes("emails").noted:
+        ...     print(note.job_id, note.error)
+        2 ValueError
+        """
         tubes = None if tube is None else [check_job_tube(tube)]
-        return read_notes(self.address, tubes)
+        return read_notes(self.address, tubes, view)
 
     def notes_about(self, job_id: int) -> Notes:
-        """Return the notes of the failures of a job, which may be deleted."""
+        """Return the notes of the failures of a job, which may be deleted.
+
+        They are whole.
+
+        >>> operator.notes_about(2).noted[-1].note.traceback.splitlines()[0]
+        'Traceback (most recent call last):'
+        """
         (stats,) = self.job_stats(job_id)
         if stats is None or holds_no_jobs(stats.tube):
-            return read_notes(self.address, about=job_id)
+            return read_notes_about(self.address, job_id)
         if not (stats.buries or stats.releases):  # it has not failed
             return Notes([])
-        return read_notes(self.address, [stats.tube], about=job_id)
+        return read_notes_about(self.address, job_id, [stats.tube])
 
     def close(self) -> None:
-        """Close the open connections; a later call makes a new one."""
+        """Close the open connections; a later call makes a new one.
+
+        >>> operator.close()
+        """
         self._connections.close()
 
     def __enter__(self) -> Self:

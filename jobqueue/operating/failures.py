@@ -7,6 +7,8 @@ from typing import NamedTuple
 from jobqueue.broker.stats import JobState, JobStats
 from jobqueue.job.note import FailureNote, NoteKind
 
+SHOWN_TEXT = 200  # characters of an error's text in a group
+
 
 class FailureGroup(NamedTuple):
     """The failures of one function, in one tube, with errors of one class.
@@ -23,7 +25,7 @@ class FailureGroup(NamedTuple):
     first: datetime
     last: datetime
     last_job: int  # the id of the job that failed last
-    last_text: str  # of that job's error
+    last_text: str  # of that job's error, its beginning
 
     def as_dict(self) -> dict[str, object]:
         """Return what ``--json`` prints."""

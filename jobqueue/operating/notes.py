@@ -7,7 +7,7 @@ it looks again for the others.
 """
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from jobqueue.broker.address import Address
@@ -46,26 +46,49 @@ class Notes(NamedTuple):
         """Return the ids of the notes that are about these jobs."""
         return [noted.id for noted in self.noted if noted.note.job_id in jobs]
 
+    def ids_by_job(self) -> Mapping[int, list[int]]:
+        """Return the ids of the notes about each job, by the job's id."""
+        found: dict[int, list[int]] = {}
+        for noted in self.noted:
+            found.setdefault(noted.note.job_id, []).append(noted.id)
+        return found
+
+
+View = Callable[[FailureNote], FailureNote | None]
+
 
 def read_notes(
-    address: Address, tubes: Collection[str] | None = None, about: int | None = None
+    address: Address,
+    tubes: Collection[str] | None = None,
+    view: View = FailureNote.brief,
 ) -> Notes:
-    """Return the notes about the jobs of some tubes, or of all; or about one job.
+    """Return the notes about the jobs of some tubes, or of all.
 
-    A tube of notes holds whatever was put there: what is no note is left out.
+    ``view`` makes of each note what is to be kept of it, as there may be many: by
+    default all but the traceback and the body; with None, the note is left out. A tube
+    of notes holds whatever was put there: what is no note is left out as well.
     """
     deadline = time.monotonic() + _PATIENCE
-    found: dict[int, bytes] = {}
+    found: dict[int, FailureNote | None] = {}
     while True:
         with ReadingConnection(address) as connection:
             names = _tubes_of_notes(connection, tubes)
-            expected, latest = _reserved(connection, names)
+            expected, latest = _reserved(connection, names, view)
             known = _existing(connection, found.keys() - latest.keys())
         found = {note_id: found[note_id] for note_id in known} | latest
         missing = expected - len(found)  # another reader had them
         if missing <= 0 or time.monotonic() > deadline:
-            return Notes(_decoded(found, about), max(0, missing))
+            return Notes(_sorted(found), max(0, missing))
         _pause()
+
+
+def read_notes_about(
+    address: Address, job_id: int, tubes: Collection[str] | None = None
+) -> Notes:
+    """Return the notes about one job, whole."""
+    return read_notes(
+        address, tubes, lambda note: note if note.job_id == job_id else None
+    )
 
 
 def delete_notes(connection: OperatorConnection, ids: Iterable[int]) -> None:
@@ -99,16 +122,19 @@ def _tubes_of_notes(
 
 
 def _reserved(
-    connection: ReadingConnection, names: list[str]
-) -> tuple[int, dict[int, bytes]]:
-    """Return how many notes there were, and those that could be reserved."""
+    connection: ReadingConnection, names: list[str], view: View
+) -> tuple[int, dict[int, FailureNote | None]]:
+    """Return how many notes there were, and what to keep of those reserved."""
     counts = [tube for tube in connection.tube_stats(names) if tube]
     ready = sum(tube.ready for tube in counts)
     total = ready + sum(tube.reserved for tube in counts)
     if not ready:
         return total, {}
     connection.watch_only(names)
-    return total, dict(connection.read_many(ready))
+    return total, {
+        note_id: view(note) if (note := decode_note(body)) else None
+        for note_id, body in connection.read_many(ready)
+    }
 
 
 def _existing(connection: OperatorConnection, ids: Iterable[int]) -> list[int]:
@@ -116,17 +142,7 @@ def _existing(connection: OperatorConnection, ids: Iterable[int]) -> list[int]:
     return [i for i, job in zip(ids, connection.jobs(ids), strict=True) if job]
 
 
-def _decoded(bodies: Mapping[int, bytes], about: int | None) -> list[Noted]:
-    """Return the notes in these bodies, of one job or of all, the oldest first."""
-    digits = b"" if about is None else b"%d" % about  # the others need no decoding
-    notes = (
-        (note_id, decode_note(body))
-        for note_id, body in bodies.items()
-        if digits in body
-    )
-    noted = [
-        Noted(note_id, note)
-        for note_id, note in notes
-        if note is not None and about in {None, note.job_id}
-    ]
+def _sorted(found: Mapping[int, FailureNote | None]) -> list[Noted]:
+    """Return the notes that are kept, the oldest first."""
+    noted = [Noted(note_id, note) for note_id, note in found.items() if note]
     return sorted(noted, key=lambda noted: (noted.note.when, noted.id))

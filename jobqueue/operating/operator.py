@@ -235,7 +235,7 @@ class Operator(Viewer):
         on_step: OnStep | None,
     ) -> int:
         """Make all steps, and return how many jobs they changed."""
-        notes = self.notes(tube)
+        notes = self.notes(tube).ids_by_job()
         count = 0
         while True:
             with self.uninterrupted:
@@ -245,4 +245,5 @@ class Operator(Viewer):
                 count += len(changed)
                 if on_step:
                     on_step(changed)
-                delete_notes(connection, notes.ids_of({job.id for job in changed}))
+                ids = [i for job in changed for i in notes.get(job.id, ())]
+                delete_notes(connection, ids)

@@ -132,7 +132,12 @@ class Viewer(FailureViewer):
     def finding(
         self, tube: str, states: list[JobState], filters: Filters
     ) -> Iterator[Finder | None]:
-        """Yield what finds the jobs of a tube; None if there is no such tube."""
+        """Yield what finds the jobs of a tube; None if there is no such tube.
+
+        >>> with operator.finding("emails", [JobState.BURIED], Filters()) as finder:
+        ...     print([[job.id for job in block] for block in finder.blocks()])
+        [[2]]
+        """
         notes = self.notes(tube) if filters.need_notes else Notes([])
         with self._connections.taken() as connection:
             counts = connection.tube(check_job_tube(tube))

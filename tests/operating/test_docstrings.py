@@ -1,21 +1,22 @@
-"""The examples in the docstrings of Operator, each on a broker of its own."""
+"""The examples in the docstrings of Operator, each on a broker of its own.
+
+Each public method and property has one.
+"""
 
 import doctest
 import inspect
 
 import pytest
 
-from jobqueue import JobQueue, Operator
+from jobqueue import JobQueue, JobState, Operator
+from jobqueue.operating.filters import Filters
 from tests.helpers.noted_failure import put_note
 from tests.helpers.servers import Beanstalkd
 from tests.helpers.terminal import bury
 from tests.helpers.ticks import put_tick
 
-WITHOUT_EXAMPLE = {"address", "close", "finding", "notes", "notes_about"}
 EXAMPLES = {
-    name: getattr(Operator, name)
-    for name in dir(Operator)
-    if not name.startswith("_") and name not in WITHOUT_EXAMPLE
+    name: getattr(Operator, name) for name in dir(Operator) if not name.startswith("_")
 }
 
 
@@ -33,7 +34,8 @@ def names(broker: Beanstalkd) -> dict[str, object]:
     send.options(delay=60).put(to="bob")
     put_note(broker, nobody, tube="emails")
     put_tick(broker)
-    return {"Operator": Operator, "url": broker.url, "queue": queue}
+    values = {"Filters": Filters, "JobState": JobState, "Operator": Operator}
+    return values | {"url": broker.url, "queue": queue}
 
 
 @pytest.mark.parametrize("name", ["Operator", "queue", *EXAMPLES])

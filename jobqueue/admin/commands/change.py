@@ -1,9 +1,11 @@
 """The commands that change jobs and tubes: delete, clear, pause and resume."""
 
+from array import array
 from collections.abc import Callable, Sequence
 
 from jobqueue.admin.commands import selecting
 from jobqueue.admin.errors import CommandError, UsageError
+from jobqueue.admin.found_jobs import Jobs, JobsOfTubes
 from jobqueue.admin.session import Session
 from jobqueue.broker.checks import check_id, whole_number
 from jobqueue.broker.server_stats import TubeStats
@@ -38,35 +40,37 @@ def delete(session: Session) -> int:
 def _delete_selected(session: Session, ids: Sequence[int]) -> int:
     jobs = selecting.selected(session, session.named_tubes(), _FREE)
     if ids:
-        jobs = [job for job in jobs if job.id in set(ids)]
+        wanted, found, jobs = set(ids), jobs, JobsOfTubes()
+        for job in found:
+            if job.id in wanted:
+                jobs.add([job])
     if session.options.dry_run:
         return _say_what_would_be(session, "delete", jobs)
     deleted = _deleted(session, jobs)
     if session.console.as_json:
         session.console.json({"deleted": len(deleted), "not_deleted": []})
     else:
-        done = [job for job in jobs if job.id in deleted]
-        session.console.line(f"Deleted {selecting.described(done)}")
-    return 0 if deleted else 1
+        session.console.line(f"Deleted {selecting.described(deleted)}")
+    return 0 if len(deleted) else 1
 
 
-def _deleted(session: Session, jobs: Sequence[JobStats]) -> set[int]:
-    """Delete jobs, after a question if there are several; return their ids."""
+def _deleted(session: Session, jobs: Jobs) -> Jobs:
+    """Delete jobs, after a question if there are several; return those deleted."""
     if len(jobs) > 1:
         question = f"Delete {selecting.described(jobs)} for good?"
         selecting.confirm(session, question, nothing="delete more than one job")
     return selecting.change(session, "Deleting", jobs, session.operator.delete)
 
 
-def _say_what_would_be(session: Session, what: str, jobs: Sequence[JobStats]) -> int:
+def _say_what_would_be(session: Session, what: str, jobs: Jobs) -> int:
     """Print how many jobs would be changed, and which."""
-    ids = [job.id for job in jobs]
+    ids = array("Q", (job.id for job in jobs))
     if session.console.as_json:
-        session.console.json({f"would_{what}": ids})
+        session.console.json({f"would_{what}": list(ids)})
     else:
         which = f": {selecting.listed(ids)}" if ids else ""
         session.console.line(f"Would {what} {selecting.described(jobs)}{which}")
-    return 0 if jobs else 1
+    return 0 if ids else 1
 
 
 def no_job(job_id: int) -> str:

@@ -7,8 +7,6 @@ from jobqueue.admin.session import Session
 from jobqueue.broker.checks import check_id
 from jobqueue.operating import formatting
 from jobqueue.operating.apart import check_job_tube
-from jobqueue.operating.failures import grouped
-from jobqueue.operating.notes import Notes
 
 
 def failures(session: Session) -> int:
@@ -19,19 +17,14 @@ def failures(session: Session) -> int:
             raise UsageError("give either --job ID, or a tube and what the jobs have")
         return _failures_of_job(session, check_id(session.options.job))
     named = [check_job_tube(tube)] if tube else []
-    notes = session.operator.notes(*named)
-    filters = session.filters()
-    wanted = [note for _, note in notes.noted if filters.passes_failure(note)]
-    ids = list({note.job_id for note in wanted})
-    jobs = session.operator.job_stats(*ids)
-    groups = grouped(wanted, dict(zip(ids, jobs, strict=True)))
+    groups, missing = session.operator.grouped(tube, session.filters())
     if session.console.as_json:
         session.console.json({"failures": [group.as_dict() for group in groups]})
     elif groups:
         session.console.table(views.failure_groups(groups))
     else:
         session.console.note("No such failure is noted")
-    _say_what_is_missing(session, notes)
+    _say_what_is_missing(session, missing)
     if not session.has_filters:
         noted = sum(group.buried for group in groups)
         buried = sum(counts.buried for counts in session.operator.tubes(*named))
@@ -42,7 +35,7 @@ def failures(session: Session) -> int:
 def _failures_of_job(session: Session, job_id: int) -> int:
     """Show each noted failure of a job, the oldest first."""
     notes = session.operator.notes_about(job_id)
-    found = [note for _, note in notes.noted if note.job_id == job_id]
+    found = [note for _, note in notes.noted]
     if not found:
         raise CommandError(f"no failure of job {job_id} is noted")
     if session.console.as_json:
@@ -50,11 +43,11 @@ def _failures_of_job(session: Session, job_id: int) -> int:
     else:
         shown = (views.one_failure(note, after_job=False) for note in found)
         session.console.line("\n\n".join(shown))
-    _say_what_is_missing(session, notes)
+    _say_what_is_missing(session, notes.missing)
     return 0
 
 
-def _say_what_is_missing(session: Session, notes: Notes) -> None:
-    if notes.missing:
-        missing = formatting.number_of(notes.missing, "note")
-        session.console.note(f"{missing} could not be read: another reader has them")
+def _say_what_is_missing(session: Session, missing: int) -> None:
+    if missing:
+        notes = formatting.number_of(missing, "note")
+        session.console.note(f"{notes} could not be read: another reader has them")

@@ -1,13 +1,15 @@
 """The command kick: buried jobs become ready."""
 
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from jobqueue.admin.commands import selecting
 from jobqueue.admin.commands.change import no_job, report, run
 from jobqueue.admin.commands.last_kicks import LastKicks
 from jobqueue.admin.errors import UsageError
+from jobqueue.admin.found_jobs import Jobs
 from jobqueue.admin.session import Session
-from jobqueue.broker.stats import JobState, JobStats
+from jobqueue.broker.stats import JobState
 from jobqueue.job.note import FailureNote
 from jobqueue.operating import formatting
 
@@ -73,7 +75,7 @@ def _last_kicks_of_all(
     return last.sentences()
 
 
-def _last_kicks_of(session: Session, jobs: Sequence[JobStats]) -> LastKicks:
+def _last_kicks_of(session: Session, jobs: Jobs) -> LastKicks:
     """Return which of these buried jobs a kick is the last for."""
     tubes = {job.tube for job in jobs}
     if not tubes:
@@ -87,8 +89,9 @@ def _last_kicks_of(session: Session, jobs: Sequence[JobStats]) -> LastKicks:
 def _kick_selected(session: Session) -> int:
     jobs = selecting.selected(session, session.named_tubes(), [JobState.BURIED])
     last = _last_kicks_of(session, jobs).sentences()
-    if session.options.dry_run or not jobs:
-        return _say_what_would_be(session, len(jobs), [job.id for job in jobs], last)
+    if session.options.dry_run or not len(jobs):
+        ids = array("Q", (job.id for job in jobs))
+        return _say_what_would_be(session, len(jobs), ids, last)
     if len(jobs) > 1:
         question = " ".join((f"Kick {selecting.described(jobs)}?", *_stopped(last)))
         selecting.confirm(session, question, nothing="kick more than one job")
@@ -96,10 +99,9 @@ def _kick_selected(session: Session) -> int:
     if session.console.as_json:
         session.console.json({"kicked": len(kicked)})
     else:
-        done = [job for job in jobs if job.id in kicked]
-        session.console.line(f"Kicked {selecting.described(done)}")
+        session.console.line(f"Kicked {selecting.described(kicked)}")
     _say_what_it_grants(session, len(kicked), last)
-    return 0 if kicked else 1
+    return 0 if len(kicked) else 1
 
 
 def _kick_by_id(session: Session, ids: Sequence[int]) -> int:
@@ -138,7 +140,7 @@ def _say_what_would_be(
 ) -> int:
     """Print how many jobs would be kicked, and which."""
     if session.console.as_json:
-        which = {} if ids is None else {"would_kick": ids}
+        which = {} if ids is None else {"would_kick": list(ids)}
         session.console.json({"kicked": 0, **which})
     else:
         which_ones = f": {selecting.listed(ids)}" if ids else ""

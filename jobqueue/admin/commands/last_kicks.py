@@ -4,6 +4,7 @@ That depends on the ``max_kicks`` of a job's task, which only workers know. They
 with the job's failure. Where there is no note, ``max_kicks`` may have its default.
 """
 
+from array import array
 from collections.abc import Iterable, Mapping
 
 from jobqueue.admin.commands.selecting import listed
@@ -23,8 +24,8 @@ class LastKicks:
 
     def __init__(self, failures: Mapping[int, FailureNote]) -> None:
         self._failures = failures
-        self._certain: list[int] = []
-        self._possible: list[int] = []
+        self._certain = array("Q")  # there may be millions
+        self._possible = array("Q")
 
     def add(self, jobs: Iterable[JobStats]) -> None:
         """Look at buried jobs."""

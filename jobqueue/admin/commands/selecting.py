@@ -1,9 +1,10 @@
 """The jobs that a command's filters name, and the question before they are changed."""
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby, islice
 
 from jobqueue.admin.errors import CommandError, UsageError
+from jobqueue.admin.found_jobs import Jobs, JobsOfTubes
 from jobqueue.admin.session import Session
 from jobqueue.broker.stats import JobState, JobStats
 from jobqueue.operating import formatting
@@ -14,10 +15,10 @@ _SHOWN = 10  # ids
 
 def selected(
     session: Session, tubes: Iterable[str], states: Sequence[JobState]
-) -> list[JobStats]:
+) -> JobsOfTubes:
     """Return the jobs of these tubes and states that pass the filters."""
     filters = session.filters()
-    found: list[JobStats] = []
+    found = JobsOfTubes()
     without_note = 0
     for tube in tubes:
         with session.operator.finding(tube, list(states), filters) as finder:
@@ -25,7 +26,7 @@ def selected(
                 continue
             with session.console.progress("Looking for jobs", finder.total) as advance:
                 for jobs in finder.blocks():
-                    found += jobs
+                    found.add(jobs)
                     advance(finder.looked_at, finder.total)
             finder.check_complete()
             without_note += finder.without_note
@@ -34,25 +35,29 @@ def selected(
 
 
 def change(
-    session: Session,
-    title: str,
-    jobs: Sequence[JobStats],
-    make: Callable[..., list[int]],
-) -> set[int]:
-    """Change jobs by their ids, some in each step; return the ids of those changed."""
-    changed: set[int] = set()
-    rest = iter(jobs)
+    session: Session, title: str, jobs: Jobs, make: Callable[..., list[int]]
+) -> JobsOfTubes:
+    """Change jobs by their ids, some in each step; return those that were changed."""
+    changed = JobsOfTubes()
     with session.console.progress(title, len(jobs)) as advance:
         try:
-            while batch := list(islice(rest, _BATCH)):
+            for batch in _batches(jobs):
                 with session.interrupts:
-                    changed.update(make(*(job.id for job in batch)))
+                    done = set(make(*(job.id for job in batch)))
+                    changed.add([job for job in batch if job.id in done])
                 advance(len(changed), len(jobs))
         except BaseException:
-            done = formatting.number_of(len(changed), "job")
-            session.console.note(f"{title} was interrupted after {done}")
+            done_jobs = formatting.number_of(len(changed), "job")
+            session.console.note(f"{title} was interrupted after {done_jobs}")
             raise
     return changed
+
+
+def _batches(jobs: Jobs) -> Iterator[list[JobStats]]:
+    """Yield jobs of one tube, some at a time."""
+    for _, of_tube in groupby(jobs, key=lambda job: job.tube):
+        while batch := list(islice(of_tube, _BATCH)):
+            yield batch
 
 
 def confirm(session: Session, question: str, *, nothing: str) -> None:
@@ -66,15 +71,16 @@ def confirm(session: Session, question: str, *, nothing: str) -> None:
         raise CommandError("nothing was changed")
 
 
-def described(jobs: Sequence[JobStats]) -> str:
+def described(jobs: Jobs) -> str:
     """Return how many jobs these are, of which states and tubes."""
-    if not jobs:
+    if not len(jobs):
         return "0 jobs"
-    states = [state for state in JobState if any(job.state == state for job in jobs)]
+    kinds = {(job.state, job.tube) for job in jobs}
+    states = [state for state in JobState if any(state == kind[0] for kind in kinds)]
     counted = formatting.number_of(len(jobs), f"{' and '.join(states)} job")
-    tubes = sorted({job.tube for job in jobs})
+    tubes = {tube for _, tube in kinds}
     if len(tubes) == 1:
-        return f"{counted} of tube {tubes[0]!r}"
+        return f"{counted} of tube {tubes.pop()!r}"
     return f"{counted} of {formatting.number_of(len(tubes), 'tube')}"
 
 

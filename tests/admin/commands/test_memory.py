@@ -1,5 +1,6 @@
 """Commands hold little of what they print, however much that is."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,19 +13,12 @@ from jobqueue.admin.screen.table import Cell, Column
 from jobqueue.broker.address import Address
 from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.put_options import PutOptions
+from tests.helpers.paths import ROOT
+from tests.helpers.peak_memory import peak_of
 from tests.helpers.servers import IS_INSTALLED, Beanstalkd
 from tests.helpers.terminal import COMMAND, environment
 
 MEBIBYTE = 2**20
-
-# Run a command, and print its peak memory. Of a child of this process, the system would
-# count the memory of this process as well, as it was before the child became a command.
-PEAK_OF = """
-import resource, subprocess, sys
-status = subprocess.call(sys.argv[1:])
-sys.stderr.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
-sys.exit(status)
-"""
 
 
 @pytest.mark.skipif(not IS_INSTALLED, reason="needs beanstalkd")
@@ -38,18 +32,34 @@ def test_large_bodies(socket_folder: Path, tmp_path: Path, command: str) -> None
             for _ in range(20):
                 connection.put("t", body, PutOptions())
         with (tmp_path / "out").open("wb") as output:
-            done = subprocess.run(
-                [sys.executable, "-c", PEAK_OF, *COMMAND, command, "t"],
-                stdout=output,
-                stderr=subprocess.PIPE,
-                env=environment(broker),
-                check=True,
-            )
+            words = [*COMMAND, command, "t"]
+            peak, status = peak_of(words, stdout=output, env=environment(broker))
 
+    assert status == 0
     assert len((tmp_path / "out").read_bytes()) > (
         20 * len(body) if command == "export" else 20
     )
-    assert int(done.stderr.split()[-1]) * 1024 < 100 * MEBIBYTE
+    assert peak < 100 * MEBIBYTE
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(not IS_INSTALLED, reason="needs beanstalkd")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs KiB in ru_maxrss")
+def test_many_jobs() -> None:
+    """No command holds all the jobs, or all the notes, that it looks at.
+
+    These would be 11 MiB of jobs, and 50 MiB of notes.
+    """
+    benchmark = ROOT / "tests" / "benchmarks" / "listings.py"
+    printed = subprocess.check_output(
+        [sys.executable, benchmark, "--jobs", "40000", "--tubes", "4"], text=True
+    )
+
+    peaks = re.findall(r"^(\S.*?) +[0-9.]+ s +([0-9.]+) MiB$", printed, re.MULTILINE)
+    (name, least), *others = [(name, float(peak)) for name, peak in peaks]
+    assert name == "--version"
+    assert len(others) > 10
+    assert [name for name, peak in others if peak > least + 9] == []
 
 
 def test_long_table(capsys: pytest.CaptureFixture[str]) -> None:
