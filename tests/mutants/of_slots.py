@@ -117,8 +117,8 @@ OF_SLOTS = [
         "last-run-without-a-burial",
         "a job is buried before its last run",
         ADMISSION,
-        "                    self._bury_first(reservation, stats)\n",
-        "                    pass\n",
+        "                self._bury_first(reservation, stats)\n",
+        "                pass\n",
         (f"{ADMISSION_TESTS}::test_crash_loop",),
     ),
     Mutant(
