@@ -79,8 +79,8 @@ class ReadHeaders(NamedTuple):
 def read_headers(found: object) -> ReadHeaders:
     """Return the headers of a body.
 
-    Raises :class:`~jobqueue.errors.BadJobError`, which shows no header
-    of an application.
+    Raises :class:`~jobqueue.errors.BadJobError`, which shows no header of an
+    application.
     """
     if not isinstance(found, dict):
         raise _bad('"headers" is not an object')

@@ -28,8 +28,9 @@ class QueueHooks:
         It is called with a :class:`~jobqueue.NewJob`, and may add headers to it, which
         the task finds in ``current_job().headers``. It runs in the code that puts the
         job, once for each item of a ``put_many``, and in the event loop's thread for an
-        ``aput``: so it should be quick. A retry puts nothing. An error of the function
-        is raised to the code that puts, and the job is not put.
+        ``aput``: so it should be quick. It is not called for a retry, which puts
+        nothing, nor for a job that a schedule puts. An error of the function is raised
+        to the code that puts, and the job is not put.
 
         Raises :class:`~jobqueue.errors.TaskDefinitionError` for anything but a
         function, and for an ``async`` one.

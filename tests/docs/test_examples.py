@@ -90,6 +90,14 @@ def test_newsletter() -> None:
     assert done.stdout.splitlines()[-1].startswith("5 passed")
 
 
+@pytest.mark.thorough
+def test_bakery() -> None:
+    done = run("-m", "pytest", "-q", "bakery")
+
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines()[-1].startswith("6 passed")
+
+
 def test_job_status(broker: Beanstalkd) -> None:
     """It tells a user why a job failed."""
     worker = ("-m", "jobqueue.worker", "--import", "job_status", "--burst")
