@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -21,9 +22,9 @@ from jobqueue.worker.settings import Timings
 from tests.helpers.optional_programs import check
 from tests.helpers.pages import all_blocks, blocks, page
 from tests.helpers.printed_commands import check_console, ending, sh
-from tests.helpers.servers import Beanstalkd
+from tests.helpers.servers import Beanstalkd, eventually, free_port
 from tests.helpers.terminal import operate
-from tests.helpers.worker_process import write_module
+from tests.helpers.worker_process import WorkerProcess, write_module
 
 WORKER = re.compile(r"jobqueue\W+worker\b")
 COMMAND = re.compile(r'command: (\["jobqueue".*?\])', re.DOTALL)
@@ -154,10 +155,28 @@ def test_workers_in_containers(name: str, grace: str) -> None:
     (command,) = COMMAND.findall(text)
     (seconds,) = re.findall(grace, text)
 
-    without_health = re.sub(r'"--health-[a-z]+", "[^"]+",?\s*', "", command)
-    options = parsed(json.loads(re.sub(r",\s*\]", "]", without_health))[2:])
+    options = parsed(json.loads(command)[2:])
 
     assert longest_stop(options) < float(seconds)
+    assert str(options.health_port) in text.replace(command, "")
+    assert "/healthz" in text
+
+
+def test_health_check_of_compose(tmp_path: Path, broker: Beanstalkd) -> None:
+    """The printed check passes while a worker runs, and fails when there is none."""
+    text = page("deploying/compose").read_text()
+    (found,) = re.findall(r'"(import urllib.*?)"\]', text, re.DOTALL)
+    port = free_port()
+    probe = [sys.executable, "-c", found.replace("8080", str(port))]
+    write_module(tmp_path, "app.tasks", TASKS)
+
+    options = ("--import", "app.tasks", f"--health-port={port}")
+    with WorkerProcess(tmp_path, *options, BEANSTALKD_URL=broker.url) as worker:
+        worker.says("Worker started")
+        eventually(lambda: subprocess.run(probe, check=False).returncode, 0)
+        worker.signal(signal.SIGTERM)
+        worker.exit_code()
+    assert subprocess.run(probe, check=False, capture_output=True).returncode == 1
 
 
 def test_procfile() -> None:
