@@ -1,0 +1,1 @@
+"""Periodic tasks under faults: ``python -m tests.faults.schedules``."""

@@ -1,0 +1,89 @@
+"""What has happened to the workers, the broker and the clock, and when.
+
+Moments are by ``time.monotonic()``, which no step of the clock changes. Due times are
+by the clock that the workers see.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Fault(NamedTuple):
+    """A fault, from its beginning to its end."""
+
+    name: str
+    begin: float
+    end: float
+
+
+class Jump(NamedTuple):
+    """A step of the clock, from one Unix time to another."""
+
+    at: float
+    before: float
+    after: float
+
+
+@dataclass(slots=True)
+class Timeline:
+    """The faults of a campaign, and the clock of its workers."""
+
+    faults: list[Fault] = field(default_factory=list)
+    jumps: list[Jump] = field(default_factory=list)
+    deploys: list[tuple[float, int]] = field(default_factory=list)  # end, version
+    offset: int = 0  # seconds of the clock
+    real: float = field(default_factory=lambda: time.time() - time.monotonic())
+
+    def clock(self, moment: float | None = None) -> float:
+        """Return the Unix time that workers see, now or at a moment."""
+        moment = time.monotonic() if moment is None else moment
+        offset = 0.0
+        for jump in self.jumps:
+            if jump.at <= moment:
+                offset += jump.after - jump.before
+        return moment + self.real + offset
+
+    @contextmanager
+    def fault(self, name: str) -> Iterator[None]:
+        """Note a fault that lasts as long as the block."""
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            self.faults.append(Fault(name, begin, time.monotonic()))
+
+    def step(self, seconds: int) -> None:
+        """Note that the clock is set by some seconds now."""
+        now = time.monotonic()
+        before = self.clock(now)
+        self.jumps.append(Jump(now, before, before + seconds))
+        self.offset += seconds
+        self.faults.append(Fault("clock", now, now))
+
+    def moments_of(self, due: int) -> list[float]:
+        """Return the moments at which the clock shows a time; none if it was jumped."""
+        found = []
+        begin, offset = float("-inf"), 0.0
+        for jump in [*self.jumps, None]:
+            end = jump.at if jump else float("inf")
+            moment = due - self.real - offset
+            if begin <= moment < end:
+                found.append(moment)
+            if jump:
+                begin, offset = jump.at, offset + jump.after - jump.before
+        return found
+
+    def was_jumped(self, due: int) -> bool:
+        """Return whether a step of the clock has skipped a due time."""
+        return any(jump.before - 1 <= due <= jump.after + 1 for jump in self.jumps)
+
+    def near(self, moment: float, margin: float) -> list[Fault]:
+        """Return the faults at a moment, or so many seconds before or after it."""
+        return [
+            fault
+            for fault in self.faults
+            if fault.begin - margin <= moment <= fault.end + margin
+        ]
