@@ -89,7 +89,7 @@ def _metrics_of_jobs(counted: Totals) -> Iterator[Metric]:
     )
     durations = HistogramMetricFamily(
         "jobqueue_job_duration_seconds",
-        "For how long jobs ran.",
+        "How long jobs ran, in seconds.",
         labels=["tube", "func_name"],
     )
     for key, row in sorted(counted.items()):
@@ -107,12 +107,12 @@ def _metrics_of_broker(counted: Totals) -> Iterator[Metric]:
     brokers = {key[0]: row for key, row in counted.items() if len(key) == 1}
     yield CounterMetricFamily(
         "jobqueue_broker_reconnects",
-        "Times that a process has had its broker back.",
+        "How often a process has connected to the broker again.",
         value=sum(row[RECONNECTS] for row in brokers.values()),
     )
-    up = GaugeMetricFamily("jobqueue_broker_up", "Whether the broker answers.")
+    up = GaugeMetricFamily("jobqueue_broker_up", "1 if the broker answers, else 0.")
     jobs = GaugeMetricFamily(
-        "jobqueue_tube_jobs", "Jobs in the broker.", labels=["tube", "state"]
+        "jobqueue_tube_jobs", "Jobs in the broker, by state.", labels=["tube", "state"]
     )
     waiting = GaugeMetricFamily(
         "jobqueue_tube_workers_waiting",
@@ -121,7 +121,8 @@ def _metrics_of_broker(counted: Totals) -> Iterator[Metric]:
     )
     age = GaugeMetricFamily(
         "jobqueue_tube_next_job_age_seconds",
-        "For how long the tube's next ready job has been in the broker; 0: none is.",
+        "Seconds since the tube's next ready job was put, its delay included; 0: none "
+        "is ready.",
         labels=["tube"],
     )
     notes = GaugeMetricFamily(

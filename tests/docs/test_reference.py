@@ -26,7 +26,9 @@ PICTURES = sorted((ROOT / "docs" / "pictures").glob("*.svg"))
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", PAGES, ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
 def test_tables(path: Path) -> None:
     """Each table is as its generator writes it today."""
     old = path.read_text()
@@ -36,7 +38,7 @@ def test_tables(path: Path) -> None:
 
 def test_pages() -> None:
     """A page of the reference is generated, or it is that of the body."""
-    assert {*REFERENCE.glob("*.md")} == {*PAGES, REFERENCE / "body.md"}
+    assert {*REFERENCE.glob("*.md")} <= {*PAGES, REFERENCE / "body.md"}
 
 
 def test_keys_of_body() -> None:
