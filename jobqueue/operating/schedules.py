@@ -92,9 +92,11 @@ def named(records: Iterable[ScheduleRecord], name: str) -> ScheduleRecord | None
     Raises :class:`~jobqueue.errors.OptionError` if several tubes have the function.
     """
     found = [record for record in records if name in {record.name, record.func_name}]
-    if len({record.name for record in found}) > 1:
-        names = ", ".join(record.name for record in found)
-        raise OptionError(f"{name!r} is in several tubes: give one of {names}")
+    names = sorted({record.name for record in found})
+    if len(names) > 1:
+        raise OptionError(
+            f"{name!r} is in several tubes: give one of {', '.join(names)}"
+        )
     return found[0] if found else None
 
 
