@@ -106,7 +106,8 @@ class Worker:
         unless the application ignores or handles it. The running jobs are finished
         first. After ``shutdown_timeout`` seconds, or at a second SIGTERM or SIGINT that
         comes a second later or more, the process exits with status 0 without waiting
-        for them, and the broker makes them ready for another worker.
+        for them, and the broker makes them ready for another worker. SIGUSR1, unless
+        the application ignores or handles it, does what :meth:`quiet` does.
 
         Raises :class:`~jobqueue.errors.JobStuckError`, when all other jobs have ended,
         if a job did not stop within 5 seconds of its time limit. The stuck job is
@@ -137,6 +138,14 @@ class Worker:
         keeper = ScheduleKeeper(tasks, self.address, self.settings.timings)
         self.manager.reporter.add(keeper)
         return keeper
+
+    def quiet(self) -> None:
+        """Reserve no more jobs, finish the running ones, and wait for a stop.
+
+        Can be called from any other thread, at any time; it does not wait. :meth:`run`
+        goes on until :meth:`stop` is called or a signal arrives.
+        """
+        self.manager.quiet()
 
     def stop(self) -> None:
         """Reserve no more jobs, finish the running ones, and let :meth:`run` return.

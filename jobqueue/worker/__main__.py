@@ -23,6 +23,7 @@ from jobqueue.worker.processes.child import (
 )
 from jobqueue.worker.processes.counter_pool import CounterPool
 from jobqueue.worker.processes.signals import (
+    QUIET_SIGNAL,
     handle_signals,
     restore_original_handlers,
     unblock_signals,
@@ -62,7 +63,7 @@ def main(
     )
     # For the time before and after the supervisor's and the worker's own handlers: the
     # kernel would drop a signal without a handler to a process of pid 1.
-    handle_signals(lambda _: exit_now())
+    handle_signals(lambda signum: signum == QUIET_SIGNAL or exit_now())
     call_in_children(restore_original_handlers)
     if options.supervised is None:
         link = _supervise(
@@ -95,7 +96,7 @@ def _supervise(
     if options.metrics_port is not None or options.health_port is not None:
         from jobqueue.worker import ports  # noqa: PLC0415 - few workers have one
 
-        ports.serve(options, parser.error, counter_pool, supervisor)
+        ports.serve(options, parser.error, counter_pool, supervisor.health)
     try:
         exit_now(supervisor.run())  # nothing of the app's is in this process
     except Forked as forked:

@@ -22,7 +22,8 @@ example:
   {program} --tube emails --tube reports --import app.tasks
 
 SIGTERM, SIGINT (Ctrl-C) and SIGHUP stop the worker when the running jobs are
-finished; a second SIGTERM or SIGINT, a second later or more, at once.
+finished; a second SIGTERM or SIGINT, a second later or more, at once. SIGUSR1
+makes it quiet: it takes no more jobs, and stays until it is stopped.
 Exit status: 0 when it was stopped, 2 when it could not start.
 """
 

@@ -47,14 +47,19 @@ class WorkerMetrics(DescribedCollector):
     """Collects the counts of worker processes and of the broker.
 
     ``memories`` returns the memories in which processes count, and ``running`` the
-    number of jobs that run now. Register it in a registry of prometheus_client.
+    number of jobs that run now, and ``quiet`` that of the processes that are quiet.
+    Register it in a registry of prometheus_client.
     """
 
     def __init__(
-        self, memories: Callable[[], Iterable[Memory]], running: Callable[[], int]
+        self,
+        memories: Callable[[], Iterable[Memory]],
+        running: Callable[[], int],
+        quiet: Callable[[], int] = int,
     ) -> None:
         self._memories = memories
         self._running = running
+        self._quiet = quiet
 
     @classmethod
     def of(cls, worker: Worker) -> "WorkerMetrics":
@@ -64,7 +69,8 @@ class WorkerMetrics(DescribedCollector):
         """
         memory = bytearray(SIZE)
         worker.manager.count_in(memory)
-        return cls(lambda: [memory], worker.manager.status_board.count)
+        board = worker.manager.status_board
+        return cls(lambda: [memory], board.count, lambda: board.is_quiet)
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics, as they are now."""
@@ -73,6 +79,11 @@ class WorkerMetrics(DescribedCollector):
         yield from _metrics_of_jobs(counted)
         yield GaugeMetricFamily(
             "jobqueue_jobs_running", "Jobs that run now.", value=running
+        )
+        yield GaugeMetricFamily(
+            "jobqueue_processes_quiet",
+            "Processes that were told to take no more jobs, and stay.",
+            value=self._quiet(),
         )
         yield from _metrics_of_broker(counted)
 

@@ -8,7 +8,6 @@ from jobqueue.errors import JobQueueError
 from jobqueue.worker.exits import call_with_timeout
 from jobqueue.worker.processes.counter_pool import CounterPool
 from jobqueue.worker.processes.health import Health
-from jobqueue.worker.processes.supervisor import Supervisor
 from jobqueue.worker.reporting import process_log
 from jobqueue.worker.reporting.http_pages import (
     OK,
@@ -30,23 +29,23 @@ def serve(
     options: argparse.Namespace,
     on_error: OnError,
     counter_pool: CounterPool | None,
-    supervisor: Supervisor,
+    health: Health,
 ) -> None:
     """Serve the ports of the command line until the supervisor ends.
 
     The port of the metrics tells the health, too. ``on_error`` prints what is wrong and
     exits.
     """
-    health = _health_pages(supervisor.health)
+    pages = _health_pages(health)
     metrics_at = (options.metrics_host, options.metrics_port)
     health_at = (options.health_host or options.metrics_host, options.health_port)
     if counter_pool is not None:
-        scrapes = _scrapes(on_error, counter_pool, supervisor)
-        _serve_at(*metrics_at, Pages(health, scrapes), "metrics", on_error)
+        scrapes = _scrapes(on_error, counter_pool, health)
+        _serve_at(*metrics_at, Pages(pages, scrapes), "metrics", on_error)
         call_with_timeout(process_log.metrics_are_served, *metrics_at)
     if options.health_port is not None:
         if health_at != metrics_at:
-            _serve_at(*health_at, Pages(health), "health", on_error)
+            _serve_at(*health_at, Pages(pages), "health", on_error)
         call_with_timeout(process_log.health_is_served, *health_at)
 
 
@@ -67,7 +66,7 @@ def _health_pages(health: Health) -> dict[str, Page]:
 
 
 def _scrapes(
-    on_error: OnError, counter_pool: CounterPool, supervisor: Supervisor
+    on_error: OnError, counter_pool: CounterPool, health: Health
 ) -> ScrapePage:
     """Return what answers scrapes with all that the processes have counted."""
     try:
@@ -76,7 +75,7 @@ def _scrapes(
     except ImportError as error:
         on_error(f"metrics need an extra: pip install 'jobqueue[metrics]' ({error})")
     worker_metrics = metrics.WorkerMetrics(
-        counter_pool.memories, supervisor.count_running
+        counter_pool.memories, health.count_running, health.count_quiet
     )
     return metrics_server.Scrapes(worker_metrics).answer
 

@@ -43,6 +43,15 @@ class Health:
             if not seat.is_done and (obstacle := _obstacle_of(seat.process))
         ]
 
+    def count_running(self) -> int:
+        """Return how many jobs run now."""
+        alive = [p for p in self._processes() if p.exit_status is None]
+        return sum(process.status_board.count() for process in alive)
+
+    def count_quiet(self) -> int:
+        """Return how many processes have been told to take no more jobs."""
+        return sum(process.status_board.is_quiet for process in self._processes())
+
     def _processes(self) -> Iterator[Process]:
         for seat in self._seats:
             yield from seat.processes()
@@ -59,11 +68,11 @@ def _faults_of(board: StatusBoard) -> Iterator[str]:
         if job is not None:
             silent = now - max(slot.turned_at, board.beaten_at)
             what = f"it runs job {job.job_id}, and nothing else in its process for"
-        elif state is ProcessState.WORKING:
+        elif state is ProcessState.WORKING and not board.is_quiet:
             silent = now - slot.turned_at
             what = "its loop has not turned for"
         else:
-            continue  # it is about to end
+            continue  # it has ended, or is about to
         if silent > board.longest_turn:
             yield f"slot {number}: {what} {silent:.0f} s"
 
@@ -75,7 +84,7 @@ def _obstacle_of(process: Process | None) -> str | None:
     match board.state:
         case ProcessState.STARTING:
             return "is starting"
-        case ProcessState.WORKING:
+        case ProcessState.WORKING if not board.is_quiet:
             return None if board.has_broker else "has no connection to the broker"
         case _:
             return "takes no more jobs"

@@ -6,7 +6,7 @@ import time
 
 from jobqueue.worker.processes import child
 from jobqueue.worker.processes.shared_memory import SharedMemory
-from jobqueue.worker.processes.signals import STOP_SIGNALS
+from jobqueue.worker.processes.signals import QUIET_SIGNAL, STOP_SIGNALS
 from jobqueue.worker.processes.spawn_command import SpawnCommand
 from jobqueue.worker.processes.status_board import (
     ProcessState,
@@ -35,10 +35,13 @@ class Process:
         command: SpawnCommand,
         slots: int,
         counters: SharedMemory | None,
+        *,
+        is_quiet: bool = False,
     ) -> None:
         status = SharedMemory(size_of_status_board(slots))
         self.number = number
         self.status_board = StatusBoard(slots, status.memory)
+        self.status_board.is_quiet = is_quiet
         self.began = time.monotonic()
         self.counters = counters
         self.was_killed = False  # by the supervisor, which has logged why
@@ -77,6 +80,12 @@ class Process:
     def stop(self, reason: str) -> None:
         """Have the process finish its jobs and end; it logs the reason."""
         self._child.close_pipe(reason)
+
+    def quieten(self) -> None:
+        """Have the process take no more jobs, whatever stage of its life it is in."""
+        self.status_board.is_quiet = True
+        if QUIET_SIGNAL is not None:
+            self._child.send_signal(QUIET_SIGNAL)
 
     def close_pipe(self) -> None:
         """Close this process's end of the pipe."""

@@ -1,4 +1,4 @@
-"""The signals that stop a worker: handled, blocked, and given back."""
+"""The signals that stop or quieten a worker: handled, blocked, and given back."""
 
 import signal
 import sys
@@ -17,8 +17,12 @@ SECOND_SIGNAL_AFTER = 1.0  # seconds after the first: a person has seen no effec
 
 if sys.platform == "win32":
     STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+    QUIET_SIGNAL: signal.Signals | None = None
+    _ALL = STOP_SIGNALS
 else:
     STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    QUIET_SIGNAL = signal.SIGUSR1
+    _ALL = (*STOP_SIGNALS, QUIET_SIGNAL)
 
 
 class _Handler:
@@ -33,10 +37,11 @@ class _Handler:
 
 
 def handle_signals(on_signal: OnSignal) -> _Handler:
-    """Call ``on_signal`` at each signal that stops a worker, from now on.
+    """Call ``on_signal`` at each signal that stops or quietens a worker, from now on.
 
-    SIGHUP is left alone where it is ignored, as under ``nohup``, and where the
-    application has a handler of its own, which reloads a configuration, say.
+    SIGHUP and SIGUSR1 (which quietens it) are left alone where they are ignored, as
+    SIGHUP is under ``nohup``, and where the application has a handler of its own, which
+    reloads a configuration, say.
 
     As :func:`handling_signals` does, but for good. A forked child has to call
     :func:`restore_original_handlers`.
@@ -49,7 +54,9 @@ def handle_signals(on_signal: OnSignal) -> _Handler:
 
 @contextmanager
 def handling_signals(on_signal: OnSignal, wakeup_fd: int) -> Iterator[None]:
-    """Call ``on_signal`` at each signal that stops a worker; then restore the handlers.
+    """Call ``on_signal`` at each signal to a worker; then restore the handlers.
+
+    At which signals is as for :func:`handle_signals`.
 
     The system may deliver a signal to any thread. Whichever it is writes a byte to the
     socket ``wakeup_fd``, so that the main thread wakes up and calls ``on_signal``.
@@ -115,15 +122,15 @@ def is_impatient(signum: signal.Signals) -> bool:
 
 
 def block_signals() -> None:
-    """Defer the signals that stop a worker until they are unblocked."""
+    """Defer the signals to a worker until they are unblocked."""
     if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ALL)
 
 
 def unblock_signals() -> None:
-    """Deliver the signals that stop a worker, those that were blocked included."""
+    """Deliver the signals to a worker, those that were blocked included."""
     if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ALL)
 
 
 def restore_original_handlers() -> None:
@@ -132,7 +139,7 @@ def restore_original_handlers() -> None:
     It must not wait until a signal arrives: in Python 3.13, a child that was forked
     from another than the main thread handles its first signal late.
     """
-    for signum in STOP_SIGNALS:
+    for signum in _ALL:
         handler = _handler_of(signum)
         while isinstance(handler, _Handler):
             handler = handler.replaced[signum]
@@ -142,7 +149,7 @@ def restore_original_handlers() -> None:
 def _signals_to_handle() -> list[signal.Signals]:
     return [
         signum
-        for signum in STOP_SIGNALS
+        for signum in _ALL
         if is_impatient(signum) or _is_default_or_ours(_handler_of(signum))
     ]
 

@@ -126,6 +126,15 @@ class StatusBoard:
         self._memory[0] = state
 
     @property
+    def is_quiet(self) -> bool:
+        """Whether the process takes no more jobs, and stays."""
+        return bool(self._memory[3])
+
+    @is_quiet.setter
+    def is_quiet(self, is_it: bool) -> None:
+        self._memory[3] = is_it
+
+    @property
     def has_broker(self) -> bool:
         """Whether the broker has answered, and is not away since then."""
         return bool(self._memory[2])

@@ -14,6 +14,7 @@ from jobqueue.worker.processes.process import CANNOT_START, Process
 from jobqueue.worker.processes.seat import Seat
 from jobqueue.worker.processes.shared_memory import SharedMemory
 from jobqueue.worker.processes.signals import (
+    QUIET_SIGNAL,
     STOP_SIGNALS,
     Impatience,
     handling_child_exits,
@@ -53,11 +54,13 @@ class Supervisor:
         self._shutdown_timeout = shutdown_timeout
         self._timings = timings or Timings()
         self._seats = [Seat(n, self._timings) for n in range(1, processes + 1)]
+        self.health = Health(self._seats, lambda: self._is_stopping)
         self._has_several = processes > 1
         # Each signal, and when it came: the log may block for a while in between.
         self._events: EventQueue[tuple[signal.Signals, float]] = EventQueue()
         self._has_worked = False  # any process
         self._looks_next_at = self._awake_since = time.monotonic()
+        self._is_quiet = False
         self._is_stopping = False
         self._deadline = math.inf  # time.monotonic(), for what was told to end
         self._is_abandoning = False
@@ -87,16 +90,6 @@ class Supervisor:
             call_with_timeout(process_log.supervisor_stopped)
         return self._exit_status
 
-    @property
-    def health(self) -> Health:
-        """Whether the processes live and take jobs; to be asked from any thread."""
-        return Health(self._seats, lambda: self._is_stopping)
-
-    def count_running(self) -> int:
-        """Return how many jobs run now. Can be called from another thread."""
-        alive = [p for p in self._processes() if p.exit_status is None]
-        return sum(process.status_board.count() for process in alive)
-
     def _note(self, signum: signal.Signals) -> None:
         self._events.put((signum, time.monotonic()))
 
@@ -118,7 +111,11 @@ class Supervisor:
     def _start(self, seat: Seat) -> None:
         try:
             seat.process = Process(
-                seat.number, self._command, self._threads, self._free_counters()
+                seat.number,
+                self._command,
+                self._threads,
+                self._free_counters(),
+                is_quiet=self._is_quiet,
             )
         except Forked:
             for process in self._processes():
@@ -142,12 +139,21 @@ class Supervisor:
         event = self._events.get(seconds)
         if event is not None and event[0] in STOP_SIGNALS:
             self._handle_signal(*event)
+        elif event is not None and event[0] == QUIET_SIGNAL:
+            self._be_quiet()
 
     def _handle_signal(self, signum: signal.Signals, at: float) -> None:
         """Have all processes finish their jobs; at a second signal, don't wait."""
         self._stop(signum.name)
         if is_impatient(signum) and self._impatience.is_shown_at(at):
             self._abandon()
+
+    def _be_quiet(self) -> None:
+        """Have all processes, and those that take their place, take no more jobs."""
+        if not self._is_quiet:
+            self._is_quiet = True
+            for process in self._processes():
+                process.quieten()
 
     def _poll_interval(self) -> float:
         """Return the seconds until the next look at the processes.
@@ -160,7 +166,7 @@ class Supervisor:
         is_idle = all(
             seat.process is not None or seat.is_done for seat in self._seats
         ) and not any(seat.leaving for seat in self._seats)
-        if is_idle and not self._is_stopping and not self.count_running():
+        if is_idle and not self._is_stopping and not self.health.count_running():
             return self._timings.idle_poll
         return self._timings.poll
 

@@ -6,12 +6,7 @@ from collections.abc import Sequence
 from jobqueue.broker.address import Address
 from jobqueue.broker.dropped_body import DroppedBody
 from jobqueue.broker.settlement import Released
-from jobqueue.errors import (
-    BadJobError,
-    BrokerError,
-    CrashLoopError,
-    TimeLimitExceeded,
-)
+from jobqueue.errors import BadJobError, BrokerError, CrashLoopError, TimeLimitExceeded
 from jobqueue.job.decision import SUCCEEDED, Decision, Ending
 from jobqueue.job.outcome import KICKS_REACH_MAX, RunLater
 from jobqueue.safe_text import body_line, error_of, text_of
@@ -57,6 +52,11 @@ class JobLog(Listener):
             address,
             condition,
         )
+
+    def worker_quiet(self, reason: str, running: Sequence[int]) -> None:
+        """Log why the worker takes no more jobs, and which jobs it finishes."""
+        running_on = f", and finishes {list_jobs(running)}" if running else ""
+        logger.info("Quiet: takes no more jobs%s: %s", running_on, reason)
 
     def worker_stopping(self, reason: str, running: Sequence[int]) -> None:
         """Log why the worker stops, and which jobs it waits for."""

@@ -26,6 +26,9 @@ class Listener:
     ) -> None:
         """Note that a worker starts; jobs of the ``signed`` tasks have to be signed."""
 
+    def worker_quiet(self, reason: str, running: Sequence[int]) -> None:
+        """Note that a worker takes no more jobs, and stays."""
+
     def worker_stopping(self, reason: str, running: Sequence[int]) -> None:
         """Note that a worker takes no more jobs, and waits for those that run."""
 
@@ -147,6 +150,7 @@ class Reporter:
         self.listeners.append(listener)
 
     worker_started = _tell(Listener.worker_started)
+    worker_quiet = _tell_in_time(Listener.worker_quiet)
     worker_stopping = _tell_in_time(Listener.worker_stopping)
     jobs_abandoned = _tell_in_time(Listener.jobs_abandoned)
     worker_stopped = _tell_in_time(Listener.worker_stopped)

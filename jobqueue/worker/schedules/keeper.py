@@ -62,6 +62,10 @@ class ScheduleKeeper(Listener):
         if self._thread is not None:
             self._thread.join(self._timings.thread_exit_patience)
 
+    def worker_quiet(self, _reason: str, _running: Sequence[int]) -> None:
+        """Take no more ticks, as the slots take no more jobs."""
+        self.stop()
+
     def worker_stopping(self, _reason: str, _running: Sequence[int]) -> None:
         """Take no more ticks: the worker has begun to stop."""
         self.stop()

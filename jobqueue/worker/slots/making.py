@@ -1,17 +1,22 @@
-"""The slots of a worker, and what they share."""
+"""The parts of a worker, made of its settings."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from jobqueue.broker.consuming import ConsumerConnection
+from jobqueue.task.registry import subscriber
 from jobqueue.worker.processes.status_board import StatusBoard
 from jobqueue.worker.reporting.reporter import Reporter
-from jobqueue.worker.running.executor import Executor
+from jobqueue.worker.running.executor import Executor, ReservedJob
+from jobqueue.worker.running.time_limit import TimeLimits
 from jobqueue.worker.settings import Settings
 from jobqueue.worker.slots.admission import Admission, GuardState
+from jobqueue.worker.slots.heartbeat import Heartbeat
 from jobqueue.worker.slots.outage import Outage
+from jobqueue.worker.slots.reservation import Reservation
 from jobqueue.worker.slots.slot import Slot
+from jobqueue.worker.slots.stuck_jobs import StuckJob
 
 if TYPE_CHECKING:
     from jobqueue.worker.slots.failure_notes import FailureNotes
@@ -54,3 +59,31 @@ def make_slots(
         )
         for slot_status in status_board.slot_statuses
     ]
+
+
+def make_heartbeat(
+    settings: Settings,
+    status_board: StatusBoard,
+    reporter: Reporter,
+    running: Callable[[], Collection[Reservation]],
+) -> Heartbeat:
+    """Return the heartbeat of the running jobs, not started yet."""
+    return Heartbeat(
+        running, reporter, settings.timings, settings.address, status_board.beat
+    )
+
+
+def make_time_limits(
+    settings: Settings, on_stuck: Callable[[StuckJob], object]
+) -> TimeLimits[ReservedJob]:
+    """Return what interrupts jobs at their time limit; of no cost if none has one."""
+    limits: TimeLimits[ReservedJob] = TimeLimits(
+        lambda job, guard: on_stuck(
+            StuckJob(job, guard.is_held_up(), guard.is_loop_blocked())
+        ),
+        settings.timings,
+    )
+    tasks = subscriber.tasks(settings.tubes)
+    if settings.time_limit or any(task.time_limit for task in tasks):
+        limits.prepare()
+    return limits

@@ -11,19 +11,27 @@ from jobqueue.errors import JobQueueError, JobStuckError
 from jobqueue.task.registry import subscriber
 from jobqueue.worker.exits import call_with_timeout, exit_now
 from jobqueue.worker.processes.event_queue import EventQueue
-from jobqueue.worker.processes.signals import handling_signals, is_impatient
+from jobqueue.worker.processes.signals import (
+    QUIET_SIGNAL,
+    handling_signals,
+    is_impatient,
+)
 from jobqueue.worker.processes.status_board import ProcessState, StatusBoard
 from jobqueue.worker.reporting.job_log import JobLog
 from jobqueue.worker.reporting.reporter import Reporter
 from jobqueue.worker.running.event_loop import EventLoop
-from jobqueue.worker.running.executor import Executor, ReservedJob
-from jobqueue.worker.running.time_limit import TimeLimits
+from jobqueue.worker.running.executor import Executor
 from jobqueue.worker.settings import Settings
+from jobqueue.worker.slots import making
 from jobqueue.worker.slots.failure_notes import FailureNotes
-from jobqueue.worker.slots.heartbeat import Heartbeat
-from jobqueue.worker.slots.making import make_slots
 from jobqueue.worker.slots.reservation import Reservation, release_all
-from jobqueue.worker.slots.shutdown import Phase, Shutdown, StopReason, StopRequest
+from jobqueue.worker.slots.shutdown import (
+    Phase,
+    QuietRequest,
+    Shutdown,
+    StopReason,
+    StopRequest,
+)
 from jobqueue.worker.slots.slot_thread import SlotEnded, SlotThread, stack_of
 from jobqueue.worker.slots.stuck_jobs import StuckJob, StuckJobs
 from jobqueue.worker.threads import NO_THREAD, reason_of
@@ -35,7 +43,7 @@ if TYPE_CHECKING:
     from jobqueue.worker.slots.slot import Slot
 
 
-_Event = StopRequest | StuckJob | SlotEnded
+_Event = QuietRequest | StopRequest | StuckJob | SlotEnded
 
 
 class SlotManager:
@@ -84,7 +92,19 @@ class SlotManager:
         """
         self._events.put(StopRequest(reason, text, time.monotonic()))
 
-    def _request_stop_at(self, signum: signal.Signals) -> None:
+    def quiet(self, reason: str = "quiet() was called") -> None:
+        """Reserve no more jobs, but stay until a stop. Can be called from any thread.
+
+        The ``reason`` is for the log. Returns at once.
+        """
+        for slot in self._slots:
+            slot.stop()
+        self._events.put(QuietRequest(reason, time.monotonic()))
+
+    def _handle_signal(self, signum: signal.Signals) -> None:
+        if signum == QUIET_SIGNAL:
+            self.quiet(signum.name)
+            return
         reason = StopReason.SIGNAL if is_impatient(signum) else StopReason.HANGUP
         if self.status_board.must_abandon_jobs:
             reason = StopReason.NO_PATIENCE
@@ -96,8 +116,10 @@ class SlotManager:
         """Run jobs until the stop; see :meth:`Worker.run <jobqueue.Worker.run>`."""
         if self._slots:
             raise JobQueueError("a worker runs once: make another")
-        limits = self._time_limits()
-        heartbeat = self._heartbeat()
+        limits = making.make_time_limits(self._settings, self._events.put)
+        heartbeat = making.make_heartbeat(
+            self._settings, self.status_board, self.reporter, self._reservations
+        )
         executor = Executor(
             subscriber.find_in(self._settings.tubes),
             limits,
@@ -109,13 +131,13 @@ class SlotManager:
             cleaning_up.callback(limits.close)
             cleaning_up.enter_context(self._events)
             cleaning_up.enter_context(
-                handling_signals(self._request_stop_at, self._events.wakeup_fd)
+                handling_signals(self._handle_signal, self._events.wakeup_fd)
             )
             if self._notes is not None:
                 cleaning_up.enter_context(self._notes)
             heartbeat.start()
             cleaning_up.callback(heartbeat.close)
-            self._slots = make_slots(
+            self._slots = making.make_slots(
                 self._settings,
                 self.status_board,
                 executor=executor,
@@ -124,7 +146,7 @@ class SlotManager:
                 on_job_begin=heartbeat.job_begins,
                 on_job_ran=self._count_job,
             )
-            if not self._is_told_to_stop():
+            if self._takes_jobs():
                 self._start_all()
             self._handle_events()
             if self._shutdown.phase is Phase.RUNNING:
@@ -133,36 +155,19 @@ class SlotManager:
         if self._failure is not None:
             raise self._failure
 
-    def _heartbeat(self) -> Heartbeat:
-        return Heartbeat(
-            self._reservations,
-            self.reporter,
-            self._timings,
-            self._settings.address,
-            self.status_board.beat,
-        )
-
-    def _time_limits(self) -> TimeLimits[ReservedJob]:
-        limits: TimeLimits[ReservedJob] = TimeLimits(
-            lambda job, guard: self._events.put(
-                StuckJob(job, guard.is_held_up(), guard.is_loop_blocked())
-            ),
-            self._timings,
-        )
-        tasks = subscriber.tasks(self._settings.tubes)
-        if self._settings.time_limit or any(task.time_limit for task in tasks):
-            limits.prepare()
-        return limits
-
     def _close_event_loop(self) -> None:
         if not self._stuck:  # the loop itself may be stuck
             self._event_loop.close()
 
-    def _is_told_to_stop(self) -> bool:
-        """Handle what came before the slots: after a request to stop, none starts."""
+    def _takes_jobs(self) -> bool:
+        """Handle what came before the slots: after some of it, none of them starts."""
+        if self.status_board.is_quiet:  # as the process was in whose place this is
+            self.quiet("its supervisor is")
         while (event := self._events.get(0)) is not None:
             self._handle(event)
-        return self._shutdown.phase is not Phase.RUNNING
+        if self._shutdown.phase is Phase.QUIET:
+            self.status_board.state = ProcessState.WORKING
+        return self._shutdown.phase is Phase.RUNNING
 
     def _start_all(self) -> None:
         """Start the slots; if the system has too few threads, stop those that run."""
@@ -180,11 +185,15 @@ class SlotManager:
 
     def _handle_events(self) -> None:
         """Handle events until all slots have ended, or, at a stop, hold no job."""
-        while self._slots_at_work:
-            is_draining = self._shutdown.phase is not Phase.RUNNING
-            if is_draining and self._interrupt_idle_slots() and not self._running():
-                return
-            longest = self._timings.arrival_patience if is_draining else math.inf
+        while self._slots_at_work or self._shutdown.phase is Phase.QUIET:
+            is_draining = self._shutdown.phase >= Phase.DRAINING
+            longest = math.inf
+            if self._shutdown.phase is not Phase.RUNNING:
+                begin_none = self._interrupt_idle_slots()
+                if is_draining and begin_none and not self._running():
+                    return
+                if is_draining or not begin_none:
+                    longest = self._timings.arrival_patience
             event = self._events.get(min(self._shutdown.seconds_left(), longest))
             if is_draining and not self._reported.issuperset(self._running()):
                 self._report_stop()  # again: a job that was on its way has come
@@ -207,6 +216,9 @@ class SlotManager:
 
     def _handle(self, event: _Event) -> None:
         match event:
+            case QuietRequest(reason, at):
+                if self._shutdown.request_quiet(at):
+                    self._be_quiet(reason)
             case StopRequest():
                 self._drain(*event)
             case StuckJob():
@@ -229,6 +241,13 @@ class SlotManager:
         if next(self._job_numbers) == self._settings.max_jobs:
             # Here, not by an event, so that no slot reserves a job that it may not run.
             self.stop(StopReason.MAX_JOBS)
+
+    def _be_quiet(self, reason: str) -> None:
+        """Let no slot take another job, and say so."""
+        self.status_board.is_quiet = True
+        for slot in self._slots:
+            slot.stop()
+        self.reporter.worker_quiet(reason, self._running())
 
     def _drain(
         self, reason: StopReason, text: str = "", at: float | None = None

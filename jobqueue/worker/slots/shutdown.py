@@ -1,4 +1,7 @@
-"""The stop of a worker: its phase, its reason, and the deadline of running jobs."""
+"""The stop of a worker: its phase, its reason, and the deadline of running jobs.
+
+Before its stop, a worker may be told to be quiet: it takes no more jobs, and stays.
+"""
 
 import enum
 import math
@@ -12,8 +15,9 @@ class Phase(enum.IntEnum):
     """The phase of a stop."""
 
     RUNNING = 0
-    DRAINING = 1  # no slot takes another job; the worker waits for running jobs
-    ABANDONING = 2  # the worker waits no longer; the broker hands out the jobs anew
+    QUIET = 1  # no slot takes another job; the worker waits to be stopped
+    DRAINING = 2  # no slot takes another job; the worker waits for running jobs
+    ABANDONING = 3  # the worker waits no longer; the broker hands out the jobs anew
 
 
 class StopReason(enum.StrEnum):
@@ -42,6 +46,13 @@ _HAS_DEADLINE = {
 }
 
 
+class QuietRequest(NamedTuple):
+    """A request to be quiet, and why, as the log says it."""
+
+    reason: str
+    at: float  # time.monotonic()
+
+
 class StopRequest(NamedTuple):
     """A request to stop. The log says ``text``, if there is one, and not the reason."""
 
@@ -55,7 +66,9 @@ class Shutdown:
 
     ``shutdown_timeout`` is how many seconds the worker waits for running jobs.
 
-    RUNNING -> DRAINING at the first request. Its reason is the one that is logged.
+    RUNNING -> QUIET at a request to be quiet.
+    RUNNING or QUIET -> DRAINING at the first request to stop. Its reason is the one
+    that is logged.
     DRAINING -> DRAINING at a further request: the earlier deadline counts.
     DRAINING -> ABANDONING at the deadline, at a second SIGTERM or SIGINT (see
     :class:`~jobqueue.worker.processes.signals.Impatience`), or when the supervisor says
@@ -68,14 +81,15 @@ class Shutdown:
         self._shutdown_timeout = shutdown_timeout
         self._requests: list[StopRequest] = []
         self._impatience = Impatience()
-        self._since = math.inf
+        self._is_quiet = False
+        self._since = math.inf  # no slot takes another job
         self._deadline = math.inf
 
     @property
     def phase(self) -> Phase:
         """The phase of the stop now."""
         if not self._requests:
-            return Phase.RUNNING
+            return Phase.QUIET if self._is_quiet else Phase.RUNNING
         is_over = time.monotonic() >= self._deadline
         return Phase.ABANDONING if is_over else Phase.DRAINING
 
@@ -92,6 +106,14 @@ class Shutdown:
             return "a second signal"
         return f"the shutdown timeout of {self._shutdown_timeout:g} s is over"
 
+    def request_quiet(self, at: float) -> bool:
+        """Request to be quiet; return whether that changes anything."""
+        if self.phase is not Phase.RUNNING:
+            return False
+        self._is_quiet = True
+        self._since = at
+        return True
+
     def request(
         self, reason: StopReason, text: str = "", at: float | None = None
     ) -> bool:
@@ -102,7 +124,7 @@ class Shutdown:
         at = time.monotonic() if at is None else at
         is_first = not self._requests
         if is_first:
-            self._since = at
+            self._since = min(self._since, at)
         is_signal = reason is StopReason.SIGNAL
         if reason is StopReason.NO_PATIENCE or (
             is_signal and self._impatience.is_shown_at(at)
@@ -118,5 +140,5 @@ class Shutdown:
         return self._deadline - time.monotonic()
 
     def has_lasted(self, seconds: float) -> bool:
-        """Return whether the stop began at least this long ago."""
+        """Return whether slots have taken no other jobs for at least this long."""
         return time.monotonic() >= self._since + seconds

@@ -146,6 +146,16 @@ def test_empty_seat(worker: Worker) -> None:
     assert worker.health.obstacles() == ["process 1 is not there"]
 
 
+def test_quiet(worker: Worker) -> None:
+    """Its slots have ended, or have never begun."""
+    worker.board.is_quiet = True
+    worker.let_pass(time.monotonic())
+
+    assert worker.health.faults() == []
+    assert worker.health.obstacles() == ["process 1 takes no more jobs"]
+    assert worker.health.count_quiet() == 1
+
+
 def test_stopping(worker: Worker) -> None:
     worker.is_stopping = True
 
