@@ -7,7 +7,7 @@ import os
 import statistics
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,7 +74,8 @@ def pinned(mode: str, broker: int, *pids: int) -> Iterator[None]:
 def pin(pid: int, cores: set[int]) -> None:
     """Keep all threads of a process, and those they will start, on some cores."""
     for thread in Path(f"/proc/{pid or os.getpid()}/task").iterdir():
-        os.sched_setaffinity(int(thread.name), cores)
+        with suppress(ProcessLookupError):  # a thread that has just ended
+            os.sched_setaffinity(int(thread.name), cores)
 
 
 def cpu_of(pid: int) -> float:

@@ -19,7 +19,8 @@ from jobqueue import JobQueue, Worker
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from jobqueue.worker.reporting.log_format import TEXT, TextLines
-from tests.benchmarks.worker import Count, on_one_core, rate_here, show
+from tests.benchmarks import contest
+from tests.benchmarks.worker import Count, rate_here, show
 from tests.helpers.servers import REAL, Beanstalkd, free_port
 
 if TYPE_CHECKING:
@@ -37,7 +38,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     options = parser.parse_args()
     log_to_null_device()
-    with Beanstalkd(free_port(), program=REAL) as broker, on_one_core(broker):
+    with (
+        Beanstalkd(free_port(), program=REAL) as broker,
+        contest.pinned(contest.ONE_CORE, broker.pid, os.getpid()),
+    ):
         for kind in ("done", "buried", "retried"):
             compare(broker.url, kind, options.jobs, options.rounds)
 

@@ -53,6 +53,7 @@ OPTIONS = {
         ("--log-format", "json", "--time-limit", "60", "--metrics-port", PORT)
     ),
     "1000 tubes": Option(tubes=1000),
+    "3 threads": Option(slots=3),
     "failing, notes": Option((), func_name="fail", jobs=0.5),
     "failing, no notes": Option(("--failures-kept", "0"), func_name="fail", jobs=0.5),
 }
@@ -64,6 +65,7 @@ RATIOS = (
     ("metrics", "warning"),
     ("all of them", "warning"),
     ("1000 tubes", "warning"),
+    ("3 threads", "warning"),
     ("failing, notes", "failing, no notes"),
 )
 

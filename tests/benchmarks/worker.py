@@ -24,6 +24,7 @@ from pathlib import Path
 from jobqueue import JobQueue, Worker
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.benchmarks import contest
 from tests.helpers.servers import REAL, Beanstalkd, eventually, free_port
 from tests.helpers.worker_process import copy_app
 
@@ -45,10 +46,11 @@ def main() -> None:
         Beanstalkd(port, program=REAL) as broker,
     ):
         bench = Bench(broker, port, Path(folder), options.jobs)
-        bench.one_slot(options.rounds, "no-op")
-        with on_one_core(broker):
-            bench.one_slot(options.rounds, "no-op, all on one core")
-            bench.signed(options.rounds, "no-op, all on one core")
+        for mode in contest.MODES:
+            with contest.pinned(mode, broker.pid, os.getpid()):
+                bench.one_slot(options.rounds, f"no-op, {mode}")
+        with contest.pinned(contest.ONE_CORE, broker.pid, os.getpid()):
+            bench.signed(options.rounds, "no-op, one core")
         bench.first_jobs(options.rounds)
         bench.processes(max(1, options.rounds // 4))
         bench.waiting(max(1, options.rounds // 4))
@@ -212,12 +214,15 @@ class Bench:
         for threads, func_name in ((10, "wait"), (200, "wait_async")):
             with self.worker("waits", threads, "--threads", str(threads)) as pid:
                 count = max(self.jobs // 2, threads)
+                before = cpu(pid)
                 rates = [self.rate("waits", func_name, count) for _ in range(rounds)]
+                used = (cpu(pid) - before) / count / rounds * 1e6
                 peak = memory(pid)
             rate = statistics.median(rates)
             print(
                 f"100 ms of waiting, {func_name}, {threads} slots: {rate:.1f} jobs/s "
-                f"({rate / threads / 10:.0%} of the possible), {peak:.0f} MB at most"
+                f"({rate / threads / 10:.0%} of the possible), {used:.0f} us of CPU a "
+                f"job, {peak:.0f} MB at most"
             )
 
     def idle(self, seconds: float) -> None:
@@ -265,21 +270,6 @@ def rate_here(
     started, left = time.perf_counter(), max(1, count.left)
     count.is_complete.wait()
     return left / (time.perf_counter() - started)
-
-
-@contextmanager
-def on_one_core(broker: Beanstalkd) -> Iterator[None]:
-    """Keep this process and the broker on one core.
-
-    On two cores each waits for the other to wake up, for much longer than it works, and
-    for how long depends on the machine's ways to sleep. On one core, time is work.
-    """
-    cores = os.sched_getaffinity(0)
-    for pid in (0, broker.pid):
-        os.sched_setaffinity(pid, {min(cores)})
-    yield
-    for pid in (0, broker.pid):
-        os.sched_setaffinity(pid, cores)
 
 
 def processes(pid: int) -> list[int]:

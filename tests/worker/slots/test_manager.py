@@ -450,6 +450,7 @@ def test_deleted_job_of_a_lost_connection(
         client.peek_ready()
 
 
+@pytest.mark.thorough
 def test_benchmark_runs() -> None:
     require_beanstalkd()
     done = subprocess.run(
