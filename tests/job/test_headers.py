@@ -59,9 +59,11 @@ def test_body(broker: Beanstalkd, queue: JobQueue) -> None:
     def work() -> None: ...
 
     with_some = work.options(headers=HEADERS)
-    ids = [with_some.put(), with_some.options(headers={}).put()]
+    ids = [with_some.put(), with_some.options(ttr=9).put()]
+    ids.append(with_some.options(headers={}).put())
 
     assert [list(body) for body in bodies(broker, *ids)] == [
+        ["func_name", "tube", "kwargs", "headers"],
         ["func_name", "tube", "kwargs", "headers"],
         ["func_name", "tube", "kwargs"],
     ]

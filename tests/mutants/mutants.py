@@ -4,6 +4,7 @@ from .of_admin import OF_ADMIN
 from .of_broker import OF_BROKER
 from .of_connections import OF_CONNECTIONS
 from .of_job import OF_JOB
+from .of_messages import OF_MESSAGES
 from .of_processes import OF_PROCESSES
 from .of_proof import OF_PROOF
 from .of_reporting import OF_REPORTING
@@ -13,6 +14,7 @@ MUTANTS = [
     *OF_BROKER,
     *OF_CONNECTIONS,
     *OF_JOB,
+    *OF_MESSAGES,
     *OF_SLOTS,
     *OF_PROCESSES,
     *OF_REPORTING,
