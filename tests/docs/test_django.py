@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.helpers.pages import blocks, write_page
 from tests.helpers.paths import ROOT
 from tests.helpers.printed_commands import ending, sh
@@ -99,6 +101,7 @@ with transaction.atomic():
     assert take(broker) == {}
 
 
+@pytest.mark.thorough
 def test_savepoint(shop: Shop, broker: Beanstalkd) -> None:
     script = """
 with transaction.atomic():
@@ -139,6 +142,7 @@ assert result.testsRun == 1 and result.wasSuccessful(), result.errors
     assert list(take(broker).values()) == [2]
 
 
+@pytest.mark.thorough
 def test_broker_away(shop: Shop, broker: Beanstalkd) -> None:
     """The put raises after the commit."""
     script = """
@@ -153,6 +157,7 @@ assert Order.objects.count() == 1
     run_django(shop, broker, script, BEANSTALKD_URL="unix:///nowhere/b.sock")
 
 
+@pytest.mark.thorough
 def test_wrong_arguments(shop: Shop, broker: Beanstalkd) -> None:
     """The jobs after the wrong one are not put."""
     script = """

@@ -154,6 +154,7 @@ def test_gunicorn(shop: Shop, broker: Beanstalkd, socket_folder: Path) -> None:
 
 
 @pytest.mark.thorough
+@pytest.mark.thorough
 def test_gunicorn_with_gevent(
     shop: Shop, broker: Beanstalkd, socket_folder: Path
 ) -> None:
