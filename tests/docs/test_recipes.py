@@ -1,7 +1,7 @@
 """The pages of recipes that need no framework: what they say happens.
 
 They are recipes/at-most, recipes/fan-out, recipes/finished, recipes/large-data,
-recipes/transactions (its outbox) and recipes/unique.
+recipes/nightly (its crontab), recipes/transactions (its outbox) and recipes/unique.
 """
 
 import time
@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 
 from jobqueue import JobTooBigError, Retry
 from jobqueue.testing import RanJob, run_jobs
-from tests.helpers.pages import write_page
+from tests.helpers.pages import blocks, write_page
+from tests.helpers.printed_commands import sh
 from tests.helpers.servers import Beanstalkd
 from tests.helpers.shop import Shop, take
 
@@ -143,3 +144,15 @@ def test_outbox(load: Load, broker: Beanstalkd) -> None:
         assert module.put_jobs(session) == 0
     engine.dispose()
     assert list(take(broker).values()) == [1, 2]
+
+
+def test_crontab(shop: Shop, broker: Beanstalkd, tmp_path: Path) -> None:
+    """The command of the crontab puts a job of the task."""
+    write_page("recipes/nightly", tmp_path)
+    (line,) = blocks("recipes/nightly", "crontab")
+    command = line.split(None, 5)[5].replace(".venv/bin/", "")
+
+    done = sh(command.replace("/srv/app", str(shop.folder)), broker, tmp_path)
+
+    assert (done.stdout, done.stderr) == ("", "")
+    assert broker.counts("nightly") == {"ready": 1}
