@@ -149,7 +149,7 @@ def test_outbox(load: Load, broker: Beanstalkd) -> None:
 def test_crontab(shop: Shop, broker: Beanstalkd, tmp_path: Path) -> None:
     """The command of the crontab puts a job of the task."""
     write_page("recipes/nightly", tmp_path)
-    (line,) = blocks("recipes/nightly", "crontab")
+    (line,) = blocks("recipes/nightly", "text")
     command = line.split(None, 5)[5].replace(".venv/bin/", "")
 
     done = sh(command.replace("/srv/app", str(shop.folder)), broker, tmp_path)
