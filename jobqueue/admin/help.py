@@ -84,15 +84,17 @@ columns:
   AGE    the time since the job was put
   LEFT   the time until a delayed job is ready, or a reserved job's ttr ends;
          below 0 (-21s): the ttr ended that long ago
+  FAILED, WHY   how long ago the job failed last, and its error, if noted
+  CALL   the function and its arguments; a dash and the body, if that is not in
+         jobqueue's format
   PRI    the priority: 0 is the most urgent
   RES    reserves: how often a worker took the job
   TMO    timeouts: how often a worker held it longer than its ttr
   REL    releases: how often a worker gave it back, as for a retry
   BUR    buries: how often it was buried
   KIC    kicks: how often it was kicked
-  FAILED, WHY   how long ago the job failed last, and its error, if noted
-  CALL   the function and its arguments; a dash and the body, if that is not in
-         jobqueue's format
+
+A terminal that is too narrow for all columns lacks some of the last ones.
 
 A reserved job is past its ttr if its worker froze, or its machine or network
 went away: a worker that runs renews the ttr. A busy beanstalkd (1.13 and

@@ -2,7 +2,7 @@
 
 from jobqueue.admin.errors import CommandError, UsageError
 from jobqueue.admin.jsonl import failure_values
-from jobqueue.admin.screen import views
+from jobqueue.admin.screen import failure_views
 from jobqueue.admin.session import Session
 from jobqueue.broker.checks import check_id
 from jobqueue.operating import formatting
@@ -21,7 +21,7 @@ def failures(session: Session) -> int:
     if session.console.as_json:
         session.console.json({"failures": [group.as_dict() for group in groups]})
     elif groups:
-        session.console.table(views.failure_groups(groups))
+        session.console.table(failure_views.failure_groups(groups))
     else:
         session.console.note("No such failure is noted")
     _say_what_is_missing(session, missing)
@@ -41,7 +41,7 @@ def _failures_of_job(session: Session, job_id: int) -> int:
     if session.console.as_json:
         session.console.json({"failures": list(map(failure_values, found))})
     else:
-        shown = (views.one_failure(note, after_job=False) for note in found)
+        shown = (failure_views.one_failure(note, after_job=False) for note in found)
         session.console.line("\n\n".join(shown))
     _say_what_is_missing(session, notes.missing)
     return 0

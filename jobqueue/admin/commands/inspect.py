@@ -6,7 +6,7 @@ from itertools import islice
 from jobqueue.admin.errors import CommandError
 from jobqueue.admin.found_jobs import FoundJobs
 from jobqueue.admin.jsonl import as_values, failure_values
-from jobqueue.admin.screen import views
+from jobqueue.admin.screen import failure_views, views
 from jobqueue.admin.screen.console import Console
 from jobqueue.admin.screen.table import Cell
 from jobqueue.admin.session import Session
@@ -102,12 +102,13 @@ def _print_jobs(
             console.json(views.job_values(job, failures.get(job.id)))
     else:
         columns = views.job_columns(with_failures=bool(failures))
-        console.long_table(columns, (_row(job, failures) for job in existing()))
+        rows = (_row(job, failures) for job in existing())
+        console.long_table(columns, rows, views.legend)
     return overdue
 
 
 def _row(job: JobRecord, failures: Mapping[int, FailureNote]) -> list[Cell]:
-    failure = views.failure_cells(failures.get(job.id)) if failures else ()
+    failure = failure_views.failure_cells(failures.get(job.id)) if failures else ()
     return views.job_row(job, failure)
 
 
@@ -129,5 +130,7 @@ def show(session: Session) -> int:
     if job is not None:
         session.console.line(views.one_job(job))
     if failure is not None:
-        session.console.line(views.one_failure(failure, after_job=job is not None))
+        session.console.line(
+            failure_views.one_failure(failure, after_job=job is not None)
+        )
     return 0

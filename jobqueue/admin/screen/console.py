@@ -17,6 +17,11 @@ _PIPE_WIDTH = 160  # characters per line where there is no terminal
 _MAX_COLOURED_ROWS = 1_000  # rich takes a millisecond for each
 
 Advance = Callable[[int, int], None]  # takes how much is done, and of how much
+Legend = Callable[[Sequence[Column]], str]  # of the columns that are shown
+
+
+def _no_legend(_columns: Sequence[Column]) -> str:
+    return ""
 
 
 def find_rich() -> ModuleType | None:
@@ -56,9 +61,7 @@ class Console:
 
     def paragraph(self, text: str) -> None:
         """Write a long line, broken between words on a terminal that is narrower."""
-        if self.is_terminal and len(text) > self.width:
-            text = textwrap.fill(text, self.width, break_on_hyphens=False)
-        self.line(text)
+        self.line(_wrapped(text, self.width) if self.is_terminal else text)
 
     def json(self, value: object) -> None:
         """Write a value as a line of JSON."""
@@ -73,8 +76,8 @@ class Console:
         """Send what is buffered."""
         sys.stdout.flush()
 
-    def table(self, table: Table) -> None:
-        """Write a table."""
+    def table(self, table: Table, legend: Legend = _no_legend) -> None:
+        """Write a table; on a terminal, below it the legend of its columns."""
         table = table.fitted(self.width)
         is_short = len(table.rows) <= _MAX_COLOURED_ROWS
         rich = find_rich() if self.is_terminal and is_short else None
@@ -82,9 +85,13 @@ class Console:
             rich.show(table)
         else:
             self.line(table.plain(self.width))
+        self._legend(legend(table.columns))
 
     def long_table(
-        self, columns: Sequence[Column], rows: Iterator[Sequence[Cell]]
+        self,
+        columns: Sequence[Column],
+        rows: Iterator[Sequence[Cell]],
+        legend: Legend = _no_legend,
     ) -> None:
         """Write a table, if it has rows; many of them one by one.
 
@@ -94,13 +101,22 @@ class Console:
         if len(table.rows) > _MAX_COLOURED_ROWS:
             kept = table.fitting(self.width)
             more = ([row[n] for n in kept] for row in rows)
-            for line in table.only(kept).lines(self.width, more=more):
+            table = table.only(kept)
+            for line in table.lines(self.width, more=more):
                 self.line(line)
+            self._legend(legend(table.columns))
         elif table.rows:
-            self.table(table)
+            self.table(table, legend)
+
+    def _legend(self, text: str) -> None:
+        if text and self.is_terminal:
+            self.line("")
+            self.paragraph(text)
 
     def note(self, text: str) -> None:
         """Write a line that is not part of the result to standard error."""
+        if sys.stderr.isatty():
+            text = _wrapped(text, shutil.get_terminal_size().columns)
         standard_streams.say(text)
 
     def confirm(self, question: str) -> bool | None:
@@ -110,7 +126,8 @@ class Console:
         """
         if not self.is_interactive:
             return None
-        sys.stderr.write(f"{one_line(question)} [y/N] ")
+        width = shutil.get_terminal_size().columns
+        sys.stderr.write(f"{_wrapped(f'{one_line(question)} [y/N]', width - 2)} ")
         sys.stderr.flush()
         return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
@@ -123,6 +140,13 @@ class Console:
         rich = find_rich()
         with rich.progress(title, total) if rich else _plain_progress(title) as advance:
             yield advance
+
+
+def _wrapped(text: str, width: int) -> str:
+    """Return text in lines of a width, broken between words."""
+    if len(text) <= width:
+        return text
+    return textwrap.fill(text, width, break_on_hyphens=False, break_long_words=False)
 
 
 @contextmanager

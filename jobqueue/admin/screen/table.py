@@ -24,13 +24,16 @@ class Column:
 
     Numbers are aligned to the right. A column with a ``min_width`` is cut, to that
     width at most, if lines are too long. If that is not enough, columns with a ``rank``
-    are left out, the highest first.
+    are left out, the highest first. A column that ``is_extra`` is left out before
+    others are cut below their ``good_width``.
     """
 
     title: str
     is_number: bool = False
     min_width: int | None = None  # characters
+    good_width: int = 0  # characters
     rank: int = 0
+    is_extra: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +51,25 @@ class Table:
         """Return the numbers of the columns that lines have room for."""
         full = self._widths_of_cells()
         kept = list(range(len(full)))
-        while True:
-            columns = [self.columns[n] for n in kept]
-            widths = _cut(columns, [full[n] for n in kept], max_width)
-            least = max(kept, key=lambda n: self.columns[n].rank)
-            if _length(widths) <= max_width or not self.columns[least].rank:
-                return kept
-            kept.remove(least)
+        for is_good in (True, False):
+            while not self._has_room(kept, full, max_width, is_good=is_good):
+                optional = [
+                    n
+                    for n in kept
+                    if self.columns[n].is_extra
+                    or (self.columns[n].rank and not is_good)
+                ]
+                if not optional:
+                    break
+                kept.remove(max(optional, key=lambda n: self.columns[n].rank))
+        return kept
+
+    def _has_room(
+        self, kept: list[int], full: list[int], max_width: int, *, is_good: bool
+    ) -> bool:
+        columns = [self.columns[n] for n in kept]
+        widths = _cut(columns, [full[n] for n in kept], max_width, is_good=is_good)
+        return _length(widths) <= max_width
 
     def only(self, kept: Sequence[int]) -> "Table":
         """Return the table with the columns of these numbers alone."""
@@ -105,15 +120,35 @@ class Table:
         return list(map(max, titles, longest)) if longest else titles
 
 
-def _cut(columns: Sequence[Column], full: list[int], max_width: int) -> list[int]:
-    """Return widths with which lines fit, if they can; the last are cut first."""
-    excess = _length(full) - max_width
+def _cut(
+    columns: Sequence[Column],
+    full: list[int],
+    max_width: int,
+    *,
+    is_good: bool = False,
+) -> list[int]:
+    """Return widths with which lines fit, if they can; the last are cut first.
+
+    With ``is_good``, no column is cut below its good width.
+    """
     widths = list(full)
+    _narrow(columns, widths, max_width, is_good=True)
+    if not is_good:
+        _narrow(columns, widths, max_width, is_good=False)
+    return widths
+
+
+def _narrow(
+    columns: Sequence[Column], widths: list[int], max_width: int, *, is_good: bool
+) -> None:
+    """Make columns narrower until lines fit, or each has its least width."""
+    excess = _length(widths) - max_width
     for n, column in reversed(list(enumerate(columns))):
         if column.min_width is not None and excess > 0:
-            widths[n] = max(min(full[n], column.min_width), full[n] - excess)
-            excess -= full[n] - widths[n]
-    return widths
+            least = max(column.min_width, column.good_width if is_good else 0)
+            before = widths[n]
+            widths[n] = max(min(before, least), before - excess)
+            excess -= before - widths[n]
 
 
 def _length(widths: Sequence[int]) -> int:

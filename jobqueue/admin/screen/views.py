@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from jobqueue.admin.screen.table import Cell, Column, Table, count
 from jobqueue.broker.server_stats import ServerStats, TubeStats
 from jobqueue.broker.stats import JobState, JobStats
-from jobqueue.job.note import FailureNote, NoteKind
+from jobqueue.job.note import FailureNote
 from jobqueue.operating import formatting
-from jobqueue.operating.failures import FailureGroup
 from jobqueue.operating.record import JobRecord
 from jobqueue.safe_text import one_line
 
-_CALL_WIDTH = 200  # characters
+CALL_WIDTH = 200  # characters
 TUBE_COLUMN = Column("TUBE", min_width=12)
 # Where lines have no room for all columns, the last of these are left out first.
 _OPTIONAL = ["RESERVED", "DELAYED", "PAUSED", "NOTED", "DEL/S", "PUT/S"]
@@ -104,19 +103,40 @@ def _noted(failures: int) -> str:
 _DRAINING = {True: "draining: refuses new jobs", False: "not draining", None: ""}
 
 
+_COUNTERS = {
+    "PRI": "priority",
+    "RES": "reserves",
+    "TMO": "timeouts",
+    "REL": "releases",
+    "BUR": "buries",
+    "KIC": "kicks",
+}
+
+
 def job_columns(*, with_failures: bool) -> list[Column]:
     """Return the columns of ``list``."""
-    counters = ("PRI", "RES", "TMO", "REL", "BUR", "KIC")
+    failure = [
+        Column("FAILED", is_number=True),
+        Column("WHY", min_width=12, good_width=20),
+    ]
     return [
         Column("ID", is_number=True),
         Column("STATE", rank=1),
         Column("AGE", is_number=True, rank=2),
         Column("LEFT", is_number=True, rank=3),
-        *(Column(name, is_number=True, rank=4 + n) for n, name in enumerate(counters)),
-        *([Column("FAILED", is_number=True)] if with_failures else []),
-        *([Column("WHY", min_width=12)] if with_failures else []),
-        Column("CALL", min_width=len("CALL")),
+        *(failure if with_failures else []),
+        Column("CALL", min_width=8, good_width=30),
+        *(
+            Column(name, is_number=True, rank=4 + n, is_extra=True)
+            for n, name in enumerate(_COUNTERS)
+        ),
     ]
+
+
+def legend(columns: Iterable[Column]) -> str:
+    """Return what those of the columns count whose titles don't say it."""
+    titles = [column.title for column in columns if column.title in _COUNTERS]
+    return ", ".join(f"{title}: {_COUNTERS[title]}" for title in titles)
 
 
 def overdue(count: int) -> str:
@@ -135,24 +155,16 @@ def job_row(record: JobRecord, failure: Iterable[Cell] = ()) -> list[Cell]:
     return [
         Cell(str(job.id), "bold"),
         _STATES[job.state],
-        _plain(formatting.brief(job.age)),
-        Cell(_left(job), _OVERDUE) if job.overdue else _plain(_left(job)),
-        _plain(str(job.priority)),
-        *map(count, counts),
+        plain(formatting.brief(job.age)),
+        Cell(_left(job), _OVERDUE) if job.overdue else plain(_left(job)),
         *failure,
-        Cell(formatting.shortened(formatting.call(record), _CALL_WIDTH)),
+        Cell(formatting.shortened(formatting.call(record), CALL_WIDTH)),
+        plain(str(job.priority)),
+        *map(count, counts),
     ]
 
 
-def failure_cells(failure: FailureNote | None) -> list[Cell]:
-    """Return when and why a job has failed, for a row of ``list``."""
-    if failure is None:
-        return [_plain("-"), _plain("-")]
-    why = formatting.shortened(formatting.error(failure), _CALL_WIDTH)
-    return [_plain(formatting.ago(failure.when)), Cell(why, "red")]
-
-
-_plain = functools.lru_cache(maxsize=1024)(Cell)  # many jobs have equal cells
+plain = functools.lru_cache(maxsize=1024)(Cell)  # many jobs have equal cells
 
 
 def _left(job: JobStats) -> str:
@@ -209,74 +221,3 @@ def _left_in_words(job: JobStats) -> str:
             return f" ({left} of its ttr left)"
         case _:
             return ""
-
-
-_KINDS = {
-    NoteKind.BURIED: "buried",
-    NoteKind.DELETED: "deleted: it had been kicked too often",
-    NoteKind.RETRIED: "released, to be tried again",
-}
-
-_LAST_KICK = "; the next one is its last: if it fails again, it is deleted"
-
-
-def one_failure(failure: FailureNote, *, after_job: bool) -> str:
-    """Return the lines about one failure, for ``show`` and ``failures --job``."""
-    function = failure.func_name
-    lines = {
-        "failed": f"{failure.when:%Y-%m-%d %H:%M:%S} UTC, "
-        f"{formatting.ago(failure.when)} ago",
-        "job": failure.job_id,
-        "tube": failure.tube,
-        "function": "-" if function is None else formatting.name_of(function),
-        "error": formatting.error(failure),
-        "outcome": f"{_KINDS[failure.kind]}, after attempt {failure.attempt}",
-        "kicks": f"{failure.kicks}{_LAST_KICK if failure.last_kick else ''}",
-        "worker": one_line(f"{failure.host}, process {failure.pid}"),
-    }
-    if after_job:
-        del lines["job"], lines["tube"]
-        if not failure.last_kick:
-            del lines["kicks"]
-    parts = ["\n".join(f"{key:<9} {value}" for key, value in lines.items())]
-    if failure.traceback:
-        parts.append(
-            failure.traceback.rstrip("\n").replace("\n", "\n  ").join(("  ", ""))
-        )
-    if failure.body is not None:
-        parts.append(formatting.pretty(failure.body))
-    return ("\n" if after_job else "") + "\n\n".join(parts)
-
-
-def failure_groups(groups: Iterable[FailureGroup]) -> Table:
-    """Return the table of ``failures``."""
-    columns = [
-        Column("TUBE", min_width=8),
-        Column("FUNCTION", min_width=8),
-        Column("ERROR", min_width=8),
-        Column("FAILED", is_number=True),
-        Column("BURIED", is_number=True),
-        Column("RETRIED", is_number=True, rank=2),
-        Column("FIRST", is_number=True, rank=3),
-        Column("LAST", is_number=True, rank=1),
-        Column("JOB", is_number=True),
-        Column("TEXT", min_width=12, rank=4),
-    ]
-    rows = [
-        [
-            Cell(group.tube, "bold"),
-            Cell(
-                "-" if group.func_name is None else formatting.name_of(group.func_name)
-            ),
-            Cell(one_line(group.error), "red"),
-            count(group.failed),
-            count(group.buried, STYLES[JobState.BURIED]),
-            count(group.retries),
-            _plain(formatting.ago(group.first)),
-            _plain(formatting.ago(group.last)),
-            Cell(str(group.last_job)),
-            Cell(formatting.shortened(one_line(group.last_text), _CALL_WIDTH)),
-        ]
-        for group in groups
-    ]
-    return Table(columns, rows)

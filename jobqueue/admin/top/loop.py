@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from jobqueue.admin.screen.console import Console, find_rich
@@ -51,8 +51,8 @@ def run(address: Address, console: Console, interval: float) -> None:
             return
         wait = stack.enter_context(waiting())
         draw = stack.enter_context(rich.screen())
-        title = f"jobqueue top   {address}   every {interval:g} s, q quits"
-        _run(sampler, first, LiveScreen(draw, title), lambda: wait(interval))
+        screen = LiveScreen(draw, view.titles(address, interval))
+        _run(sampler, first, screen, lambda: wait(interval))
 
 
 def _run(
@@ -77,15 +77,17 @@ def _run(
 class LiveScreen:
     """Shows the latest sample on the whole terminal."""
 
-    def __init__(self, draw: Callable[[list[Cell | Table]], None], title: str) -> None:
+    def __init__(
+        self, draw: Callable[[list[Cell | Table]], None], titles: Sequence[str]
+    ) -> None:
         self._draw = draw
-        self._title = title
+        self._titles = titles
         self._parts: list[Cell | Table] = []
 
     def show(self, sample: Sample, history: RateHistory) -> None:
         """Show a sample."""
         size = shutil.get_terminal_size()
-        self._parts = view.screen(sample, history, size, self._title)
+        self._parts = view.screen(sample, history, size, self._titles)
         self._draw(self._parts)
 
     def show_lost(self, error: BrokerError) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from jobqueue.admin.screen import views
 from jobqueue.admin.screen.table import COLUMN_GAP, Cell, Column, Table, count
+from jobqueue.broker.address import Address
 from jobqueue.broker.server_stats import ServerStats, TubeStats
 from jobqueue.broker.stats import JobState
 from jobqueue.operating import formatting
@@ -16,15 +17,18 @@ _OTHER_LINES = 7  # beside those of the tubes
 
 
 def screen(
-    sample: Sample, history: RateHistory, size: tuple[int, int], title: str
+    sample: Sample, history: RateHistory, size: tuple[int, int], titles: Sequence[str]
 ) -> list[Cell | Table]:
-    """Return the parts of the screen, for a size in columns and lines."""
+    """Return the parts of the screen, for a size in columns and lines.
+
+    It has the first of the titles that there is room for.
+    """
     width, height = size
     shown = _most_relevant(list(sample.tubes.values()), max(1, height - _OTHER_LINES))
     more = len(sample.tubes) - len(shown)
     return [
-        Cell(title, "bold"),
-        Cell(server(sample.server), "dim"),
+        Cell(_fitting(titles, width), "bold"),
+        Cell(_fitting(_servers(sample.server), width), "dim"),
         Cell(_flow(history, width)),
         Cell(""),
         tubes(shown, history, width),
@@ -32,18 +36,42 @@ def screen(
     ]
 
 
+def _fitting(texts: Sequence[str], width: int) -> str:
+    """Return the first text that lines have room for, or else the last one."""
+    return next((text for text in texts if len(text) <= width), texts[-1])
+
+
+def titles(address: Address, interval: float) -> list[str]:
+    """Return the title in several lengths, the longest first."""
+    end = f"every {interval:g} s, q quits"
+    return [
+        f"jobqueue top   {address}   {end}",
+        f"{address}   {end}",
+        f"{address}   q quits",
+        "jobqueue top   q quits",
+    ]
+
+
 def server(record: ServerStats) -> str:
     """Return the line about the server."""
-    parts = [
-        f"beanstalkd {one_line(record.version)}",
-        "draining"
-        if record.is_draining
-        else f"up {formatting.duration(record.uptime)}",
-        "with a binlog" if record.has_binlog else "no binlog",
-        formatting.number_of(record.connections, "connection"),
-        f"{record.waiting:,} waiting",
-    ]
-    return ", ".join(parts)
+    return _servers(record)[0]
+
+
+def _servers(record: ServerStats) -> list[str]:
+    """Return the line about the server in several lengths, the longest first."""
+    version = f"beanstalkd {one_line(record.version)}"
+    up = f"up {formatting.duration(record.uptime)}"
+    state = "draining" if record.is_draining else up
+    binlog = "with a binlog" if record.has_binlog else "no binlog"
+    connections = formatting.number_of(record.connections, "connection")
+    waiting = f"{record.waiting:,} waiting"
+    lines = (
+        (version, state, binlog, connections, waiting),
+        (version, state, connections, waiting),
+        (version, state, waiting),
+        (version, state),
+    )
+    return [", ".join(parts) for parts in lines]
 
 
 def _flow(history: RateHistory, width: int) -> str:

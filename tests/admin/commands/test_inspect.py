@@ -80,13 +80,14 @@ def test_list_shows_every_state(broker: Beanstalkd) -> None:
         values = json_lines(operate(broker, "list", "t", "--json").stdout)
 
     head, *lines = done.stdout.splitlines()
-    assert columns(head)[:5] == ["ID", "STATE", "AGE", "LEFT", "PRI"]
+    titles = "ID STATE AGE LEFT CALL PRI RES TMO REL BUR KIC"
+    assert columns(head) == titles.split()
     found = {int(columns(line)[0]): columns(line) for line in lines}
     assert sorted(found) == sorted([ready, delayed, buried, reserved])
     assert found[ready][1:2] + found[ready][3:] == (
-        ["ready", "-", "0", "0", "0", "0", "0", "0", "send", "n=0"]
+        ["ready", "-", "send", "n=0", "0", "0", "0", "0", "0", "0"]
     )
-    assert found[buried][3:] == ["-", "7", "1", "0", "0", "1", "0", "send", "n=0"]
+    assert found[buried][3:] == ["-", "send", "n=0", "7", "1", "0", "0", "1", "0"]
     assert found[delayed][3] in {"59m", "1h"}
     assert [job["state"] for job in values] == [
         "ready",

@@ -49,3 +49,24 @@ def test_columns_are_left_out() -> None:
         "ID       LAST  CALL",
         "1234567  b     xxx…",
     ]
+
+
+def test_good_widths() -> None:
+    """Extra columns are left out before others are cut below their good width."""
+    columns = [
+        Column("WHY", min_width=4, good_width=8),
+        Column("CALL", min_width=4, good_width=10),
+        Column("PRI", is_extra=True, rank=1),
+        Column("RES", is_extra=True, rank=2),
+    ]
+    row = [Cell("w" * 12), Cell("c" * 20), Cell("1"), Cell("2")]
+    table = Table(columns, [row])
+
+    assert table.widths(44) == [12, 20, 3, 3]
+    assert table.widths(34) == [12, 10, 3, 3]
+    assert table.fitting(30) == [0, 1, 2, 3]
+    assert table.fitting(29) == table.fitting(25) == [0, 1, 2]
+    assert table.fitting(24) == table.fitting(1) == [0, 1]
+    assert table.fitted(22).widths(22) == [10, 10]
+    assert table.fitted(17).widths(17) == [8, 7]
+    assert table.fitted(12).widths(12) == [6, 4]

@@ -28,7 +28,7 @@ def test_screen_updates_and_fits(broker: Beanstalkd, size: tuple[int, int]) -> N
     put(broker, 3)
 
     with Terminal(broker, "top", "--interval", 0.2, size=size) as terminal:
-        terminal.shows("every 0.2 s, q quits" if size[0] > 45 else "jobqueue top")
+        terminal.shows("every 0.2 s, q quits" if size[0] > 45 else "   q quits")
         terminal.shows(f"beanstalkd {broker.version()}")
         put(broker, 1234)
         terminal.shows("1,237")
@@ -38,6 +38,7 @@ def test_screen_updates_and_fits(broker: Beanstalkd, size: tuple[int, int]) -> N
     lines = terminal.text.splitlines()
     assert max(map(len, lines)) <= size[0]
     assert any("TREND" in line for line in lines)
+    assert "…" not in terminal.text  # what has no room is left out, not cut
 
 
 ENDS = ["q", signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
