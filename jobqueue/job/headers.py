@@ -25,6 +25,7 @@ MAX_SIZE = 16_384  # bytes in UTF-8: twice the baggage that W3C has for all of a
 
 _OWN = {MAX_AGE, DUE}
 _SECONDS = re.compile(r"[0-9]{1,10}")
+_BAD_NAME = "has a name that HTTP does not take: use letters, digits and -, no spaces"
 _NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 
 
@@ -56,7 +57,7 @@ def find_problem(headers: Mapping[object, object]) -> Problem | None:
     size = 0
     for name, value in headers.items():
         if not (isinstance(name, str) and _NAME.fullmatch(name)):
-            return Problem(name, "has a name that is none in HTTP, like request-id")
+            return Problem(name, _BAD_NAME)
         if not isinstance(value, str):
             return Problem(name, f"is of type {type(value).__name__}, not a string")
         try:
@@ -146,7 +147,7 @@ def check_headers(headers: object) -> dict[str, str]:
     for name in headers:
         if is_reserved(name):
             raise OptionError(
-                f"the header {name!r} has a name that is jobqueue's: those that begin "
-                f'with "{RESERVED}" are'
+                f"the header {name!r} can't be set: names that begin with "
+                f'"{RESERVED}" are those of jobqueue itself'
             )
     return dict(headers)

@@ -20,8 +20,8 @@ def check_names(given: object) -> tuple[str, ...]:
     for name in _each(given):
         if not is_name(name):
             raise OptionError(
-                "name has to be one that a function could have, with dots or without, "
-                f"or several of these: not {name!r}"
+                "name has to be an identifier, or several with dots between them "
+                f"(emails.send), or a list of such names, not {name!r}"
             )
         if name in names:
             raise OptionError(f"name has {name!r} twice")

@@ -118,8 +118,8 @@ def test_member_of_an_enum(queue: JobQueue) -> None:
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("a b", "name has to be one that a function could have, .*: not 'a b'"),
-        ("", "name has to be one that a function could have, .*: not ''"),
+        ("a b", "name has to be an identifier, .* not 'a b'"),
+        ("", "name has to be an identifier, .* not ''"),
         ("a..b", "not 'a..b'"),
         (5, "not 5"),
         (["a", None], "not None"),
