@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from jobqueue.broker.checks import check_tube
 from jobqueue.errors import TaskDefinitionError
-from jobqueue.job.names import check_names
 from jobqueue.task.options import TaskOptions
 
 if TYPE_CHECKING:
@@ -42,7 +41,11 @@ class TaskPlan(NamedTuple):
             raise TaskDefinitionError(
                 'task needs the name of a tube, as in @queue.task("emails")'
             )
-        names = () if name is None else tuple(check_names(name))
+        names: tuple[str, ...] = ()
+        if name is not None:
+            from jobqueue.job.names import check_names  # noqa: PLC0415 - most have none
+
+            names = check_names(name)
         return cls(check_tube(tube), names, options, schedule)
 
 
