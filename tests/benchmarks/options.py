@@ -54,8 +54,10 @@ OPTIONS = {
     ),
     "1000 tubes": Option(tubes=1000),
     "3 threads": Option(slots=3),
-    "failing, notes": Option((), func_name="fail", jobs=0.5),
-    "failing, no notes": Option(("--failures-kept", "0"), func_name="fail", jobs=0.5),
+    "failing with notes": Option((), func_name="fail", jobs=0.5),
+    "failing without notes": Option(
+        ("--failures-kept", "0"), func_name="fail", jobs=0.5
+    ),
 }
 ASYNC = {"200 async slots": Option(func_name="wait_async", slots=200)}
 RATIOS = (
@@ -66,7 +68,7 @@ RATIOS = (
     ("all of them", "warning"),
     ("1000 tubes", "warning"),
     ("3 threads", "warning"),
-    ("failing, notes", "failing, no notes"),
+    ("failing with notes", "failing without notes"),
 )
 
 

@@ -114,14 +114,14 @@ class TimeLimits(Generic[J]):
         # who is watched, says that it looks at nobody.
         self._watched[guard] = _Watched(due, job)
         if due < self._looks_at:
-            self._wake(guard)
+            self._wake(guard, due)
 
     def forget(self, guard: Guard) -> None:
         """Watch a job no more."""
         self._watched.pop(guard, None)
 
-    def _wake(self, guard: Guard) -> None:
-        """Have the thread look anew: rarely, as most limits are alike."""
+    def _wake(self, guard: Guard, due: float) -> None:
+        """Have the thread look at ``due``: rarely, as most limits are alike."""
         with self._changed:
             try:
                 self._start()
@@ -129,6 +129,7 @@ class TimeLimits(Generic[J]):
                 self.forget(guard)
                 text = f"can't run now, as nothing would watch its time limit: {error}"
                 raise RunLater(text, is_fault=True) from error
+            self._looks_at = min(self._looks_at, due)
             self._changed.notify()
 
     def _start(self) -> None:
@@ -148,12 +149,15 @@ class TimeLimits(Generic[J]):
         """Interrupt what is due, again and again. Holds the lock but for its waits."""
         while not self._closed:
             now = time.monotonic()
+            planned = self._looks_at if self._looks_at > now else math.inf
             self._looks_at = math.inf
             for guard, watched in list(self._watched.items()):
                 if watched.due <= now:
                     self._act(guard, watched, now)
             dues = [watched.due for watched in list(self._watched.values())]
-            self._looks_at = min(dues, default=math.inf)
+            # Also if the job has ended that it was planned for: short jobs would each
+            # wake the thread otherwise.
+            self._looks_at = min([planned, *dues])
             if self._looks_at <= now:  # a job is at a place that is not safe
                 self._turns.begin()
             else:

@@ -18,7 +18,7 @@ from jobqueue import Job, JobQueue, TimeLimitExceeded
 from jobqueue.worker.running import thread_guard
 from jobqueue.worker.running.event_loop import AwaitGuard, EventLoop
 from jobqueue.worker.running.executor import Executor
-from jobqueue.worker.running.time_limit import TimeLimits
+from jobqueue.worker.running.time_limit import Guard, TimeLimits
 from jobqueue.worker.settings import Timings
 from tests.helpers.reserved import Reserved, Run, Running, execute
 from tests.helpers.servers import DEADLINE, eventually, eventually_true
@@ -353,6 +353,27 @@ def test_limits_of_several_jobs() -> None:
     limits.close()
 
     assert not long.interrupted.is_set()
+
+
+def test_short_jobs_wake_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread looks when the first of them would be due, and not for each."""
+    limits: TimeLimits[Reserved] = TimeLimits()
+    limits.prepare()
+    wake = limits._wake
+    woken: list[float] = []
+
+    def noting(guard: Guard, due: float) -> None:
+        woken.append(due)
+        wake(guard, due)
+
+    monkeypatch.setattr(limits, "_wake", noting)
+    for _ in range(9):
+        eventually_true(lambda: limits._changed._waiters)  # type: ignore[attr-defined]
+        with limits.watching(3600, Reserved(b""), Interruptible()):
+            pass
+    limits.close()
+
+    assert len(woken) == 1
 
 
 def test_limit_before_the_first_step() -> None:
