@@ -1,4 +1,4 @@
-"""The first code of the README, and how long the README is."""
+"""The first code of the README and of docs/index, and how long the README is."""
 
 from typing import Any
 
@@ -17,6 +17,7 @@ def test_first_code(
     """The call runs at once, and the job in a worker."""
     monkeypatch.setenv("BEANSTALKD_URL", broker.url)
     code, *_ = blocks("README", "python")
+    assert blocks("index", "python") == [code]
     names: dict[str, Any] = {"__name__": "readme"}
 
     exec(code.replace(": ...", ": print(to, subject)"), names)
