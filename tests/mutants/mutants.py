@@ -8,6 +8,7 @@ from .of_messages import OF_MESSAGES
 from .of_processes import OF_PROCESSES
 from .of_proof import OF_PROOF
 from .of_reporting import OF_REPORTING
+from .of_schedules import OF_SCHEDULES
 from .of_slots import OF_SLOTS
 
 MUTANTS = [
@@ -16,6 +17,7 @@ MUTANTS = [
     *OF_JOB,
     *OF_MESSAGES,
     *OF_SLOTS,
+    *OF_SCHEDULES,
     *OF_PROCESSES,
     *OF_REPORTING,
     *OF_ADMIN,

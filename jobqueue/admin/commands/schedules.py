@@ -27,8 +27,8 @@ def _show(session: Session) -> int:
     unkept = sum(not schedule.workers for schedule in found)
     if unkept:
         console.note(
-            f"{unkept} of them no worker has: it does not run, or the task was renamed "
-            "or removed, and then `jobqueue schedules delete NAME` deletes its schedule"
+            f"No worker has {unkept} of them: start one; or if the task is gone, "
+            "`jobqueue schedules delete NAME`"
         )
     return 0 if found else 1
 

@@ -36,7 +36,7 @@ def test_table(broker: Beanstalkd) -> None:
     assert first.split()[-1] == "0"
     assert second.startswith("reports/nightly  every 86400 s  ")
     assert second.split()[-3:] == ["1m", "17", "1"]
-    assert "1 of them no worker has" in done.stderr
+    assert "No worker has 1 of them" in done.stderr
 
 
 def test_json(broker: Beanstalkd) -> None:

@@ -92,8 +92,8 @@ class Campaign:
         }
         if self._faketime:
             faults |= {
-                "clock forward": lambda: self._step(self._rng.choice([1, 5, 30, 90])),
-                "clock back": lambda: self._step(-self._rng.choice([1, 5, 30, 90])),
+                "clock forward": lambda: self._step(self._rng.choice([1, 3, 10, 75])),
+                "clock back": lambda: self._step(-self._rng.choice([1, 3, 10, 75])),
             }
         return faults
 
@@ -158,14 +158,14 @@ class Campaign:
         self._broker.start()
 
     def _restart_broker_long(self) -> None:
-        self._restart_broker(5, 15)
+        self._restart_broker(4, 12)
 
     def _no_worker(self) -> None:
         for worker in self._workers:
             worker.signal(signal.SIGTERM)
         for worker in self._workers:
             worker.exit_code()
-        time.sleep(self._rng.uniform(0, 15))
+        time.sleep(self._rng.uniform(0, 10))
         self._workers = [self._start() for _ in range(WORKERS)]
         self._workers[0].says("Worker started")
 

@@ -61,7 +61,6 @@ class Timeline:
         before = self.clock(now)
         self.jumps.append(Jump(now, before, before + seconds))
         self.offset += seconds
-        self.faults.append(Fault("clock", now, now))
 
     def moments_of(self, due: int) -> list[float]:
         """Return the moments at which the clock shows a time; none if it was jumped."""
@@ -78,7 +77,7 @@ class Timeline:
 
     def was_jumped(self, due: int) -> bool:
         """Return whether a step of the clock has skipped a due time."""
-        return any(jump.before - 1 <= due <= jump.after + 1 for jump in self.jumps)
+        return any(jump.before - 0.2 <= due <= jump.after for jump in self.jumps)
 
     def near(self, moment: float, margin: float) -> list[Fault]:
         """Return the faults at a moment, or so many seconds before or after it."""

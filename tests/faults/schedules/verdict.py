@@ -13,7 +13,9 @@ from .timeline import Timeline
 
 EACH_FOR = 10  # seconds for which each due time that was missed is still put
 RECOVERY = 8  # seconds for workers to start, or to be connected again
-AFTER = 35  # seconds after a fault: a frozen worker's tick comes back when its ttr ends
+AFTER = 3  # seconds after a fault in which a due time may be put again
+AFTER_FREEZE = 33  # the same: a frozen worker's tick comes back when its ttr ends
+OUTAGES = {"long restart", "no worker", "restart of the broker", "stall of the machine"}
 
 TIMES: dict[str, Callable[[int], Times]] = {
     "each_second": lambda _: Every(1),
@@ -32,6 +34,7 @@ class Verdict:
     once: Counter[str] = field(default_factory=Counter)
     again: Counter[str] = field(default_factory=Counter)  # explained by a fault
     skipped: Counter[str] = field(default_factory=Counter)  # the same
+    blamed: Counter[str] = field(default_factory=Counter)  # for those put again
     faults: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
 
@@ -43,10 +46,15 @@ class Verdict:
                 f"{self.again[name]:>6} {self.skipped[name]:>8}"
                 for name in TIMES
             ),
-            "faults: " + ", ".join(f"{n} {name}" for name, n in self.faults.items()),
+            f"faults: {_listed(self.faults)}",
+            f"put again by: {_listed(self.blamed)}",
             *(self.wrong or ["nothing is wrong"]),
         ]
         return "\n".join(lines)
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.most_common())
 
 
 def judge(runs: Path, timeline: Timeline, begin: float, end: float) -> Verdict:
@@ -84,8 +92,16 @@ def _judge_again(
     verdict: Verdict, timeline: Timeline, name: str, due: int, jobs: dict[int, float]
 ) -> None:
     last = max(jobs.values())
-    if timeline.near(last, AFTER):
+    near = [
+        fault.name
+        for fault in timeline.near(last, AFTER_FREEZE)
+        if fault.name == "freeze" or fault in timeline.near(last, AFTER)
+    ]
+    if len(timeline.moments_of(due)) > 1:  # the clock was set back
+        near.append("clock back")
+    if near:
         verdict.again[name] += 1
+        verdict.blamed[near[-1]] += 1
     else:
         verdict.wrong.append(f"{name} was put again for {due}: {jobs}")
 
@@ -109,11 +125,12 @@ def _is_live(timeline: Timeline, name: str, due: int, version: int) -> bool:
     """Return whether all workers had this version of the code when it was due."""
     if name != "changing":
         return True
-    moments = timeline.moments_of(due)
-    if len(moments) != 1 or timeline.near(moments[0], RECOVERY):
-        return False
-    current = [v for at, v in timeline.deploys if at <= moments[0]]
-    return bool(current) and current[-1] % 2 == version % 2
+    for moment in timeline.moments_of(due):
+        near = {fault.name for fault in timeline.near(moment, RECOVERY)}
+        current = [v for at, v in timeline.deploys if at <= moment]
+        if "deploy" in near or not current or current[-1] % 2 != version % 2:
+            return False
+    return not timeline.was_jumped(due)
 
 
 def _is_due_of_any(name: str, due: int) -> bool:
@@ -125,7 +142,8 @@ def _is_excused(timeline: Timeline, due: int) -> bool:
     if timeline.was_jumped(due):
         return True
     return any(
-        fault.end - fault.begin + RECOVERY > EACH_FOR
+        fault.name in OUTAGES
+        and fault.end - fault.begin + RECOVERY > EACH_FOR
         and fault.begin - 1 <= moment <= fault.end + RECOVERY
         for moment in timeline.moments_of(due)
         for fault in timeline.faults

@@ -175,7 +175,7 @@ def test_buried(keeper: Keeper) -> None:
     assert keeper.one().due == NOON
 
 
-def test_two_workers_start_at_once(make: Make) -> None:
+def test_two_workers_start_at_once(make: Make, broker: Beanstalkd) -> None:
     """Of two ticks, the one with a history stays, or else the older one."""
     keepers = [make(), make()]
     ids = [put_tick(keeper, NOON) for keeper in keepers]
@@ -183,9 +183,11 @@ def test_two_workers_start_at_once(make: Make) -> None:
     assert keepers[1].ticks.check()
 
     assert [job_id for job_id, _ in keepers[0].all()] == ids[:1]
+    assert broker.counts(TUBE) == {"delayed": 1}
     later = put_tick(keepers[0], NOON + HOUR, last_due=NOON)
     assert keepers[0].ticks.check()
     assert [job_id for job_id, _ in keepers[1].all()] == [later]
+    assert broker.counts(TUBE) == {"delayed": 1}
 
 
 def put_tick(keeper: Keeper, due: int, **fields: Any) -> int:

@@ -1,0 +1,95 @@
+"""Faults in the schedules of periodic tasks."""
+
+from .mutant import Mutant
+
+TIMES = "jobqueue/schedule/times.py"
+DECISION = "jobqueue/schedule/decision.py"
+TICKS = "jobqueue/worker/schedules/ticks.py"
+KEEPER = "jobqueue/worker/schedules/keeper.py"
+TIMES_TESTS = "tests/schedule/test_times.py"
+DECISION_TESTS = "tests/schedule/test_decision.py"
+TICKS_TESTS = "tests/worker/schedules/test_ticks.py"
+KEEPER_TESTS = "tests/worker/schedules/test_keeper.py"
+
+OF_SCHEDULES = [
+    Mutant(
+        "second-hour-of-two",
+        "a due time comes after the moment that is asked about",
+        TIMES,
+        "next(due for due in self._from(moment) if due > moment)",
+        "next(self._from(moment))",
+        (f"{TIMES_TESTS}::test_changes_of_the_clocks",),
+    ),
+    Mutant(
+        "all-missed-are-put",
+        "of the due times that were missed for long, only the latest is put",
+        DECISION,
+        "if now - due > EACH_FOR:",
+        "if now - due > 10**9:",
+        (f"{DECISION_TESTS}::test_decide",),
+    ),
+    Mutant(
+        "last-due-forgotten",
+        "another worker's clock, a little behind, puts no due time again",
+        DECISION,
+        "right = times.next_after(max(math.floor(now), _last_due(tick, now)))",
+        "right = times.next_after(math.floor(now))",
+        (f"{DECISION_TESTS}::test_decide",),
+    ),
+    Mutant(
+        "wrong-clock-believed",
+        "a clock that was far ahead once does not stop a schedule",
+        DECISION,
+        "return tick.last_due if tick.last_due <= now + CLOCKS_DIFFER else 0",
+        "return tick.last_due",
+        (f"{DECISION_TESTS}::test_decide",),
+    ),
+    Mutant(
+        "old-code-takes-over",
+        "a worker with older code leaves the schedule to those with newer code",
+        DECISION,
+        "if not is_ours and tick.since > started and now < due + PATIENCE:",
+        "if tick.since < 0:",
+        (f"{TICKS_TESTS}::test_changed_schedule",),
+    ),
+    Mutant(
+        "jobs-pile-up",
+        "no job is put while the last one waits",
+        TICKS,
+        "if not task.schedule.pile_up and self._is_waiting(tick):",
+        "if tick.due < 0:",
+        (f"{TICKS_TESTS}::test_last_job_is_still_waiting",),
+    ),
+    Mutant(
+        "strangers-tick",
+        "a tick that is not signed puts no job",
+        TICKS,
+        "self._tasks[tick.tick_tube].signing.check(found.body)",
+        "pass",
+        (f"{TICKS_TESTS}::test_no_tick",),
+    ),
+    Mutant(
+        "two-ticks-stay",
+        "of two ticks of a schedule, one is deleted",
+        TICKS,
+        "(counts.buried > 0 or _total(counts) > 1)",
+        "(counts.buried > 0 or _total(counts) > 2)",
+        (f"{TICKS_TESTS}::test_two_workers_start_at_once",),
+    ),
+    Mutant(
+        "new-tick-stays",
+        "of two ticks of a schedule, the one with a history stays, or else the older",
+        TICKS,
+        "key=lambda n: (-found[n][1].last_due, n)",
+        "key=lambda n: -n",
+        (f"{TICKS_TESTS}::test_two_workers_start_at_once",),
+    ),
+    Mutant(
+        "tick-held-by-a-child",
+        "a child that a task forks does not keep a tick reserved",
+        KEEPER,
+        "self._connection.close()",
+        "pass",
+        (f"{KEEPER_TESTS}::test_fork",),
+    ),
+]
