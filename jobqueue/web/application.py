@@ -15,7 +15,7 @@ from jobqueue.errors import BrokerError, JobQueueError
 from jobqueue.job_queue import JobQueue
 from jobqueue.web.access.middleware import Access
 from jobqueue.web.actions.endpoints import act, confirm, read_form
-from jobqueue.web.pages import failures, job, tube, tubes
+from jobqueue.web.pages import failures, job, schedules, tube, tubes
 from jobqueue.web.settings import WebSettings
 from jobqueue.web.site import Site
 
@@ -75,6 +75,7 @@ def _routes(site: Site) -> list[Route]:
         "/tube": tube.tube,
         "/failures": failures.failures,
         "/failures/group": failures.group,
+        "/schedules": schedules.schedules,
         "/jobs/{job_id:int}": job.job,
         "/jobs/{job_id:int}/body": job.body,
         "/confirm": confirm,

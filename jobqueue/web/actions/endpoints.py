@@ -31,6 +31,8 @@ _PLANS: Mapping[str, Callable[[Asked], Plan]] = {
     "pause": single.pause,
     "resume": single.resume,
     "put": single.put,
+    "run-schedule": single.run_schedule,
+    "delete-schedule": single.delete_schedule,
 }
 
 

@@ -92,6 +92,52 @@ def put(asked: Asked) -> Plan:
     return Plan("Put a job?", "Put", back, change, make, is_quick=True)
 
 
+def run_schedule(asked: Asked) -> Plan:
+    """Put a job of a periodic task now."""
+    name = asked.needed("name")
+
+    def make(change: Change) -> Iterable[object]:
+        job_id = asked.site.operator.run_schedule(name)
+        if job_id is None:
+            change.problem = f"There is no schedule {name!r} any more"
+        else:
+            change.summary = f"Job {job_id} of {name} was put"
+            log(f"Put a job of the schedule {name!r}", change.who, [job_id])
+        return ()
+
+    return _of_schedule(asked, f"Run {name} now?", "Run now", make)
+
+
+def delete_schedule(asked: Asked) -> Plan:
+    """Delete the schedule of a task that is gone."""
+    name = asked.needed("name")
+
+    def make(change: Change) -> Iterable[object]:
+        if asked.site.operator.delete_schedule(name):
+            change.summary = f"The schedule {name} was deleted"
+            log(f"Deleted the schedule {name!r}", change.who)
+        else:
+            change.problem = f"There is no schedule {name!r} any more"
+        return ()
+
+    plan = _of_schedule(asked, f"Delete the schedule {name}?", "Delete", make)
+    return plan._replace(
+        is_for_good=True,
+        hint="Do so if its task was renamed or removed: a worker that has the task "
+        "makes it again.",
+    )
+
+
+def _of_schedule(
+    asked: Asked,
+    question: str,
+    button: str,
+    make: Callable[[Change], Iterable[object]],
+) -> Plan:
+    change = Change("Changing", "Changed", asked.who, total=1)
+    return Plan(question, button, Back("/schedules", {}), change, make)
+
+
 def _of_job(
     asked: Asked,
     job_id: int,
