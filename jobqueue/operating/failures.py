@@ -49,7 +49,14 @@ def grouped(
         last[note.job_id] = note
     buried = [note for note in last.values() if is_buried(note, jobs.get(note.job_id))]
     found = [_group(members, buried) for members in groups.values()]
-    return sorted(found, key=lambda group: (-group.failed, -group.retries, group[:3]))
+    return sorted(
+        found,
+        key=lambda group: (
+            -group.failed,
+            -group.retries,
+            (group.tube, group.func_name or "", group.error),
+        ),
+    )
 
 
 def is_buried(note: FailureNote, job: JobStats | None) -> bool:

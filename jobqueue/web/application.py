@@ -8,7 +8,6 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 from jobqueue.broker.address import without_passwords
 from jobqueue.errors import BrokerError, JobQueueError
@@ -34,7 +33,7 @@ def app(
     behind_proxy: bool = False,
     allow_actions: bool = False,
     hide_arguments: bool = False,
-) -> ASGIApp:
+) -> Starlette:
     """Return the page for operators of a queue's broker, as an ASGI application.
 
     Mount it under any path, behind the login of the application around it. It serves
@@ -62,11 +61,13 @@ def app(
         hide_arguments=hide_arguments,
     )
     site = Site.of(queue.operator, settings)
-    return Starlette(
+    application = Starlette(
         routes=_routes(site),
         middleware=[Middleware(Access, settings=settings)],
         exception_handlers=_handlers(site),
     )
+    application.state.site = site
+    return application
 
 
 def _routes(site: Site) -> list[Route]:

@@ -121,12 +121,14 @@ class KnownFailures:
             group=group,
             notes=last,
             jobs=jobs,
-            buried=[n.job_id for n in last if is_buried(n, jobs.get(n.job_id))],
-            deleted=[
+            buried=sorted(
+                note.job_id for note in last if is_buried(note, jobs.get(note.job_id))
+            ),
+            deleted=sorted(
                 note.job_id
                 for note in last
                 if note.kind is NoteKind.DELETED and jobs.get(note.job_id) is None
-            ],
+            ),
         )
 
     def expire(self) -> None:

@@ -1,7 +1,6 @@
 """The page for operators, as a browser asks for it, without a browser."""
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from starlette.testclient import TestClient
@@ -24,6 +23,7 @@ class Page:
         **options: Any,
     ) -> None:
         self.app = app(queue, **options)
+        self.site = self.app.state.site
         self.browser = TestClient(
             self.app,
             base_url=f"http://{host}",
@@ -41,11 +41,11 @@ class Page:
         assert found.status_code == 200, found.text
         return str(found.text)
 
-    def act(self, do: str, *, headers: Mapping[str, str] = OURS, **form: Any) -> Any:
+    def act(self, do: str, **form: object) -> Any:
         """Send a form of the page."""
-        return self.browser.post("/act", data={"do": do, **form}, headers=headers)
+        return self.browser.post("/act", data={"do": do, **form}, headers=OURS)
 
-    def outcome(self, do: str, **form: Any) -> str:
+    def outcome(self, do: str, **form: object) -> str:
         """Send a form, and return what the page says came of it, at the end."""
         sent = self.act(do, **form)
         assert sent.status_code == 303, sent.text

@@ -151,7 +151,8 @@ def test_origin_of_a_change(
     page = Page(queue, allow_actions=True)
 
     with broker.client("t"):
-        sent = page.act("pause", headers=headers, tube="t", seconds=60)
+        form = {"do": "pause", "tube": "t", "seconds": "60"}
+        sent = page.browser.post("/act", data=form, headers=headers)
 
     assert sent.status_code == (303 if is_ours else 403)
 
@@ -218,7 +219,8 @@ def test_who_it_is(
 
     def pause(headers: dict[str, str], **options: Any) -> str:
         page = Page(queue, allow_actions=True, **options)
-        page.act("pause", headers=OURS | headers, tube="t", seconds=60)
+        form = {"do": "pause", "tube": "t", "seconds": "60"}
+        page.browser.post("/act", data=form, headers=OURS | headers)
         return caplog.messages[-1]
 
     with broker.client("t"):

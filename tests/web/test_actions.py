@@ -1,0 +1,255 @@
+"""What the page changes: each change counted, logged, and told at the end."""
+
+import html
+import logging
+import re
+import threading
+
+import pytest
+
+from jobqueue import JobQueue, Worker
+from jobqueue.operating.operator import Operator
+from jobqueue.web.actions.changes import CHUNK
+from tests.helpers.noted_failure import put_note
+from tests.helpers.notes import burials
+from tests.helpers.page import OURS, Page
+from tests.helpers.servers import Beanstalkd, eventually
+from tests.helpers.terminal import body, put, put_buried
+from tests.helpers.ticks import put_tick
+
+GROUP = {"tube": "t", "func": "send", "error": "ValueError"}
+
+
+@pytest.fixture
+def page(queue: JobQueue, caplog: pytest.LogCaptureFixture) -> Page:
+    caplog.set_level(logging.INFO, "jobqueue.web")
+    return Page(queue, allow_actions=True)
+
+
+def test_kick_a_group(
+    page: Page, broker: Beanstalkd, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In chunks; jobs that failed in another way stay as they are."""
+    ids = put_buried(broker, CHUNK + 2)
+    for job_id in ids[1:]:
+        put_note(broker, job_id)
+    put_note(broker, ids[0], error="mod.ValueError")
+
+    asked = page.text("/confirm?do=kick-group&tube=t&func=send&error=ValueError")
+    said = page.outcome("kick-group", **GROUP)
+
+    jobs = CHUNK + 1
+    assert f"Kick {jobs} buried jobs, of send in tube" in asked
+    assert f"Kicked {jobs} jobs of tube &#39;t&#39;." in said
+    assert broker.counts("t") == {"ready": jobs, "buried": 1}
+    assert len(burials(broker)) == 1
+    first, second = caplog.messages
+    assert first.startswith(f"Kicked {CHUNK} jobs of tube 't', for 127.0.0.1: ")
+    assert second == f"Kicked 1 job of tube 't', for 127.0.0.1: {ids[-1]}"
+    logged = [record.__dict__["job_ids"] for record in caplog.records]
+    assert [*logged[0], *logged[1]] == ids[1:]
+
+
+def test_delete_a_group(page: Page, broker: Beanstalkd) -> None:
+    ids = put_buried(broker, 3)
+    for job_id in ids[1:]:
+        put_note(broker, job_id)
+
+    said = page.outcome("delete-group", **GROUP)
+
+    assert "Deleted 2 jobs" in said
+    assert broker.counts("t") == {"buried": 1}
+
+
+def test_put_a_group_again(page: Page, broker: Beanstalkd) -> None:
+    for number in range(2):
+        put_note(broker, 90 + number, kind="deleted", body=body(number))
+    put_note(broker, 92, kind="retried")
+    broker.put(b"x")
+
+    said = page.outcome("put-group", **GROUP)
+
+    assert "Put 2 jobs" in said
+    assert broker.counts("t") == {"ready": 3}
+    assert burials(broker) == []
+
+
+def test_last_kicks_are_told(page: Page, broker: Beanstalkd) -> None:
+    job_id = put_buried(broker, 1)[0]
+    with broker.client("t") as client:
+        for _ in range(2):
+            client.kick_job(job_id)
+            client.bury(client.reserve(timeout=5))
+    put_note(broker, job_id)
+
+    asked = page.text("/confirm?do=kick-group&tube=t&func=send&error=ValueError")
+
+    assert "For 1 job it is kick 3 or later" in asked
+
+
+def test_a_whole_tube(page: Page, broker: Beanstalkd) -> None:
+    put_buried(broker, 3)
+    put(broker, 2, delay=60)
+
+    asked = page.text("/confirm?do=kick-tube&tube=t")
+    assert "Kick all 3 buried jobs of tube" in asked
+    assert "Kicked 3 jobs" in page.outcome("kick-tube", tube="t")
+    assert broker.counts("t") == {"ready": 3, "delayed": 2}
+    assert "Deleted 3 jobs" in page.outcome("clear-tube", tube="t", state="ready")
+    assert broker.counts("t") == {"delayed": 2}
+    assert page.act("clear-tube", tube="t", state="reserved").status_code == 400
+    asked = page.text("/confirm?do=kick-tube&tube=t")
+    assert "There are no such jobs any more" in asked
+    assert "<form" not in asked
+
+
+def test_one_job(page: Page, broker: Beanstalkd) -> None:
+    first, second = put_buried(broker, 2)
+
+    assert f"Kicked 1 job (job {first})" in page.outcome("kick-job", id=first)
+    assert "it is not buried any more" in page.outcome("kick-job", id=first)
+    assert "Delete job" in page.text(f"/confirm?do=delete-job&id={second}")
+    sent = page.act("delete-job", id=second)
+    assert sent.status_code == 303
+    assert broker.counts("t") == {"ready": 1}
+    with broker.client("t") as client:
+        client.reserve(timeout=5)
+        assert "reserved by a worker" in page.outcome("delete-job", id=first)
+
+
+def test_put_a_deleted_job_again(page: Page, broker: Beanstalkd) -> None:
+    put_note(broker, 98, kind="deleted", body=body(7))
+
+    sent = page.act("put-job-again", id=98)
+
+    assert sent.status_code == 303
+    assert broker.counts("t") == {"ready": 1}
+
+
+def test_pause_and_resume(page: Page, broker: Beanstalkd) -> None:
+    broker.put(b"x")
+
+    said = page.outcome("pause", tube="t", seconds=90)
+    paused = page.text("/tube?name=t")
+    assert "is paused for 1m 30s." in said
+    assert re.search(r"hands out no jobs for 1m (30|29)s", paused)
+    assert 'value="resume"' in paused
+    assert "hands out jobs again" in page.outcome("resume", tube="t")
+    assert 'value="pause"' in page.text("/tube?name=t")
+    for seconds in ("", "0", "-1", "x", "1e3", "9" * 30):
+        assert page.act("pause", tube="t", seconds=seconds).status_code == 400
+    assert page.act("pause", tube="a b", seconds=1).status_code == 400
+
+
+def test_put(broker: Beanstalkd) -> None:
+    """It is signed as those of the queue are."""
+    ran = []
+    queue = JobQueue(broker.url, secret="0123456789abcdef")
+
+    @queue.task("t")
+    def send(to: str) -> None:
+        ran.append(to)
+
+    form = {"tube": "t", "func_name": "send", "delay": 0, "priority": 9, "ttr": 60}
+    with queue:
+        page = Page(queue, allow_actions=True)
+        broker.put(b"x")
+        said = page.outcome("put", **form, kwargs='{"to": "ada"}')
+        assert "Job 2 was put into tube" in said
+        for kwargs in ("[1]", "{", "x", "[" * 10_000):
+            assert page.act("put", **form, kwargs=kwargs).status_code == 400
+        wrong = form | {"func_name": "no name"}
+        assert page.act("put", **wrong).status_code == 400
+        assert page.act("put", **form | {"ttr": 0}).status_code == 400
+        assert page.act("put", **form, kwargs="{}" + " " * 2**20).status_code == 413
+    Worker(max_jobs=1).run()
+
+    assert ran == ["ada"]
+
+
+def test_schedules(page: Page, broker: Beanstalkd) -> None:
+    put_tick(broker)
+    name = "reports/nightly"
+
+    asked = page.text(f"/confirm?do=run-schedule&name={name}")
+    assert "Run reports/nightly now?" in asked
+    said = page.outcome("run-schedule", name=name)
+    assert re.search(r"Job \d+ of reports/nightly", said)
+    assert broker.counts("reports") == {"ready": 1}
+    assert "was deleted" in page.outcome("delete-schedule", name=name)
+    assert "There is no schedule" in page.outcome("run-schedule", name=name)
+
+
+@pytest.mark.parametrize("form", [{}, {"do": "none"}, {"do": "kick-group"}])
+def test_wrong_forms(page: Page, form: dict[str, str]) -> None:
+    sent = page.browser.post("/act", data=form, headers=OURS)
+
+    assert sent.status_code in {400, 415}
+
+
+def test_other_bodies(page: Page) -> None:
+    for content, kind in [
+        (b"do=pause", "text/plain"),  # what a foreign form may send unasked
+        (b"do=pause", "multipart/form-data"),
+        (b"do=" + b"\xff", "application/x-www-form-urlencoded"),
+        (b"a=1&" * 60, "application/x-www-form-urlencoded"),
+    ]:
+        headers = {**OURS, "content-type": kind}
+        sent = page.browser.post("/act", content=content, headers=headers)
+        assert sent.status_code in {400, 415}
+
+
+def test_progress(
+    page: Page, broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it runs, the page says how far it is; others can start only a few more."""
+    ids = put_buried(broker, 3)
+    for job_id in ids:
+        put_note(broker, job_id)
+    go_on = threading.Event()
+    kick = Operator.kick
+
+    def slow(self: Operator, *given: int) -> list[int]:
+        go_on.wait(20)
+        return kick(self, *given)
+
+    monkeypatch.setattr(Operator, "kick", slow)
+
+    paths = [page.act("kick-group", **GROUP).headers["location"] for _ in range(4)]
+    assert page.act("kick-group", **GROUP).status_code == 429
+    assert "Kicking 0 of 3 jobs" in page.text(paths[0])
+    assert '<progress max="3" value="0"' in page.text(paths[0])
+    go_on.set()
+
+    eventually(lambda: broker.counts("t"), {"ready": 3})
+    said = [html.unescape(page.notice(path)) for path in paths]
+    assert any(text.startswith("Kicked 3 jobs of tube 't'.") for text in said)
+
+
+def test_broker_lost_meanwhile(
+    page: Page, broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = put_buried(broker, 2)
+    for job_id in ids:
+        put_note(broker, job_id)
+    kick = Operator.kick
+
+    def lost(self: Operator, *given: int) -> list[int]:
+        broker.kill()
+        return kick(self, *given)
+
+    monkeypatch.setattr(Operator, "kick", lost)
+
+    token = page.act("kick-group", **GROUP).headers["location"].partition("change=")[2]
+    change = page.site.changes.get(token)
+
+    assert change is not None
+    eventually(lambda: change.is_over, expected=True)
+    assert (change.problem or "").startswith("It stopped after 0 jobs: ")
+
+
+def test_unknown_change(page: Page) -> None:
+    """Nothing that an address says is shown as if it had happened."""
+    text = page.text("/schedules?change=All+jobs+were+deleted")
+
+    assert "All jobs" not in text
