@@ -7,6 +7,7 @@ from starlette.testclient import TestClient
 
 from jobqueue import JobQueue
 from jobqueue.web import app
+from tests.helpers.servers import eventually_true
 
 OURS = {"origin": "http://localhost"}  # what a browser says with a form of ours
 
@@ -52,9 +53,11 @@ class Page:
         return self.notice(sent.headers["location"])
 
     def notice(self, path: str) -> str:
-        """Return what a page says about a change."""
-        while True:
-            found = re.search(r'role="status">\s*<p>(.*?)\n', self.text(path))
-            assert found, path
-            if not found[1].endswith("…"):
-                return found[1]
+        """Return what a page says about a change, when that is over."""
+        eventually_true(lambda: not self._said(path).endswith("…"))
+        return self._said(path)
+
+    def _said(self, path: str) -> str:
+        found = re.search(r'role="status">\s*<p>(.*?)\n', self.text(path))
+        assert found, path
+        return found[1]
