@@ -12,7 +12,8 @@ _COMMON = ("--url", "--json", "--help", "--version")
 
 
 def worker() -> str:
-    return _options(make_worker_parser("jobqueue worker"))
+    parser = make_worker_parser("jobqueue worker")
+    return f"{_options(parser)}\n{_fenced(parser.epilog or '')}"
 
 
 def devserver() -> str:

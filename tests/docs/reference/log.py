@@ -54,13 +54,13 @@ def _where(key: str, lines: dict[str, list[str]]) -> str:
         return "each line about a job's end"
     if having < about_jobs:
         return "the line about a failure"
-    return codes(sorted(having)).replace(" N", " …")
+    return codes(line.partition(" N")[0] + " …" for line in sorted(having))
 
 
 def line_table() -> str:
     """Return a row for each line about what is more than one job's ordinary end."""
     rows = sorted(set(_lines()))
-    return table(["line", "level", "when"], ([code(a), b, c] for a, b, c in rows))
+    return table(["line", "level", "it says"], ([code(a), b, c] for a, b, c in rows))
 
 
 def _lines() -> Iterator[tuple[str, str, str]]:
@@ -69,9 +69,9 @@ def _lines() -> Iterator[tuple[str, str, str]]:
             if isinstance(function, ast.FunctionDef):
                 first = (ast.get_docstring(function) or "").partition("\n")[0]
                 if first.startswith("Log "):
-                    when = from_rst(first.removeprefix("Log ").removeprefix("that "))
+                    says = from_rst(first.removeprefix("Log ").removesuffix("."))
                     for level, text in _logged(function):
-                        yield _readable(text), level.upper(), when
+                        yield _readable(text), level.upper(), says
 
 
 def _logged(function: ast.FunctionDef) -> Iterator[tuple[str, str]]:
