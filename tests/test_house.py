@@ -106,6 +106,7 @@ OUTSIDE = {
     "pytest_plugin": {"pytest"},
     "schedule": {"cronsim"},
     "worker.metrics": {"prometheus_client"},
+    "worker.reloading": {"watchfiles"},
     "worker.reporting.metrics_server": {"prometheus_client"},
     "admin.screen.rich_output": {"rich"},
     "admin.commands.web": {"starlette", "uvicorn"},

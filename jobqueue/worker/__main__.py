@@ -54,6 +54,8 @@ def main(
         " ".join(COMMAND if started_as is COMMAND else ["python -m", *MODULE])
     )
     options = parser.parse_args(arguments)
+    if options.reload:
+        _check_reload(parser)
     log_lock = _make_log_lock(options.log_lock, for_several=options.processes > 1)
     log_format.configure(
         options.log_level.upper(),
@@ -103,6 +105,14 @@ def _supervise(
         return forked.link
     except JobQueueError as error:
         parser.error(str(error))
+
+
+def _check_reload(parser: CommandLineParser) -> None:
+    """Exit if the extra is missing that each process needs."""
+    import importlib.util  # noqa: PLC0415 - most workers do without
+
+    if importlib.util.find_spec("watchfiles") is None:
+        parser.error("--reload needs an extra: pip install 'jobqueue[reload]'")
 
 
 def _make_log_lock(fd: int | None, *, for_several: bool) -> "LogLock | None":

@@ -73,6 +73,12 @@ def _add_what_to_run(parser: argparse.ArgumentParser) -> None:
         help="the broker (default: that of the tasks' queue; $BEANSTALKD_URL "
         "or beanstalkd://127.0.0.1:11300 if it names none)",
     )
+    parser.add_argument(
+        "--reload",
+        action="store_true",
+        help="for development: start afresh when the code of the tasks changes "
+        "(jobqueue[reload])",
+    )
 
 
 def _add_how_many(parser: argparse.ArgumentParser) -> None:

@@ -118,6 +118,24 @@ def request_failed(error: BaseException | None) -> None:
 
 
 @unfailing
+def code_is_unusable(why: str) -> None:
+    """Log why the application's code can't be used, and that it may yet change."""
+    logger.error("%s. Waiting for a change of the code", why)
+
+
+@unfailing
+def code_has_changed(change: str) -> None:
+    """Log that code that could not be used has changed: "app/tasks.py changed"."""
+    logger.info("Trying again: %s", change)
+
+
+@unfailing
+def code_is_not_watched(error: Exception) -> None:
+    """Log that changes of the code are noticed no more."""
+    logger.error("The code is watched no more: start the worker anew (%s)", error)
+
+
+@unfailing
 def stuck_worker_ends(why: str) -> None:
     """Log that a worker has stopped because a job does not."""
     logger.warning("Worker stopped: %s", why)

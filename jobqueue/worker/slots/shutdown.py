@@ -28,6 +28,7 @@ class StopReason(enum.StrEnum):
     SUPERVISOR = "its supervisor stops, or has ended"
     NO_PATIENCE = "its supervisor waits no longer"
     STOP = "stop() was called"
+    RELOAD = "the code of its tasks has changed"
     MAX_JOBS = "it has run as many jobs as max_jobs allows"
     STUCK_JOB = "a job does not stop at its time limit"
     BLOCKED_LOOP = "a job blocks the event loop, and a time limit is over"
@@ -42,6 +43,7 @@ _HAS_DEADLINE = {
     StopReason.SIGNAL,
     StopReason.HANGUP,
     StopReason.SUPERVISOR,
+    StopReason.RELOAD,
     StopReason.BLOCKED_LOOP,
 }
 
