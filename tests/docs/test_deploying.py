@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,6 +36,14 @@ from jobqueue import JobQueue
 queue = JobQueue()
 @queue.task("emails")
 def send(to): ...
+"""
+
+
+SANDBOX = """
+mount --make-rprivate /
+mount -o remount,bind,ro /
+if touch sandbox 2>/dev/null; then exit 1; fi
+exec setpriv --no-new-privs --bounding-set=-all --inh-caps=-all "$@"
 """
 
 
@@ -96,6 +105,28 @@ def test_unit_stops_as_the_worker_does() -> None:
 
     assert service["KillMode"] == "mixed"
     assert longest_stop(options) < float(service["TimeoutStopSec"])
+
+
+def test_sandbox(tmp_path: Path, broker: Beanstalkd) -> None:
+    """A worker runs jobs where it can write no file, and has no capability.
+
+    That is stricter than the unit, and what of it can be had without systemd.
+    """
+    assert {"ProtectSystem=strict", "CapabilityBoundingSet=", "NoNewPrivileges=yes"} < {
+        *printed("deploying/systemd", UNIT).splitlines()
+    }
+    wrapped_in = ("unshare", "--mount", "sh", "-euc", SANDBOX, "sh")
+    if shutil.which("unshare") is None or subprocess.call([*wrapped_in, "true"]):
+        pytest.skip("no sandbox can be made here")
+    write_module(tmp_path, "app.tasks", TASKS)
+    operate(broker, "put", "emails", "send", "to=ada")
+
+    options = ("--import", "app.tasks", "--processes=2", "--time-limit=9")
+    env = {"BEANSTALKD_URL": broker.url, "PYTHONDONTWRITEBYTECODE": "1"}
+    with WorkerProcess(tmp_path, *options, wrapped_in=wrapped_in, **env) as worker:
+        worker.says("Job 1 done: send")
+        worker.signal(signal.SIGTERM)
+        assert worker.exit_code() == 0
 
 
 def test_commands_of_systemd(tmp_path: Path) -> None:
