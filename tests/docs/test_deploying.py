@@ -122,8 +122,9 @@ def test_sandbox(tmp_path: Path, broker: Beanstalkd) -> None:
     operate(broker, "put", "emails", "send", "to=ada")
 
     options = ("--import", "app.tasks", "--processes=2", "--time-limit=9")
-    env = {"BEANSTALKD_URL": broker.url, "PYTHONDONTWRITEBYTECODE": "1"}
-    with WorkerProcess(tmp_path, *options, wrapped_in=wrapped_in, **env) as worker:
+    with WorkerProcess(
+        tmp_path, *options, wrapped_in=wrapped_in, BEANSTALKD_URL=broker.url
+    ) as worker:
         worker.says("Job 1 done: send")
         worker.signal(signal.SIGTERM)
         assert worker.exit_code() == 0
