@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for the tests, which write
 from tests.docs.reference.api import MADE_BY_USERS, is_shown
 
 PYTHON = "https://docs.python.org/3/library/"
+IN_FUNCTIONS = {"bool", "complex", "float", "int", "object", "property", "type"}
 
 project = "jobqueue"
 version = release = jobqueue.__version__
@@ -68,10 +69,10 @@ def find_elsewhere(
 
 def _page(name: str) -> str | None:
     """Return the page of a name, without the address; None if there is no such name."""
-    found = getattr(builtins, name, None)
-    if found is not None:
-        is_error = isinstance(found, type) and issubclass(found, BaseException)
-        return f"{'exceptions' if is_error else 'stdtypes'}.html#{name}"
+    if isinstance(found := getattr(builtins, name, None), type):
+        if issubclass(found, BaseException):
+            return f"exceptions.html#{name}"
+        return f"{'functions' if name in IN_FUNCTIONS else 'stdtypes'}.html#{name}"
     module, _, attribute = name.rpartition(".")
     if module.partition(".")[0] not in sys.stdlib_module_names:
         return None
