@@ -43,7 +43,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(jobqueue\..*\.|typing\.~)?(P|R|R_co|H|B)"),
     ("py:class", r"jobqueue\.(broker|job|operating|task)\..*"),
-    ("py:class", r"prometheus_client\..*"),
+    ("py:class", r"(prometheus_client|starlette)\..*"),
 ]
 
 

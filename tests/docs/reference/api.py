@@ -29,6 +29,7 @@ GROUPS = {
         "jobqueue.ServerStats",
         "jobqueue.FailureNote",
         "jobqueue.FailureGroup",
+        "jobqueue.web.app",
     ],
     "Testing": [
         "jobqueue.testing.beanstalkd",
