@@ -22,7 +22,7 @@ from jobqueue.worker.arguments import make_parser
 from jobqueue.worker.settings import Timings
 from tests.helpers.optional_programs import check
 from tests.helpers.pages import all_blocks, blocks, page
-from tests.helpers.printed_commands import check_console, ending, sh
+from tests.helpers.printed_commands import commands, ending, settled, sh
 from tests.helpers.servers import Beanstalkd, eventually, free_port
 from tests.helpers.terminal import operate
 from tests.helpers.worker_process import WorkerProcess, write_module
@@ -132,22 +132,22 @@ def test_sandbox(tmp_path: Path, broker: Beanstalkd) -> None:
 
 def test_commands_of_systemd(tmp_path: Path) -> None:
     """They are about the unit that the page prints."""
-    commands = next(
-        text for text in blocks("deploying/systemd", "sh") if "sudo" in text
-    )
+    script = next(text for text in blocks("deploying/systemd", "sh") if "sudo" in text)
     for program in ("sudo", "systemctl", "journalctl"):
         fake = tmp_path / program
         fake.write_text('#!/bin/sh\necho "$@"\n')
         fake.chmod(0o755)
 
-    said = subprocess.check_output(
-        ["sh", "-euc", commands],
+    printed_words = subprocess.check_output(
+        ["sh", "-euc", script],
         env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
         text=True,
     )
 
-    assert len(said.splitlines()) == 4
-    assert re.findall(r"\bapp-\S+", said) == [UNIT.removesuffix(".service")] * 3
+    assert len(printed_words.splitlines()) == 4
+    assert (
+        re.findall(r"\bapp-\S+", printed_words) == [UNIT.removesuffix(".service")] * 3
+    )
 
 
 @pytest.mark.parametrize("file", ["app/worker.env", "default/beanstalkd"])
@@ -214,9 +214,9 @@ def test_health_check_of_compose(tmp_path: Path, broker: Beanstalkd) -> None:
 def test_procfile() -> None:
     """The worker ends before Heroku's patience does."""
     (text,) = blocks("deploying/procfile", "procfile")
-    commands = dict(line.split(": ", 1) for line in text.splitlines())
+    processes = dict(line.split(": ", 1) for line in text.splitlines())
 
-    options = parsed(commands["worker"].split()[2:])
+    options = parsed(processes["worker"].split()[2:])
 
     assert longest_stop(options) < 30
 
@@ -238,15 +238,20 @@ def test_code_is_gone(tmp_path: Path, broker: Beanstalkd) -> None:
     run = ending("jobqueue worker --import app.tasks")
     assert sh(run, broker, tmp_path).returncode == 0
 
-    (console,) = blocks("deploying/order", "console")
-    check_console(console, tmp_path, broker)
+    ((command, shown),) = commands(blocks("deploying/order", "console")[0])
     is_left, kick, save_and_clear = blocks("deploying/order", "sh")
-    assert len(sh(is_left, broker, tmp_path).stdout.splitlines()) == 2
-    assert sh(kick, broker, tmp_path).stdout.startswith("Kicked 1 ")
+    assert settled(shown) == settled(said(command, broker))
+    assert len(said(is_left, broker).splitlines()) == 2
+    assert said(kick, broker).startswith("Kicked 1 ")
     assert sh(run, broker, tmp_path).returncode == 0
     assert sh(save_and_clear, broker, tmp_path).returncode == 0
     assert len((tmp_path / "send_old.jsonl").read_text().splitlines()) == 1
-    assert sh(is_left, broker, tmp_path).stdout == ""
+    assert said(is_left, broker) == ""
+
+
+def said(command: str, broker: Beanstalkd) -> str:
+    """Return what a command of jobqueue prints, run in this process."""
+    return operate(broker, *command.split()[1:]).stdout
 
 
 def test_each_worker_is_tested() -> None:
