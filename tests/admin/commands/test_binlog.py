@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.helpers.servers import REAL, Beanstalkd
+from tests.helpers.servers import REAL, Beanstalkd, require_beanstalkd
 from tests.helpers.terminal import operate, operate_json
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ Prepare = Callable[["Client[bytes]"], object]
 def logged(
     tmp_path: Path, socket_folder: Path, _each_beanstalkd: None
 ) -> Iterator[Beanstalkd]:
+    require_beanstalkd()
     options = ("-b", str(tmp_path), "-f", "0", "-s", str(FILE), "-z", str(LARGEST))
     with Beanstalkd(socket_folder / "b.sock", *options, program=REAL) as broker:
         yield broker
