@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from jobqueue.broker.checks import MAX_JOB_ID
 from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.server_stats import TubeStats
 from jobqueue.broker.stats import JobState, JobStats
@@ -11,8 +10,6 @@ from jobqueue.operating.filters import Filters
 from jobqueue.operating.notes import Notes
 from jobqueue.operating.rest import Rest
 from jobqueue.operating.search import BLOCK
-
-_NO_COUNTS = [0] * 6
 
 
 class NotedJobs:
@@ -75,8 +72,7 @@ class NotedJobs:
         """Return what is left of the search; None if it is over."""
         if not self._ids:
             return None
-        gaps = [(self._ids[0], MAX_JOB_ID)]
-        return Rest(0, 0, MAX_JOB_ID, True, 0, self.found, _NO_COUNTS, gaps)  # noqa: FBT003
+        return Rest.after_notes(self._ids[0], looked_at=self.found)
 
     def check_complete(self) -> None:
         """Raise IncompleteSearchError if some notes could not be read."""

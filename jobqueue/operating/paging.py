@@ -8,6 +8,7 @@ a URL.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from jobqueue.broker.checks import MAX_JOB_ID
 from jobqueue.broker.clock import clock
 from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.server_stats import TubeStats
@@ -87,7 +88,8 @@ class PagedSearch(Search):
             self._is_last_id_known = rest.is_last_known
             self._ids = IdBlocks.of_gaps(rest.gaps, rest.last)
             if rest.is_last_known:
-                self._ids.extend(rest.last + self._server.puts - rest.puts)
+                last = rest.last + self._server.puts - rest.puts
+                self._ids.extend(min(last, MAX_JOB_ID))
 
     @property
     def found(self) -> int:

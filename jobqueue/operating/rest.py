@@ -25,6 +25,20 @@ class Rest:
     counts: Sequence[int]  # of the tube
     gaps: Sequence[tuple[int, int]]  # ids to ask about, both ends included
 
+    @classmethod
+    def after_notes(cls, next_id: int, looked_at: int) -> Self:
+        """Return the rest of a search by notes: their jobs from this id on."""
+        return cls(
+            server=0,
+            puts=0,
+            last=MAX_JOB_ID,
+            is_last_known=True,
+            jobless=0,
+            looked_at=looked_at,
+            counts=[0] * _COUNTS,
+            gaps=[(next_id, MAX_JOB_ID)],
+        )
+
     def encode(self) -> str:
         """Return the rest as text of digits, dots and hyphens."""
         numbers = (self.server, self.puts, self.last, int(self.is_last_known))

@@ -120,6 +120,9 @@ def test_hostile_rest(broker: Beanstalkd) -> None:
         for text in ("", "x", "1", rest + "x", rest + "." + "1-2." * 400, "-" + rest):
             with pytest.raises(OptionError, match="is not the rest of a search"):
                 operator.page("t", rest=text)
+        server, _, _, *others = rest.split(".")
+        many = ".".join((server, "0", "9" * 20, *others))
+        assert len(operator.page("t", rest=many, seconds=0).jobs) <= 20
         for gaps in ("0-0", f"{'9' * 20}-{'9' * 20}", "30-1", f"1-{'9' * 20}"):
             head = ".".join(rest.split(".")[:-1])
             odd = operator.page("t", rest=f"{head}.{gaps}")
