@@ -1,6 +1,7 @@
 """Tests of the bakery: ``cd examples && python -m pytest bakery``."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -155,9 +156,9 @@ def until(find: Callable[[], T]) -> T:
 
 
 @contextmanager
-def working(*options: str) -> Iterator[None]:
+def working(*options: str, folder: Path = FOLDER) -> Iterator[None]:
     """Run a worker as in production for the time of the block."""
-    with subprocess.Popen([*WORKER, *options], cwd=FOLDER) as process:
+    with subprocess.Popen([*WORKER, *options], cwd=folder) as process:
         try:
             yield
         finally:
@@ -174,3 +175,21 @@ def test_every_night(home: Path, beanstalkd: str) -> None:
     due = schedule.next_due.astimezone(ZoneInfo("Europe/Berlin"))
     assert (due.hour, due.minute) == (2, 30)
     assert written(home) == ["Bake 0 loaves.\n"]
+
+
+def test_reload(
+    home: Path, beanstalkd: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """While one develops, a worker runs the code as it was saved last."""
+    folder = tmp_path_factory.mktemp("code")
+    shutil.copytree(FOLDER / "bakery", folder / "bakery")
+    code = folder / "bakery" / "tasks.py"
+
+    def confirmed(greeting: str) -> bool:
+        order()
+        return any(text.startswith(greeting) for text in written(home))
+
+    with working("--url", beanstalkd, "--reload", folder=folder):
+        until(lambda: confirmed("Good morning"))
+        code.write_text(code.read_text().replace("Good morning", "Hello"))
+        until(lambda: confirmed("Hello"))

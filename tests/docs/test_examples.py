@@ -95,7 +95,7 @@ def test_bakery() -> None:
     done = run("-m", "pytest", "-q", "bakery")
 
     assert done.returncode == 0, done.stdout
-    assert done.stdout.splitlines()[-1].startswith("6 passed")
+    assert done.stdout.splitlines()[-1].startswith("7 passed")
 
 
 def test_job_status(broker: Beanstalkd) -> None:
