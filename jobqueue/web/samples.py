@@ -8,12 +8,14 @@ to have had the page open all the time.
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from jobqueue.broker.server_stats import ServerStats, TubeStats
+from jobqueue.broker.stats import JobStats
 from jobqueue.errors import BrokerError
+from jobqueue.operating.operator import Operator
 from jobqueue.operating.rates import RateHistory, Rates, Sample
 
 PACE = 3.0  # seconds between two samples
@@ -50,12 +52,13 @@ class Counts:
 class Samples:
     """Takes samples while they are asked for, for any number of threads."""
 
-    def __init__(self, take: Callable[[], Sample], pace: float = PACE) -> None:
-        self._take = take
+    def __init__(self, operator: Operator, pace: float = PACE) -> None:
+        self._operator = operator
         self._pace = pace
         self._lock = threading.Lock()
         self._history = RateHistory()
         self._last: Sample | None = None
+        self._next_ready: dict[str, JobStats | None] = {}  # as of the last sample
         self._last_look = 0.0
         self._thread: threading.Thread | None = None
 
@@ -67,6 +70,18 @@ class Samples:
             self._start_thread()
             return self._counts()
 
+    def next_ready(self, names: Sequence[str]) -> Mapping[str, JobStats]:
+        """Return the next ready job of each of these tubes that has one.
+
+        Its body comes along, so each tube is asked about once for each sample.
+        """
+        with self._lock:
+            known = self._next_ready
+            if new := [name for name in names if name not in known]:
+                known |= dict.fromkeys(new)
+                known |= {job.tube: job for job in self._operator.next_ready(*new)}
+            return {name: job for name in names if (job := known[name])}
+
     def expire(self) -> None:
         """Have the next look take a new sample, as something was changed."""
         with self._lock:
@@ -77,7 +92,8 @@ class Samples:
         last = self._last
         if last is None or time.monotonic() - last.at >= self._pace:
             self._last = None  # if the broker is away, there are no counts
-            self._last = self._take()
+            self._last = self._operator.sample()
+            self._next_ready = {}
             self._history.add(self._last)
 
     def _counts(self) -> Counts:

@@ -26,7 +26,7 @@ class Site:
     @classmethod
     def of(cls, operator: Operator, settings: WebSettings) -> "Site":
         """Return a site. Nothing is asked of the broker yet."""
-        samples = Samples(operator.sample)
+        samples = Samples(operator)
         failures = KnownFailures(operator)
 
         def expire() -> None:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jobqueue.broker.stats import JobState, JobStats
 from jobqueue.web.samples import Counts, TubeView
 from jobqueue.web.site import Site
 from jobqueue.web.urls import one
@@ -35,7 +34,9 @@ def tubes(site: Site, request: Request) -> Response:
         "tubes.html",
         counts=counts,
         tubes=shown,
-        next_ready=_next_ready(site, shown),
+        next_ready=site.samples.next_ready(
+            [tube.name for tube in shown if tube.stats.ready]
+        ),
         found=len(found),
         words=words,
         sort=sort if sort in _SORTS else None,
@@ -62,12 +63,3 @@ def _matching(counts: Counts, words: str | None) -> list[TubeView]:
 def _sorted(tubes: Sequence[TubeView], sort: str) -> list[TubeView]:
     key = _SORTS.get(sort)
     return sorted(tubes, key=key) if key else list(tubes)
-
-
-def _next_ready(site: Site, shown: Sequence[TubeView]) -> dict[str, JobStats]:
-    """Return the next ready job of each tube that has one, for its age."""
-    names = [tube.name for tube in shown if tube.stats.ready]
-    if not names:
-        return {}
-    jobs = site.operator.next_ready(*names)
-    return {job.tube: job for job in jobs if job.state is JobState.READY}
