@@ -3,6 +3,7 @@
 "use strict";
 
 const PAUSE = 3000; // milliseconds
+const SHORT_PAUSE = 500; // while a change is being made
 const MARKED = 1500; // for which a changed count is marked
 const PATIENCE = 15000; // for a reply
 
@@ -11,6 +12,10 @@ const fresh = document.getElementById("fresh");
 let timer = null;
 let isAsking = false;
 let isAway = document.getElementById("away") !== null;
+
+function usualPause() {
+  return document.querySelector("progress") ? SHORT_PAUSE : PAUSE;
+}
 
 function plan(pause) {
   clearTimeout(timer);
@@ -32,7 +37,7 @@ async function refresh() {
     tell("This page's server does not answer. Trying again.");
   } finally {
     isAsking = false;
-    plan(PAUSE);
+    plan(usualPause());
   }
 }
 
@@ -148,4 +153,4 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 }
 
 document.addEventListener("visibilitychange", () => plan(0));
-plan(PAUSE);
+plan(usualPause());
