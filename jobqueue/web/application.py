@@ -125,6 +125,8 @@ def _handlers(site: Site) -> dict[type[Exception], Handler]:
     async def problem(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         reason = error.detail if isinstance(error, HTTPException) else ""
+        if reason == "Not Found":  # Starlette's own word for an unknown path
+            reason = "There is no such page."
         return site.renderer.page(
             request, "error.html", status, code=status, reason=reason
         )
