@@ -7,7 +7,7 @@ filters ``line`` and ``lines``.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -25,8 +25,11 @@ MAX_TEXT = 100_000  # characters of a body or a traceback
 
 _TREND_WIDTH, _TREND_HEIGHT = 96, 20
 _TREND_POINTS = 60
-_STATIC = {"style.css": "text/css", "page.js": "text/javascript"}
-_STATIC["icon.svg"] = "image/svg+xml"
+_STATIC = {
+    "icon.svg": "image/svg+xml",
+    "page.js": "text/javascript",
+    "style.css": "text/css",
+}
 
 
 class StaticFile(NamedTuple):
@@ -83,7 +86,6 @@ class Renderer:
             ),
             is_refresh=is_refresh(request),
             change_token=request.query_params.get("change"),
-            now=datetime.now(UTC),
             **values,
         )
         return HTMLResponse(html, status)

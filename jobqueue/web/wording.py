@@ -120,6 +120,6 @@ def _value(value: object) -> str:
     if isinstance(value, str) and value.isprintable():
         try:
             json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return value
     return to_json(value)
