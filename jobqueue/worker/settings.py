@@ -62,6 +62,8 @@ class Timings(NamedTuple):
     """Between two looks whether each schedule has its tick, on average."""
     second_look: float = 0.5
     """The same if two workers are in each other's way."""
+    tick_patience: float = 1.0
+    """For the job of a periodic task to be put that is due when the worker stops."""
 
     # A worker that stops.
     signal_patience: float = 0.1

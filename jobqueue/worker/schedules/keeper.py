@@ -51,6 +51,7 @@ class ScheduleKeeper(Listener):
         self._pause = timings.first_reconnect_pause
         self._stopping = threading.Event()
         self._connection: TickingConnection | None = None
+        self._is_waiting = False  # for a tick
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
@@ -60,13 +61,13 @@ class ScheduleKeeper(Listener):
     def __exit__(self, *_: object) -> None:
         self.stop()
         if self._thread is not None:
-            self._thread.join(self._timings.thread_exit_patience)
+            self._thread.join(self._timings.tick_patience)
 
-    def worker_quiet(self, _reason: str, _running: Sequence[int]) -> None:
+    def worker_quiet(self, reason: str, running: Sequence[int]) -> None:  # noqa: ARG002
         """Take no more ticks, as the slots take no more jobs."""
         self.stop()
 
-    def worker_stopping(self, _reason: str, _running: Sequence[int]) -> None:
+    def worker_stopping(self, reason: str, running: Sequence[int]) -> None:  # noqa: ARG002
         """Take no more ticks: the worker has begun to stop."""
         self.stop()
 
@@ -74,8 +75,9 @@ class ScheduleKeeper(Listener):
         """End the thread soon. Can be called from any thread, any number of times."""
         self._stopping.set()
         # The flag first: a thread that reads it too early has its connection shut down.
+        # A job that is just being put would be put again, by another worker.
         connection = self._connection
-        if connection is not None:
+        if connection is not None and self._is_waiting:
             connection.interrupt()
 
     def _run(self) -> None:
@@ -107,18 +109,32 @@ class ScheduleKeeper(Listener):
         try:
             while not self._stopping.is_set():
                 rest = 0 if held else max(0, next_check - time.monotonic())
-                timeout = min(math.ceil(rest), self._timings.reserve_timeout)
-                found = connection.reserve(timeout)
+                found = self._wait_for_tick(connection, rest)
                 if found is not None:
-                    held.append(FoundJob(*found))
-                    held = [job for job in held if not ticks.handle(job)]
+                    held.append(found)
                 elif held:
                     self._wait_for_next_second()
-                    held = [job for job in held if not ticks.handle(job)]
+                if self._stopping.is_set():
+                    return
+                held = [tick for tick in held if not ticks.handle(tick)]
                 if time.monotonic() >= next_check and not held:
                     next_check = self._next_check(is_well=ticks.check())
         finally:
             self._kept_until = self._clock()
+
+    def _wait_for_tick(
+        self, connection: TickingConnection, seconds: float
+    ) -> FoundJob | None:
+        """Wait for a tick that is due; return None if none comes, or at a stop."""
+        self._is_waiting = True
+        try:
+            if self._stopping.is_set():
+                return None
+            timeout = min(math.ceil(seconds), self._timings.reserve_timeout)
+            found = connection.reserve(timeout)
+        finally:
+            self._is_waiting = False
+        return None if found is None else FoundJob(*found)
 
     def _next_check(self, *, is_well: bool) -> float:
         """Return when to look at all ticks again, by ``time.monotonic()``."""

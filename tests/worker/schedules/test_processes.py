@@ -110,8 +110,8 @@ def test_deploys(broker: Beanstalkd, tmp_path: Path) -> None:
                 assert new.exit_code() == 0
         with worker(tmp_path, broker, name="g", options="every=1"):
             eventually_true(lambda: dues(tmp_path))
-            assert shown()["t/f"] == ("cron 0 7 * * * UTC", 0)
-            assert shown()["t/g"] == ("every 1 s", 2)
+            expected = {"t/f": ("cron 0 7 * * * UTC", 0), "t/g": ("every 1 s", 2)}
+            eventually(shown, expected)
             assert operator.delete_schedule("f")
             assert list(shown()) == ["t/g"]
 
