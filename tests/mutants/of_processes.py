@@ -9,6 +9,9 @@ PARENT_WATCH_TESTS = "tests/worker/processes/test_parent_watch.py"
 TIME_LIMIT_TESTS = "tests/worker/processes/test_time_limits.py"
 CRASHES_TESTS = "tests/worker/processes/test_crashes.py"
 SEAT_TESTS = "tests/worker/processes/test_seat.py"
+STATUS_BOARD = "jobqueue/worker/processes/status_board.py"
+HEALTH_TESTS = "tests/worker/processes/test_health.py"
+QUIET_TESTS = "tests/worker/test_quiet.py"
 STOPPING_TESTS = "tests/worker/processes/test_stopping.py"
 
 OF_PROCESSES = [
@@ -52,5 +55,37 @@ OF_PROCESSES = [
         "            self._awake_since = now\n",
         "            pass\n",
         (f"{TIME_LIMIT_TESTS}::test_suspended_past_the_time_limit",),
+    ),
+    Mutant(
+        "quiet-forgotten-by-the-next",
+        "a process that takes the place of a quiet one is quiet, too",
+        SUPERVISOR,
+        "                is_quiet=self._is_quiet,\n",
+        "",
+        (f"{QUIET_TESTS}::test_several_processes",),
+    ),
+    Mutant(
+        "end-of-a-job-is-no-turn",
+        "a slot that has run a long job is healthy when that ends",
+        STATUS_BOARD,
+        "        super().end()\n        self.turn()\n",
+        "        super().end()\n",
+        (f"{HEALTH_TESTS}::test_end_of_a_long_job",),
+    ),
+    Mutant(
+        "probe-waits-for-a-scrape",
+        "a broker that is silent holds up no probe",
+        "jobqueue/worker/ports.py",
+        "process_log.request_failed, pages.is_slow\n",
+        "process_log.request_failed\n",
+        ("tests/worker/test_health.py::test_beside_the_metrics",),
+    ),
+    Mutant(
+        "same-text-is-a-change",
+        "a file that is saved with the same text reloads nothing",
+        "jobqueue/worker/reloading.py",
+        "return is_folder or content != self._contents.get(path)",
+        "return True",
+        ("tests/worker/test_reload.py::test_what_is_no_change",),
     ),
 ]

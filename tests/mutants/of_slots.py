@@ -215,8 +215,8 @@ OF_SLOTS = [
         "drain-does-not-wait",
         "a worker that stops finishes the jobs that run",
         MANAGER,
-        "if is_draining and self._interrupt_idle_slots() and not self._running():",
-        "if is_draining and self._interrupt_idle_slots():",
+        "if is_draining and begin_none and not self._running():",
+        "if is_draining and begin_none:",
         (f"{MANAGER_TESTS}::test_stuck_job",),
     ),
     Mutant(
