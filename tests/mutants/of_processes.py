@@ -21,7 +21,7 @@ OF_PROCESSES = [
         PARENT_WATCH,
         "self._on_stop(reason.decode() or PARENT_IS_GONE)",
         "self._on_stop(reason.decode()) if reason else None",
-        (f"{PARENT_WATCH_TESTS}::test_parent_watch",),
+        (f"{PARENT_WATCH_TESTS}::test_supervisor_is_gone",),
     ),
     Mutant(
         "dead-process-not-replaced",

@@ -83,8 +83,8 @@ class RequestServer:
             client = key.data
             if client is None:
                 self._accept()
-            elif client is self._slow:
-                self._send(*self._slow.take())
+            elif isinstance(client, _SlowAnswers):
+                self._send(*client.take())
             elif client in self._clients:  # else closed to make room
                 self._move_on(client)
         self._respond()

@@ -2,6 +2,7 @@
 
 import os
 import queue
+from collections.abc import Iterator
 
 import pytest
 
@@ -9,45 +10,52 @@ from jobqueue.worker.processes.parent_watch import PARENT_IS_GONE, ParentWatch
 from tests.helpers.servers import DEADLINE
 
 
-@pytest.mark.parametrize("reason", ["SIGTERM", ""])
-def test_parent_watch(reason: str) -> None:
-    """The watch reads once: by then the descriptor may be that of another file."""
-    reading, writing = os.pipe()
-    reasons: queue.Queue[str] = queue.Queue()
-    ParentWatch(reading, reasons.put)
+class Pipe:
+    """The pipe of a child, what its watch was to call, and what it has called."""
 
-    if reason:
-        os.write(writing, reason.encode())
-        assert reasons.get(timeout=DEADLINE) == reason
-        os.close(writing)
-    else:
-        os.close(writing)
-        assert reasons.get(timeout=DEADLINE) == PARENT_IS_GONE
-    os.close(reading)
+    def __init__(self) -> None:
+        self.reading, self.writing = os.pipe()
+        self.first: queue.Queue[str] = queue.Queue()
+        self.second: queue.Queue[str] = queue.Queue()
+        self.watch = ParentWatch(self.reading, self.first.put)
+
+    def stop(self, reason: str) -> None:
+        os.write(self.writing, reason.encode())
+        os.close(self.writing)
 
 
-def test_stop_before_it_is_passed_on() -> None:
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    pipe = Pipe()
+    yield pipe
+    os.close(pipe.reading)
+
+
+def test_read_once(pipe: Pipe) -> None:
+    """By a second time the descriptor may be that of another file."""
+    os.write(pipe.writing, b"SIGTERM")
+
+    assert pipe.first.get(timeout=DEADLINE) == "SIGTERM"
+    os.close(pipe.writing)
+
+
+def test_supervisor_is_gone(pipe: Pipe) -> None:
+    pipe.stop("")
+
+    assert pipe.first.get(timeout=DEADLINE) == PARENT_IS_GONE
+
+
+def test_stop_before_it_is_passed_on(pipe: Pipe) -> None:
     """Nothing must begin then: the process may be about to end."""
-    reading, writing = os.pipe()
-    first: queue.Queue[str] = queue.Queue()
-    second: queue.Queue[str] = queue.Queue()
-    watch = ParentWatch(reading, first.put)
-    os.write(writing, b"SIGTERM")
-    os.close(writing)
-    assert first.get(timeout=DEADLINE) == "SIGTERM"
+    pipe.stop("SIGTERM")
+    assert pipe.first.get(timeout=DEADLINE) == "SIGTERM"
 
-    assert not watch.pass_on_to(second.put)
-    os.close(reading)
+    assert not pipe.watch.pass_on_to(pipe.second.put)
 
 
-def test_stop_after_it_was_passed_on() -> None:
-    reading, writing = os.pipe()
-    first: queue.Queue[str] = queue.Queue()
-    second: queue.Queue[str] = queue.Queue()
-    watch = ParentWatch(reading, first.put)
+def test_stop_after_it_was_passed_on(pipe: Pipe) -> None:
+    assert pipe.watch.pass_on_to(pipe.second.put)
+    pipe.stop("")
 
-    assert watch.pass_on_to(second.put)
-    os.close(writing)
-    assert second.get(timeout=DEADLINE) == PARENT_IS_GONE
-    assert first.empty()
-    os.close(reading)
+    assert pipe.second.get(timeout=DEADLINE) == PARENT_IS_GONE
+    assert pipe.first.empty()

@@ -368,13 +368,24 @@ def test_stuck_job(
     assert record.__dict__["func_name"] == "stuck"
 
 
+@pytest.mark.parametrize(
+    ("kind", "method", "left"),
+    [
+        (Executor, "run", {"ready": 1}),
+        (ConsumerConnection, "read_confirmation", {}),  # of the job's end
+    ],
+)
 def test_fault_of_the_worker(
     broker: Beanstalkd,
     queue: JobQueue,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
+    *,
+    kind: type,
+    method: str,
+    left: dict[str, int],
 ) -> None:
-    """The worker stops, and no job is lost."""
+    """The worker stops, no job is lost, and it is not called a lost broker."""
 
     @queue.task("t")
     def work() -> None: ...
@@ -382,35 +393,14 @@ def test_fault_of_the_worker(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Executor, "run", broken)
+    monkeypatch.setattr(kind, method, broken)
     work.put()
 
     with pytest.raises(ZeroDivisionError):
         Worker(threads=2).run()
-    eventually(lambda: broker.counts("t"), {"ready": 1})
+    eventually(lambda: broker.counts("t"), left)
     assert "A slot of the worker has failed" in caplog.text
-
-
-def test_fault_in_an_exchange(
-    queue: JobQueue,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """It is not called a lost broker."""
-
-    @queue.task("t")
-    def work() -> None: ...
-
-    def broken(*_: object) -> None:
-        raise AttributeError
-
-    monkeypatch.setattr(ConsumerConnection, "read_confirmation", broken)
-    work.put()
-
-    with pytest.raises(AttributeError):
-        Worker().run()
     assert "Waiting for the broker" not in caplog.text
-    assert "A slot of the worker has failed" in caplog.text
 
 
 def test_max_jobs(broker: Beanstalkd, queue: JobQueue) -> None:
