@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jobqueue import BrokerTimeoutError, ConnectionLostError
-from jobqueue.broker import pool as pool_module
+from jobqueue.broker import idle_connections
 from jobqueue.broker.address import Address
 from jobqueue.broker.pool import ConnectionPool
 from jobqueue.broker.producing import ProducerConnection
@@ -73,7 +73,7 @@ def test_connection_that_is_closed_after_a_put(socket_folder: Path) -> None:
     with fake, closing(pool):
         with pytest.raises(ConnectionLostError):
             pool.put("t", b"", PutOptions())
-        assert pool._idle == []
+        assert len(pool._idle) == 0
 
 
 def test_close_during_a_put(socket_folder: Path) -> None:
@@ -87,7 +87,7 @@ def test_close_during_a_put(socket_folder: Path) -> None:
 
     with fake, closing(pool):
         assert pool.put_many("t", bodies(), PutOptions()) == [1]
-        assert pool._idle == []
+        assert len(pool._idle) == 0
 
 
 def test_many_on_a_dead_connection(socket_folder: Path) -> None:
@@ -113,9 +113,9 @@ def commands(fake: FakeBroker) -> list[bytes]:
 def use_at_the_same_time(pool: ConnectionPool, count: int) -> None:
     """Do with the connections of a pool what a burst of puts does."""
     address = Address.find(pool._url)
-    taken = [pool._take() or ProducerConnection(address) for _ in range(count)]
+    taken = [pool._idle.take() or ProducerConnection(address) for _ in range(count)]
     for connection in taken:
-        pool._give_back(connection, pool._generation)
+        pool._idle.give_back(connection, pool._idle.generation)
 
 
 def test_connections_of_a_burst(broker: Beanstalkd) -> None:
@@ -132,7 +132,7 @@ def test_burst_before_a_quiet_day(
     broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A few puts in a long time are enough."""
-    monkeypatch.setattr(pool_module, "_SPARE_SECONDS", 0)
+    monkeypatch.setattr(idle_connections, "_SPARE_SECONDS", 0)
     with closing(ConnectionPool(broker.url)) as pool:
         use_at_the_same_time(pool, 30)
         for _ in range(2):
@@ -171,7 +171,7 @@ def test_idle_connection_is_asked_first(
     with fake, closing(ConnectionPool(fake.url)) as pool:
         for _ in range(2):
             pool.put("t", b"", PutOptions())
-        monkeypatch.setattr(pool_module, "ASK_AFTER", -1)
+        monkeypatch.setattr(idle_connections, "ASK_AFTER", -1)
         pool.put("t", b"", PutOptions())
 
     assert commands(fake) == [b"use", b"put", b"put", b"use", b"put"]
@@ -186,7 +186,7 @@ def test_idle_connection_that_was_forgotten(
     fake.on(b"use", USING, answer, USING)
     with fake, closing(ConnectionPool(f"{fake.url}?timeout=1")) as pool:
         pool.put("t", b"", PutOptions())
-        monkeypatch.setattr(pool_module, "ASK_AFTER", -1)
+        monkeypatch.setattr(idle_connections, "ASK_AFTER", -1)
         assert pool.put("t", b"", PutOptions()) == 1
 
     assert commands(fake) == [b"use", b"put", b"use", b"use", b"put"]
@@ -195,7 +195,7 @@ def test_idle_connection_that_was_forgotten(
 def test_silence_makes_all_idle_connections_suspect(broker: Beanstalkd) -> None:
     with closing(ConnectionPool(f"{broker.url}?timeout=0.2")) as pool:
         use_at_the_same_time(pool, 5)
-        connections = list(pool._idle)
+        connections = list(pool._idle._idle)
         broker.signal(signal.SIGSTOP)
         with pytest.raises(BrokerTimeoutError):
             pool.put("t", b"", PutOptions())
@@ -238,7 +238,7 @@ def test_two_interrupts(broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch) -> 
             with pytest.raises(Interrupt):
                 pool.put("t", b"", PutOptions())
 
-        assert pool._idle == []
+        assert len(pool._idle) == 0
         assert pool.put("t", b"", PutOptions()) == 3
 
 
@@ -248,7 +248,7 @@ def test_interrupt_in_a_put_of_many(
     """The same when all replies were read, but that is not noted yet."""
     with closing(ConnectionPool(broker.url)) as pool:
         assert pool.put("t", b"", PutOptions()) == 1
-        (connection,) = pool._idle
+        (connection,) = pool._idle._idle
         exchange = type(connection._exchange)
         leave = exchange.__exit__
 

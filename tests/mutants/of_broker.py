@@ -4,6 +4,7 @@ from .mutant import Mutant
 
 CONNECTION = "jobqueue/broker/connection.py"
 CONSUMING = "jobqueue/broker/consuming.py"
+IDLE = "jobqueue/broker/idle_connections.py"
 POOL = "jobqueue/broker/pool.py"
 PRODUCING = "jobqueue/broker/producing.py"
 REPLIES = "jobqueue/broker/replies.py"
@@ -78,7 +79,7 @@ OF_BROKER = [
     Mutant(
         "connection-shared-across-a-fork",
         "a child process makes connections of its own",
-        POOL,
+        IDLE,
         "if self._pid != os.getpid():",
         "if not self._pid:",
         (f"{UNDER_LOAD_TESTS}::test_forked_children",),
@@ -86,7 +87,7 @@ OF_BROKER = [
     Mutant(
         "out-of-step-given-back",
         "only a connection whose replies were all read is given back to the pool",
-        POOL,
+        IDLE,
         "if connection.is_in_step:",
         "if connection.is_open:",
         (f"{POOL_TESTS}::test_two_interrupts",),
@@ -94,8 +95,8 @@ OF_BROKER = [
     Mutant(
         "close-forgets-those-in-use",
         "close() closes also the connections that are in use",
-        POOL,
-        "if generation is not self._generation:",
+        IDLE,
+        "if generation is not self.generation:",
         "if generation is None:",
         (f"{POOL_TESTS}::test_close_during_a_put",),
     ),

@@ -2,6 +2,7 @@
 
 from .mutant import Mutant
 
+IDLE = "jobqueue/broker/idle_connections.py"
 POOL = "jobqueue/broker/pool.py"
 LOOP_POOL = "jobqueue/broker/loop_pool.py"
 LOOP_CONNECTION = "jobqueue/broker/loop_connection.py"
@@ -21,7 +22,7 @@ OF_CONNECTIONS = [
     Mutant(
         "idle-connection-not-asked",
         "no job rides on a connection that something in between has forgotten",
-        POOL,
+        IDLE,
         "now - connection.last_used > ASK_AFTER",
         "False",
         (f"{POOL_TESTS}::test_idle_connection_is_asked_first",),
@@ -30,22 +31,22 @@ OF_CONNECTIONS = [
         "one-silence-blames-one",
         "after one silence all idle connections are suspect",
         POOL,
-        "_close_all(self._idle)  # what lies between may have forgotten all",
+        "idle.close_suspects()  # what lies between may have forgotten all",
         "pass",
         (f"{POOL_TESTS}::test_silence_makes_all_idle_connections_suspect",),
     ),
     Mutant(
         "burst-kept-for-ever",
         "the connections of a burst are closed by later puts",
-        POOL,
-        "_close_all(self._idle, self._fewest - _SPARES)",
+        IDLE,
+        "_close_all(self._idle, self._fewest - SPARES)",
         "pass",
         (f"{POOL_TESTS}::test_connections_of_a_burst",),
     ),
     Mutant(
         "needed-taken-for-spare",
         "connections that bursts need again stay open",
-        POOL,
+        IDLE,
         "self._fewest = min(self._fewest, left)",
         "self._fewest = left",
         (f"{POOL_TESTS}::test_as_many_as_were_needed_at_once",),
