@@ -67,4 +67,20 @@ OF_ADMIN = [
         "",
         (f"{CHANGE_TESTS}::test_clear_needs_yes_without_a_terminal",),
     ),
+    Mutant(
+        "page-skips-jobs",
+        "a search in parts looks at each job",
+        "jobqueue/operating/paging.py",
+        "            self._ids.give_back(jobs[0].id, jobs[-1].id)\n",
+        "",
+        ("tests/operating/test_paging.py::test_each_job_comes_once",),
+    ),
+    Mutant(
+        "last-kick-is-a-guess",
+        "kick warns of last kicks by the max_kicks of the jobs' tasks",
+        "jobqueue/worker/slots/failure_notes.py",
+        "stats.kicks + 1 >= max_kicks",
+        "stats.kicks + 1 >= 3",
+        ("tests/worker/slots/test_failure_notes.py::test_the_last_kick",),
+    ),
 ]
