@@ -100,8 +100,10 @@ class ConsumerConnection(Connection):
         try:
             if not self._reserve_is_sent:
                 self._socket.send_all(reserve_command(timeout))
-            elif self._spin is not None and not self._reader.has_line():
-                self._reader.keep(self._spin.receive_next())
+            elif (
+                (spin := self._spin) and not spin.skips and not self._reader.has_line()
+            ):
+                self._reader.keep(spin.receive_next())
             self._reserve_is_sent = False
             if self._unread:
                 self._read_touched()
@@ -144,8 +146,12 @@ class ConsumerConnection(Connection):
         try:
             self._socket.send_all(command)
             self._reserve_is_sent = reserve is not None
-            if self._spin is not None:
-                self._reader.keep(self._spin.receive())
+            spin = self._spin
+            if spin is not None:
+                if spin.skips:
+                    spin.skips -= 1
+                else:
+                    self._reader.keep(spin.receive())
             if self._unread:
                 self._read_touched()
             return self.read_confirmation(expected)

@@ -71,8 +71,12 @@ class ProducerConnection(Connection):
             command = use_command(tube) + command
         with self._exchange:
             self._socket.send_all(command)
-            if self._socket.spin is not None:
-                self._reader.keep(self._socket.spin.receive())
+            spin = self._socket.spin
+            if spin is not None:
+                if spin.skips:
+                    spin.skips -= 1
+                else:
+                    self._reader.keep(spin.receive())
             if use:
                 self._read_using(tube)
             answer = self._read_put()

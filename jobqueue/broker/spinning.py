@@ -12,9 +12,11 @@ from collections.abc import Callable
 
 _LONGEST = 0.000_05  # seconds
 _LONGEST_BETWEEN = 0.000_02  # two replies to one write
-_MOST_SKIPPED = 200  # replies that are slept for, while spinning is in vain
-# If the broker has to share this core, it answers while this thread gives way for the
-# first time, and a sleep takes no longer. On another core it takes more looks than two.
+_TOLERATED = 3  # failures in a row
+_MOST_SKIPPED = 50  # replies that are slept for, while spinning is in vain
+# If the broker has to share this core, it answers before the first look, or while this
+# thread gives way after that: then a sleep takes no longer. On another core it takes as
+# long as more looks.
 _LOOKS_ON_ONE_CORE = 2
 
 
@@ -22,13 +24,13 @@ class Spin:
     """Receives replies without sleeping, as long as that succeeds.
 
     While it does not, as the broker is far away or has no core of its own, it is tried
-    more and more rarely.
+    more and more rarely: who calls :meth:`receive` first counts down ``skips``.
     """
 
     def __init__(self, receive_at_once: Callable[[], bytes]) -> None:
         self._receive_at_once = receive_at_once
+        self.skips = 0  # replies to sleep for, before it is tried again
         self._failures = 0  # in a row
-        self._skips = 0  # replies to sleep for, before it is tried again
 
     @staticmethod
     def is_worthwhile() -> bool:
@@ -44,22 +46,20 @@ class Spin:
 
         Raises ``OSError``.
         """
-        if self._skips or _has_event_loop():
-            self._skips = max(0, self._skips - 1)
+        if _has_event_loop():
             return b""
         deadline = time.perf_counter() + _LONGEST
         received, looks = self._look_until(deadline)
-        if looks == _LOOKS_ON_ONE_CORE or time.perf_counter() > deadline:
+        if looks <= _LOOKS_ON_ONE_CORE or time.perf_counter() > deadline:
             self._failures += 1
-            self._skips = min(2**self._failures, _MOST_SKIPPED)
+            if self._failures > _TOLERATED:  # a few are only other processes' turns
+                self.skips = min(2**self._failures, _MOST_SKIPPED)
         else:
             self._failures = 0
         return received
 
     def receive_next(self) -> bytes:
         """Return what follows on the first of the replies, like :meth:`receive`."""
-        if self._skips:
-            return b""
         return self._look_until(time.perf_counter() + _LONGEST_BETWEEN)[0]
 
     def _look_until(self, deadline: float) -> tuple[bytes, int]:

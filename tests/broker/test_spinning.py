@@ -16,13 +16,11 @@ from jobqueue.broker.producing import ProducerConnection
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.broker.spinning import Spin
 from jobqueue.broker.wire import BrokerSocket
-from tests.helpers.servers import Beanstalkd, eventually_true
+from tests.helpers.servers import Beanstalkd
 
 pytestmark = pytest.mark.skipif(
     not Spin.is_worthwhile(), reason="there is one core, or no way to give way"
 )
-
-IN_VAIN = 1000
 
 
 class Looks:
@@ -60,43 +58,45 @@ def spins(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Spin]]:
 
 
 @pytest.mark.usefixtures("patient")
-@pytest.mark.parametrize("nothing", [0, 2, 50])
+@pytest.mark.parametrize("nothing", [2, 50])
 def test_reply_from_another_core(nothing: int) -> None:
     looks = Looks(nothing)
     spin = Spin(looks)
 
-    for _ in range(3):
+    for _ in range(9):
+        looks.count = 0
         assert spin.receive() == b"reply"
-    assert looks.count == nothing + 3
+        assert looks.count == nothing + 1
+    assert spin.skips == 0
 
 
 @pytest.mark.usefixtures("patient")
-def test_broker_on_the_same_core() -> None:
+@pytest.mark.parametrize("nothing", [0, 1])
+def test_broker_on_the_same_core(nothing: int) -> None:
     """It answers while this thread gives way: a sleep is cheaper, and no longer."""
-    attempts = 0
-    looks = Looks(1)
+    looks = Looks(nothing)
     spin = Spin(looks)
 
-    for _ in range(IN_VAIN):
+    for _ in range(9):
         looks.count = 0
-        attempts += spin.receive() == b"reply"
-    assert attempts < 20
+        assert spin.receive() == b"reply"
+    assert spin.skips > 20
 
 
 def test_broker_far_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """A spin in vain is tried more and more rarely, and begins anew with a success."""
     monkeypatch.setattr(spinning, "_LONGEST", 0.0)
-    looks = Looks(IN_VAIN)
+    looks = Looks(20)
     spin = Spin(looks)
 
-    for _ in range(IN_VAIN):
-        assert spin.receive() == b""
-    assert looks.count < 20
-    assert spin.receive_next() == b""  # no look, either
-    looks.count = IN_VAIN
+    assert [spin.receive() for _ in range(9)] == [b""] * 9
+    assert spin.skips > 20
     monkeypatch.setattr(spinning, "_LONGEST", 20.0)
-    eventually_true(lambda: spin.receive() == b"reply")
     assert spin.receive() == b"reply"
+    monkeypatch.setattr(spinning, "_LONGEST", 0.0)
+    looks.count = spin.skips = 0
+    assert spin.receive() == b""
+    assert spin.skips == 0
 
 
 @pytest.mark.usefixtures("patient")
@@ -131,6 +131,19 @@ def test_replies_in_pieces() -> None:
         assert sock.reader.readline() == b"INSERTED 7\r\n"
 
 
+def test_sleeps_between_attempts(
+    broker: Beanstalkd, spins: Iterator[list[Spin]]
+) -> None:
+    (tried,) = spins
+    with ProducerConnection(Address.parse(broker.url)) as connection:
+        spin = connection._socket.spin
+        assert spin is not None
+        spin.skips = 3
+        for _ in range(3):
+            connection.put("t", b"{}", PutOptions())
+        assert (spin.skips, tried) == (0, [])
+
+
 @pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize(("threads", "does_spin"), [(1, True), (2, False)])
 def test_worker(
@@ -145,7 +158,7 @@ def test_worker(
     Worker(["t"], threads=threads, burst=True, failures_kept=0).run()
 
     assert broker.counts("t") == {}
-    assert len(tried) == (9 if does_spin else 0)
+    assert bool(tried) is does_spin
 
 
 def work() -> None: ...
