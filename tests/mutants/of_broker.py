@@ -40,8 +40,8 @@ OF_BROKER = [
         "each reply is read as the reply to its own command",
         CONSUMING,
         "            self._reserve_is_sent = reserve is not None\n"
-        "            if self._spin",
-        "            if self._spin",
+        "            spin = self._spin",
+        "            spin = self._spin",
         (f"{CONNECTION_TESTS}::test_settle_and_reserve_in_one_write",),
     ),
     Mutant(
