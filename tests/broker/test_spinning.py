@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -113,6 +114,16 @@ def test_not_in_an_event_loop() -> None:
 
 def test_not_on_one_core(broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+
+    with ProducerConnection(Address.parse(broker.url)) as connection:
+        assert connection._socket.spin is None
+        assert connection.put("t", b"{}", PutOptions()) > 0
+
+
+def test_not_under_gevent(broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its hub has to run meanwhile: it has replaced what waits."""
+    poll = select.poll
+    monkeypatch.setattr(select, "poll", lambda: poll())  # noqa: PLW0108 - no builtin
 
     with ProducerConnection(Address.parse(broker.url)) as connection:
         assert connection._socket.spin is None
