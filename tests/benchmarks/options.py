@@ -59,7 +59,7 @@ OPTIONS = {
         ("--failures-kept", "0"), func_name="fail", jobs=0.5
     ),
 }
-ASYNC = {"200 async slots": Option(func_name="wait_async", slots=200)}
+ASYNC = {"200 async slots": Option(func_name="wait_async", slots=200, jobs=2)}
 RATIOS = (
     ("info", "warning"),
     ("JSON", "warning"),

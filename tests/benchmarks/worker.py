@@ -213,7 +213,7 @@ class Bench:
         """Measure slots whose jobs wait for 100 ms each."""
         for threads, func_name in ((10, "wait"), (200, "wait_async")):
             with self.worker("waits", threads, "--threads", str(threads)) as pid:
-                count = max(self.jobs // 2, threads)
+                count = threads * max(2, self.jobs // 100)
                 before = cpu(pid)
                 rates = [self.rate("waits", func_name, count) for _ in range(rounds)]
                 used = (cpu(pid) - before) / count / rounds * 1e6
