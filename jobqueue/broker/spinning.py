@@ -24,7 +24,7 @@ class Spin:
     """Receives replies without sleeping, as long as that succeeds.
 
     While it does not, as the broker is far away or has no core of its own, it is tried
-    more and more rarely: who calls :meth:`receive` first counts down ``skips``.
+    more and more rarely. A caller that finds ``skips`` counts one down, and sleeps.
     """
 
     def __init__(self, receive_at_once: Callable[[], bytes]) -> None:

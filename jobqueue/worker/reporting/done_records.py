@@ -12,7 +12,7 @@ from jobqueue.worker.running.executor import ReservedJob
 
 
 class DoneRecords:
-    """Makes the same records as ``logger.info`` would, in a fifth of its time.
+    """Makes the same records as ``logger.info`` would, in a third of its time.
 
     Most of what a record says is the same for all jobs of a task. It is found out for
     the first of them, and copied for the others.
