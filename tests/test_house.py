@@ -336,6 +336,8 @@ LONG_FUNCTION = "\n\ndef long():\n" + "    pass\n" * LONGEST_FUNCTION
         (wrong_imports, "worker.slots.slot", "from jobqueue.worker import Worker"),
         (wrong_imports, "operating.search", "import jobqueue.admin.session"),
         (wrong_imports, "admin.session", "from jobqueue.worker import Worker"),
+        (wrong_imports, "operating.search", "import jobqueue.web.site"),
+        (wrong_imports, "web.site", "from jobqueue.admin.screen import views"),
         (wrong_imports, "devserver.broker", "from jobqueue.errors import BrokerError"),
         (wrong_imports, "worker.metrics", "from jobqueue.testing import eager"),
         (
@@ -349,6 +351,7 @@ LONG_FUNCTION = "\n\ndef long():\n" + "    pass\n" * LONGEST_FUNCTION
             "from jobqueue.task.putter import Putter",
         ),
         (foreign_imports, "operating.search", "import greenstalk"),
+        (foreign_imports, "web.site", "import uvicorn"),
         (foreign_imports, "worker.slots.slot", "import prometheus_client"),
         (foreign_imports, "job_queue", "def f():\n    import rich.table"),
         (unsafe_output, "operating.search", "print('x')"),

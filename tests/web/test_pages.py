@@ -168,7 +168,7 @@ def test_refresh_looks_for_no_jobs(page: Page, broker: Beanstalkd) -> None:
 
 
 def test_failures(page: Page, broker: Beanstalkd) -> None:
-    ids = put_buried(broker, 2)
+    ids = put_buried(broker, 3)
     put_note(broker, ids[0], error="app.Timeout", text="slow")
     put_note(broker, ids[1], func_name=None, error="BadJobError")
     put_note(broker, 99, tube="other", kind="deleted", body=body(1))
@@ -188,6 +188,7 @@ def test_failures(page: Page, broker: Beanstalkd) -> None:
     assert "in no function , tube t" in groups[0]
     assert f"{ids[0]} buried" in groups[1]
     assert "Put 1 deleted job again" in groups[2]
+    assert "1 more buried job without a note of why" in words(text)
     assert words(page.text("/failures?tube=other")).count("ago") == 2
     assert page.get("/failures/group?tube=t&error=None").status_code == 404
     assert page.get("/failures/group?tube=t").status_code == 400

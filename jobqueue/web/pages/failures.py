@@ -1,9 +1,13 @@
 """Why jobs failed: in groups, and the jobs of one group."""
 
+from collections.abc import Sequence
+
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from jobqueue.broker.server_stats import TubeStats
+from jobqueue.operating.failures import FailureGroup
 from jobqueue.web.actions.plan import group_key
 from jobqueue.web.pages.tubes import page_number
 from jobqueue.web.site import Site
@@ -24,8 +28,14 @@ def failures(site: Site, request: Request) -> Response:
         groups=groups,
         tubes_left=left,
         tube_name=name,
-        failing=sum(tube.rates.failures or 0 for tube in counts.tubes),
+        without_note=0 if left else _without_note(tubes, groups),
     )
+
+
+def _without_note(tubes: Sequence[TubeStats], groups: Sequence[FailureGroup]) -> int:
+    """Return how many buried jobs are in no group: their notes are gone."""
+    buried = sum(tube.buried for tube in tubes)
+    return max(0, buried - sum(group.buried for group in groups))
 
 
 def group(site: Site, request: Request) -> Response:
