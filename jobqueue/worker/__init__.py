@@ -12,7 +12,8 @@ The life of a job is one function, :meth:`Slot._work_on_one` in ``slots/slot.py`
     report     reporting/reporter.py   to the log and the counters
 
 Meanwhile ``slots/heartbeat.py`` touches the running jobs, and ``slots/manager.py``
-starts, watches and stops the slots of this process (``slots/shutdown.py``). The command
+starts, watches and stops the slots of this process (``slots/shutdown.py``). If tasks
+are periodic, ``schedules/keeper.py`` puts their jobs when they are due. The command
 (``__main__.py``) runs a supervisor with its processes, ``processes/supervisor.py``, and
 each of these runs a worker: ``one_process.py``.
 """
