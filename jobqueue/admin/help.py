@@ -65,6 +65,9 @@ columns:
 
 A terminal that is too narrow for all columns lacks some.
 
+A line below warns of a binlog that is larger than its jobs can need: retries
+and kicks fill it.
+
 beanstalkd does not count the reserved jobs that are past their ttr: `jobqueue
 list TUBE --state reserved` looks for them.
 """
@@ -149,7 +152,8 @@ Kicks buried jobs only; with --count those that were buried first. (beanstalkd's
 own kick takes delayed jobs if none is buried.)
 
 A kick has a job's retries and lost workers counted anew. A job that fails again
-after its task's max_kicks (3 by default) is deleted.
+after its task's max_kicks (3 by default) is deleted: for which jobs this kick
+is the last is said before the question, and with --dry-run.
 
 With --func and the like it kicks the jobs that have all of this, of one tube or
 of all, after a question if there are several; a script needs --yes.
