@@ -26,8 +26,8 @@ def delete(session: Session) -> int:
     if session.options.dry_run:
         jobs = [job for job in session.operator.job_stats(*ids) if job]
         return _say_what_would_be(session, "delete", jobs)
-    deleted = session.operator.delete(*ids)
-    left = [job_id for job_id in ids if job_id not in set(deleted)]
+    deleted = set(session.operator.delete(*ids))
+    left = [job_id for job_id in ids if job_id not in deleted]
     problems = {
         job_id: f"job {job_id} is reserved: only its worker can delete it"
         if job

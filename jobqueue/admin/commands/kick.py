@@ -111,8 +111,8 @@ def _kick_by_id(session: Session, ids: Sequence[int]) -> int:
     if session.options.dry_run:
         which = [job.id for job in buried]
         return _say_what_would_be(session, len(buried), which, last)
-    kicked = session.operator.kick(*ids)
-    left = [job_id for job_id in ids if job_id not in set(kicked)]
+    kicked = set(session.operator.kick(*ids))
+    left = [job_id for job_id in ids if job_id not in kicked]
     problems = {
         job_id: f"job {job_id} is {job.state}, not buried" if job else no_job(job_id)
         for job_id, job in zip(left, session.operator.job_stats(*left), strict=True)
