@@ -171,7 +171,6 @@ LOOK_AT_A_CALENDAR = {
     "broker/put_options.py",  # for a job's `at`
     "operating/schedules.py",  # for when a schedule is due
     "web/pages/tube.py",  # for --since, again
-    "web/rendering.py",  # for the time at which a page was made
     "worker/reporting/done_records.py",  # for the time of a log line
     "worker/reporting/log_format.py",  # the same
     "worker/slots/failure_notes.py",  # for when a job failed
