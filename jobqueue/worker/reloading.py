@@ -102,6 +102,13 @@ class Sources(NamedTuple):
         """Return those of these that are not known yet."""
         return Sources(self.folders - known.folders, self.files - known.files)
 
+    def resolved(self) -> "Sources":
+        """Return these without symbolic links, as some systems report changes."""
+        return Sources(
+            frozenset(map(os.path.realpath, self.folders)),
+            frozenset(map(os.path.realpath, self.files)),
+        )
+
     def paths(self) -> Iterator[str]:
         """Yield each file that there is."""
         yield from self.files
@@ -132,6 +139,7 @@ class Reloader:
         self._closing = threading.Event()
         self._followed: list[_thread.LockType] = []  # each is free when a thread ends
         self._sources = Sources()
+        self._missing: set[str] = set()  # folders
         self._contents: dict[str, int | None] = {}
         self._watch(Sources.named(modules))
 
@@ -164,7 +172,7 @@ class Reloader:
             end.acquire(timeout=_CLOSE_TIMEOUT)
 
     def _watch(self, sources: Sources) -> None:
-        new = sources.without(self._sources)
+        new = sources.resolved().without(self._sources)
         self._sources = Sources(
             self._sources.folders | new.folders, self._sources.files | new.files
         )
@@ -173,6 +181,7 @@ class Reloader:
         if not has_real_threads():  # a greenlet would hold up all others
             return
         there = {folder for folder in new.folders if os.path.isdir(folder)}  # noqa: PTH112
+        self._missing |= new.folders - there
         # A package may appear, and a file may be replaced by a renamed one: so their
         # folders are watched, without what lies below.
         beside = {os.path.dirname(path) for path in {*new.files, *new.folders - there}}  # noqa: PTH120
@@ -205,7 +214,8 @@ class Reloader:
                 if changes:
                     self._look_at({path for _, path in changes})
                 elif is_first:  # for what changed before the system watched it
-                    self._look_at(self._contents)
+                    found = self._sources.paths()
+                    self._look_at({*found, *self._contents, *self._missing})
                     is_first = False
         except Exception as error:  # noqa: BLE001 - such as the system's limit of watches
             process_log.code_is_not_watched(error)
@@ -218,12 +228,12 @@ class Reloader:
             self._tell(changed)
 
     def _may_matter(self, path: str) -> bool:
-        return self._sources.has(path) or path in self._sources.folders
+        return self._sources.has(path) or path in self._missing
 
     def _is_changed(self, path: str) -> bool:
-        content = _content(path)
-        is_folder = path in self._sources.folders
-        return is_folder or content != self._contents.get(path)
+        if path in self._missing:
+            return os.path.isdir(path)  # noqa: PTH112 - as above
+        return _content(path) != self._contents.get(path)
 
     def _tell(self, paths: Sequence[str]) -> None:
         more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
@@ -237,6 +247,10 @@ class Reloader:
 
 
 _NOT_THE_APPLICATION = {"__main__", "__mp_main__", "jobqueue"}
+_INSTALLED = [f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages")]
+_STDLIB = tuple(
+    f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib")
+)
 
 
 def _file_of(module: object) -> str | None:
@@ -245,9 +259,8 @@ def _file_of(module: object) -> str | None:
 
 
 def _is_installed(path: str) -> bool:
-    names = ("stdlib", "platstdlib", "purelib", "platlib")
-    folders = [sysconfig.get_path(name) for name in names]
-    return any(path.startswith(f"{folder}{os.sep}") for folder in folders if folder)
+    """Return whether a file or folder is Python's own, or was installed by ``pip``."""
+    return path.startswith(_STDLIB) or any(name in path for name in _INSTALLED)
 
 
 def _content(path: str) -> int | None:

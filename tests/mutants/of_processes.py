@@ -84,7 +84,7 @@ OF_PROCESSES = [
         "same-text-is-a-change",
         "a file that is saved with the same text reloads nothing",
         "jobqueue/worker/reloading.py",
-        "return is_folder or content != self._contents.get(path)",
+        "return _content(path) != self._contents.get(path)",
         "return True",
         ("tests/worker/test_reload.py::test_what_is_no_change",),
     ),

@@ -60,8 +60,12 @@ def starts(worker: WorkerProcess) -> int:
 
 
 def runs(worker: WorkerProcess, broker: Beanstalkd, version: int) -> None:
-    """Wait until the worker has been started so often, and runs this code."""
+    """Wait until so many processes have been started, and the last runs this code.
+
+    One that stops takes a job that is on its way.
+    """
     eventually(lambda: starts(worker), version)
+    eventually(lambda: worker.log.count("Worker stopped"), version - 1)
     put(broker)
     worker.says(f"ran {version} 1")
 
