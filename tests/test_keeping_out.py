@@ -398,7 +398,7 @@ def test_operators_see_signed_jobs(broker: Beanstalkd) -> None:
     with JobQueue(broker.url, secret=SECRET) as queue:
         queue.task("t")(send_of([])).put("ada")
 
-    assert operate(broker, "list", "t").stdout.endswith('  send to="ada"\n')
+    assert '  send to="ada"  ' in operate(broker, "list", "t").stdout
     assert '"signature": "' in operate(broker, "show", "1").stdout
 
 

@@ -171,7 +171,7 @@ def test_signed_jobs_of_three_tubes(broker: Beanstalkd) -> None:
 
         assert sorted(ran) == sorted([*TUBES, "nobody"])
         listed = operate(broker, "list", "1.5").stdout
-        assert listed.endswith('  send to="nobody"\n')
+        assert '  send to="nobody"  ' in listed
         assert " buried " in listed
         assert operate_json(broker, "show", 4)["tube"] == "1.5"
         stats = operate_json(broker, "stats")

@@ -60,6 +60,7 @@ def test_gone_with_records(broker: Beanstalkd, tmp_path: Path) -> None:
     watch.destroyed()
     for _ in range(2):
         broker.start()
+        broker.counts("t")  # it answers once it has begun its next file
         broker.kill()
 
     for number in (1, 2):
