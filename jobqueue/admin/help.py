@@ -222,8 +222,8 @@ example:
 IMPORT = """\
 Puts each job into its tube, with its priority, its ttr and the rest of its
 delay. Jobs get new ids, and their counts start at 0. Reserved jobs become
-ready. Buried jobs are put with a delay of an hour, so that no worker gets them,
-and buried at once; that needs beanstalkd 1.12.
+ready. Buried jobs are put with a delay of a hundred years, so that no worker
+gets them, and buried at once; that needs beanstalkd 1.12.
 
 If the import stops half-way (at a line that can't be read, at Ctrl-C, or as the
 broker can't be reached), it prints how many jobs were put, and the line to go

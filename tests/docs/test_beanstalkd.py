@@ -97,7 +97,7 @@ def test_limit_of_open_files(socket_folder: Path) -> None:
     require("prlimit")
     limited = ("sh", "-c", 'ulimit -Sn 16; exec "$@"', "sh")
     with Beanstalkd(socket_folder / "l.sock", wrapped_in=limited) as broker:
-        script = command.replace('"$(pidof beanstalkd)"', str(broker.pid))
+        script = command.replace("$(pidof beanstalkd)", str(broker.pid))
         assert script != command
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         possible = str(LIMIT if hard == resource.RLIM_INFINITY else min(hard, LIMIT))
@@ -130,7 +130,6 @@ def test_old_burials(broker: Beanstalkd, tmp_path: Path) -> None:
     assert broker.counts("emails") == {"ready": 1}
     lines = (tmp_path / "buried.jsonl").read_text().splitlines()
     assert [json.loads(line)["state"] for line in lines] == ["buried"] * 3
-    assert sh(command, broker, tmp_path).returncode == 1  # nothing to clear
 
 
 def test_way_back(broker: Beanstalkd, socket_folder: Path, tmp_path: Path) -> None:

@@ -158,6 +158,14 @@ def test_variables(file: str) -> None:
     assert all(len(shlex.split(line, comments=True)) <= 1 for line in lines)
 
 
+@pytest.mark.parametrize("name", ["deploying/systemd", "deploying/kubernetes"])
+def test_no_secret_at_first(name: str) -> None:
+    """Nobody begins with a worker that buries what producers put without a secret."""
+    secret = re.findall(r"^.*JOBQUEUE_SECRET.*$", page(name).read_text(), re.MULTILINE)
+
+    assert [line.strip()[0] for line in secret] == ["#"]
+
+
 def test_compose(tmp_path: Path) -> None:
     file = tmp_path / "compose.yaml"
     (text,) = blocks("deploying/compose", "yaml")

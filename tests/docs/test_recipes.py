@@ -1,11 +1,14 @@
 """The pages of recipes that need no framework: what they say happens.
 
 They are recipes/at-most, recipes/fan-out, recipes/finished, recipes/large-data,
-recipes/nightly (its crontab), recipes/transactions (its outbox) and recipes/unique.
+recipes/nightly, recipes/transactions (its outbox) and recipes/unique.
 """
 
+import json
+import re
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 
@@ -147,12 +150,31 @@ def test_outbox(load: Load, broker: Beanstalkd) -> None:
 
 
 def test_crontab(shop: Shop, broker: Beanstalkd, tmp_path: Path) -> None:
-    """The command of the crontab puts a job of the task."""
+    """The command of the crontab puts a job of the task, which names the day."""
     write_page("recipes/nightly", tmp_path)
+    module = tmp_path / "shop/nightly.py"
+    periodic = r"^    (?:cron|tz|late)=.*\n"  # what the page says to leave out
+    module.write_text(re.sub(periodic, "", module.read_text(), flags=re.MULTILINE))
     (line,) = blocks("recipes/nightly", "text")
     command = line.split(None, 5)[5].replace(".venv/bin/", "")
 
     done = sh(command.replace("/srv/app", str(shop.folder)), broker, tmp_path)
 
     assert (done.stdout, done.stderr) == ("", "")
-    assert broker.counts("nightly") == {"ready": 1}
+    with broker.client("nightly") as client:
+        body = json.loads(client.reserve(timeout=0).body)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", body["kwargs"]["day"])
+
+
+def test_day_of_a_schedule(
+    load: Load, run: Run, broker: Beanstalkd, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A job that a schedule put names the day when it was due."""
+    load("nightly", "nightly")
+    due = datetime(2026, 11, 26, 1, 30, tzinfo=UTC)
+    header = f'{{"jobqueue-due":"{due.timestamp():.0f}"}}'
+    body = '{"func_name":"close_day","tube":"nightly","kwargs":{},"headers":%s}'
+    with broker.client("nightly") as client:
+        client.put((body % header).encode())
+    run()
+    assert capsys.readouterr().out == "Closed 2026-11-26\n"

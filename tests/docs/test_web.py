@@ -74,7 +74,7 @@ def test_flask_context(shop: Shop, broker: Beanstalkd) -> None:
     ran = run_jobs(broker.url, ["names"])
 
     assert [job.error for job in ran] == [None]
-    assert names == ["shop"]
+    assert names == ["shop.web"]
     assert not flask.has_app_context()
 
 

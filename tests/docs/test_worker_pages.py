@@ -33,14 +33,14 @@ def test_pages(tmp_path: Path, broker: Beanstalkd) -> None:
     (health,) = blocks("operating/health", "text")
     port = free_port()
     arguments = health.splitlines()[0].removeprefix("jobqueue worker ")
-    arguments = arguments.replace("8080", str(port))
+    arguments = arguments.replace("8081", str(port))
 
     with WorkerProcess(
         tmp_path, *arguments.split(), BEANSTALKD_URL=broker.url
     ) as worker:
         worker.says("Worker started")
         _, url, expected = health.split("\n", 2)[2].replace("\n", " ").split()
-        with urllib.request.urlopen(url.replace("8080", str(port))) as reply:
+        with urllib.request.urlopen(url.replace("8081", str(port))) as reply:
             assert reply.read().decode().strip() == expected
 
         eventually(
