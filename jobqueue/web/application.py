@@ -6,17 +6,18 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from jobqueue.broker.address import without_passwords
 from jobqueue.errors import BrokerError, JobQueueError
 from jobqueue.job_queue import JobQueue
 from jobqueue.web.access.middleware import Access
-from jobqueue.web.actions.endpoints import act, confirm, read_form
+from jobqueue.web.actions.endpoints import act, confirm, give_up, read_form
 from jobqueue.web.pages import failures, job, schedules, tube, tubes
 from jobqueue.web.settings import WebSettings
 from jobqueue.web.site import Site
+from jobqueue.web.urls import link_of
 
 Page = Callable[[Site, Request], Response]
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -84,11 +85,18 @@ def _routes(site: Site) -> list[Route]:
 
     async def change(request: Request) -> Response:
         form = await read_form(request)
-        return await site.calls.run(act, site, request, form)
+        try:
+            return await site.calls.run(act, site, request, form)
+        except BrokerError:
+            return give_up(site, request, form)
+
+    async def no_change(request: Request) -> Response:
+        return RedirectResponse(link_of(request)("/"), 303)
 
     return [
         *(Route(path, _endpoint(site, page)) for path, page in pages.items()),
         Route("/act", change, methods=["POST"]),
+        Route("/act", no_change, methods=["GET"]),
         *(Route(f"/static/{name}", _file(site, name)) for name in site.renderer.static),
     ]
 

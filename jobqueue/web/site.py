@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from jobqueue.operating.operator import Operator
-from jobqueue.web.actions.changes import Changes
+from jobqueue.web.actions.changes import Changes, new_token
 from jobqueue.web.broker_calls import BrokerCalls
 from jobqueue.web.known_failures import KnownFailures
 from jobqueue.web.rendering import Renderer
@@ -38,6 +38,7 @@ class Site:
             "settings": settings,
             "address": operator.address,
             "change_of": changes.get,
+            "new_token": new_token,
         }
         return cls(
             settings=settings,

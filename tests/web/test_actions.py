@@ -253,3 +253,61 @@ def test_unknown_change(page: Page) -> None:
     text = page.text("/schedules?change=All+jobs+were+deleted")
 
     assert "All jobs" not in text
+
+
+def test_broker_away_at_a_form(page: Page, broker: Beanstalkd) -> None:
+    """The answer is no page: what loads that again would send the form again."""
+    put_buried(broker, 1)
+    broker.kill()
+
+    forms: list[dict[str, object]] = [
+        {"do": "pause", "tube": "t", "seconds": 60},
+        {"do": "kick-job", "id": 1},
+        {"do": "kick-group", **GROUP},
+        {"do": "delete-schedule", "name": "x"},
+    ]
+    for form in forms:
+        sent = page.browser.post("/act", data=form, headers=OURS)
+        assert sent.status_code == 303
+        said = page.get(sent.headers["location"])
+        assert said.status_code == 503
+        assert re.search("not known whether|nothing was changed", said.text)
+    assert page.get("/act").status_code == 303
+
+
+def test_silent_broker_at_a_form(page: Page, broker: Beanstalkd) -> None:
+    """What had not begun when the page gave up is not done later either."""
+    put_buried(broker, 2)
+    page.site.calls._timeout = 0.2
+    begin = threading.Event()
+    tube = Operator.tube
+
+    def silent(self: Operator, name: str) -> object:
+        begin.wait(20)
+        return tube(self, name)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Operator, "tube", silent)
+        sent = page.act("kick-tube", tube="t", once="a" * 12)
+    begin.set()
+    page.site.calls._threads.shutdown()
+
+    token = sent.headers["location"].partition("change=")[2]
+    assert "nothing was changed" in (page.site.changes.get(token).problem or "")
+    assert broker.counts("t") == {"buried": 2}
+
+
+def test_form_sent_twice(page: Page, broker: Beanstalkd) -> None:
+    """By a double tap: its change is made once, and both are told of it."""
+    broker.put(b"x")
+    shown = page.text("/tube?name=t")
+    once = re.findall(r'name="once" value="([^"]+)"', shown)
+    form = {"tube": "t", "func_name": "send", "delay": 0, "priority": 9, "ttr": 60}
+
+    first = page.act("put", **form, once=once[0])
+    again = page.act("put", **form, once=once[0])
+    other = page.act("put", **form, once=once[1])
+
+    assert first.headers["location"] == again.headers["location"]
+    assert other.headers["location"] != first.headers["location"]
+    assert broker.counts("t") == {"ready": 3}

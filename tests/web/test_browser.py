@@ -188,6 +188,24 @@ def test_broker_away(operator: Operator, broker: Beanstalkd) -> None:
         operator.problems = [p for p in operator.problems if "503" not in p]
 
 
+def test_broker_away_at_a_change(operator: Operator, broker: Beanstalkd) -> None:
+    """When it is back, the page shows what is there, and asks for nothing again."""
+    put(broker, 1)
+    operator.open("/tube?name=t")
+    operator.click("Delete all ready")
+    broker.kill()
+    operator.click("Delete 1 job", "button")
+    operator.sees("h1", "The broker is away")
+    operator.sees("#change", "nothing was changed|not known whether")
+    with Beanstalkd(Path(str(broker.target))) as again:
+        put(again, 3)
+        operator.sees("#counts", "ready3")
+        operator.page.reload()
+        operator.sees("#counts", "ready3")
+        assert again.counts("t") == {"ready": 3}
+        operator.problems = [p for p in operator.problems if "503" not in p]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_for_everybody(
     browser: Any,

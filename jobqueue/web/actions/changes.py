@@ -7,10 +7,11 @@ import logging
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from jobqueue.errors import JobQueueError
+from jobqueue.errors import BrokerError, JobQueueError
 from jobqueue.operating.formatting import number_of
 from jobqueue.safe_text import one_line
 
@@ -19,6 +20,22 @@ logger = logging.getLogger("jobqueue.web")
 CHUNK = 100  # jobs that are changed in one step
 _MOST_RUNNING = 4
 _MOST_REMEMBERED = 200
+_SILENT = "The broker does not answer"
+
+
+class Back(NamedTuple):
+    """The page to go back to."""
+
+    path: str
+    query: Mapping[str, str | None]
+
+
+_FIRST_PAGE = Back("/", {})
+
+
+def new_token() -> str:
+    """Return what nobody can guess."""
+    return secrets.token_urlsafe(9)
 
 
 @dataclass(slots=True)
@@ -34,7 +51,9 @@ class Change:
     summary: str | None = None  # what came of it, where that is no number of jobs
     problem: str | None = None
     is_over: bool = False
-    token: str = field(default_factory=lambda: secrets.token_urlsafe(9))
+    is_late: bool = False  # the broker takes its time, and nobody waits any more
+    back: Back = _FIRST_PAGE
+    token: str = field(default_factory=new_token)
 
     @property
     def text(self) -> str:
@@ -42,6 +61,8 @@ class Change:
         if self.summary is not None:
             return self.summary
         jobs = number_of(self.count, "job")
+        if self.is_late and not self.is_over:
+            return f"{_SILENT}: it is not known yet whether this was done"
         if not self.is_over:
             of = "" if self.total is None else f" of {self.total:,}"
             return f"{self.doing} {self.count:,}{of} jobs {self.where}"
@@ -69,22 +90,55 @@ class Changes:
         with self._lock:
             return self._changes.get(token or "")
 
-    def note(self, change: Change) -> Change:
-        """Remember a change that is over."""
-        change.is_over = True
-        self._add(change)
-        self._expire()
-        return change
+    def begin(self, change: Change) -> bool:
+        """Remember a change; False if there is one with its token.
 
-    def start(
-        self, change: Change, steps: Callable[[Change], Iterable[object]]
-    ) -> bool:
-        """Make the steps of a change in a thread; False if too many run already."""
+        Then its form was sent twice, or was given up, and it is not to be made.
+        """
+        with self._lock:
+            if change.token in self._changes:
+                return False
+            self._changes[change.token] = change
+            self._forget_some()
+            return True
+
+    def make(self, change: Change, steps: Steps) -> None:
+        """Make a change that has begun, at once.
+
+        Raises :class:`~jobqueue.errors.JobQueueError` for what the broker was not
+        asked, and remembers nothing of that.
+        """
+        try:
+            for _ in steps(change):
+                pass
+        except BrokerError as error:
+            change.problem = f"It is not known whether this was done: {error}"
+            logger.error("%s %s: %s", change.doing, change.where, error)  # noqa: TRY400
+        except Exception:
+            with self._lock:
+                self._changes.pop(change.token, None)
+            raise
+        finally:
+            change.is_over = True
+            self._expire()
+
+    def give_up(self, change: Change) -> None:
+        """Have a page wait no longer for a change, as the broker does not answer.
+
+        One that has not begun by now never does.
+        """
+        change.problem = f"{_SILENT}: nothing was changed"
+        change.is_over = True
+        if not self.begin(change) and (begun := self.get(change.token)):
+            begun.is_late = True
+
+    def start(self, change: Change, steps: Steps) -> bool:
+        """Make a change that has begun in a thread; False if too many run already."""
         with self._lock:
             running = sum(not other.is_over for other in self._changes.values())
-        if running >= _MOST_RUNNING:
-            return False
-        self._add(change)
+            if running > _MOST_RUNNING:
+                self._changes.pop(change.token, None)
+                return False
         threading.Thread(
             target=self._run,
             args=(change, steps),
@@ -93,7 +147,7 @@ class Changes:
         ).start()
         return True
 
-    def _run(self, change: Change, steps: Callable[[Change], Iterable[object]]) -> None:
+    def _run(self, change: Change, steps: Steps) -> None:
         try:
             for _ in steps(change):
                 pass
@@ -109,11 +163,11 @@ class Changes:
             change.is_over = True
             self._expire()
 
-    def _add(self, change: Change) -> None:
-        with self._lock:
-            self._changes[change.token] = change
-            if len(self._changes) > _MOST_REMEMBERED:
-                self._changes.popitem(last=False)
+    def _forget_some(self) -> None:
+        """Forget the oldest changes that are over, if there are too many."""
+        over = [token for token, change in self._changes.items() if change.is_over]
+        for token in over[: max(0, len(self._changes) - _MOST_REMEMBERED)]:
+            del self._changes[token]
 
 
 def in_chunks(

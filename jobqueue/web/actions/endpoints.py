@@ -3,6 +3,8 @@
 There are no cookies: what came of a change is at an address that nobody can guess.
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
 
@@ -12,7 +14,8 @@ from starlette.responses import RedirectResponse, Response
 
 from jobqueue.web.access.middleware import CLIENT, USER
 from jobqueue.web.actions import many, single
-from jobqueue.web.actions.plan import Asked, Form, Plan
+from jobqueue.web.actions.changes import Back, Change, new_token
+from jobqueue.web.actions.plan import Asked, Form, Plan, group_key, group_query
 from jobqueue.web.site import Site
 from jobqueue.web.urls import link_of
 
@@ -51,21 +54,69 @@ def confirm(site: Site, request: Request) -> Response:
 
 
 def act(site: Site, request: Request, form: Form) -> Response:
-    """Make a change, and go back to the page that it was asked for on."""
+    """Make a change, and go back to the page that it was asked for on.
+
+    A form that is sent twice, as by a double tap, makes its change once.
+    """
+    token = _token_of(form)
+    if known := site.changes.get(token):
+        return _back_from(request, known)
     plan = _planned(site, request, form)
     change = plan.change
+    change.token, change.back = token, plan.back
+    if not site.changes.begin(change):
+        return _back_from(request, site.changes.get(token) or change)
     if plan.is_quick or change.total == 1:
-        for _ in plan.steps(change):
-            pass
-        site.changes.note(change)
+        site.changes.make(change, plan.steps)
     elif not site.changes.start(change, plan.steps):
         raise HTTPException(429, "Some changes still run: try again in a while.")
-    query = {**plan.back.query, "change": change.token}
-    return RedirectResponse(link_of(request)(plan.back.path, **query), 303)
+    return _back_from(request, change)
+
+
+def give_up(site: Site, request: Request, form: Form) -> Response:
+    """Go back without an answer of the broker, to a page that says so.
+
+    The answer to a form is never a page: a browser that loads that page again sends
+    the form again.
+    """
+    token = _token_of(form)
+    change = Change("Changing", "Changed", who(request), token=token)
+    change.back = _page_of(form)
+    site.changes.give_up(change)
+    return _back_from(request, site.changes.get(token) or change)
+
+
+def _back_from(request: Request, change: Change) -> Response:
+    query = {**change.back.query, "change": change.token}
+    return RedirectResponse(link_of(request)(change.back.path, **query), 303)
+
+
+def _page_of(form: Form) -> Back:
+    """Return the page that a form is on, without asking the broker."""
+    job_id = form.get("id", "")
+    if "error" in form and "tube" in form:
+        return Back("/failures/group", group_query(group_key(form)))
+    if form.get("tube"):
+        return Back("/tube", {"name": form["tube"]})
+    if job_id.isascii() and job_id.isdigit():
+        return Back(f"/jobs/{job_id}", {})
+    return Back("/schedules" if "name" in form else "/", {})
+
+
+def _token_of(form: Form) -> str:
+    """Return the token of the change that a form asks for: the same for the same.
+
+    Each form of a page has a random value, so nobody else knows the token.
+    """
+    content = json.dumps(sorted(form.items()))
+    return hashlib.sha256(content.encode()).hexdigest()[:24]
 
 
 async def read_form(request: Request) -> Form:
-    """Return the fields of a form that was sent. Raises HTTPException."""
+    """Return the fields of a form that was sent. Raises HTTPException.
+
+    A form without a value of its own, which no page of ours sends, gets one.
+    """
     content_type = request.headers.get("content-type", "").partition(";")[0]
     if content_type.strip().lower() != "application/x-www-form-urlencoded":
         raise HTTPException(415, "This takes the forms of the page alone.")
@@ -80,7 +131,7 @@ async def read_form(request: Request) -> Form:
         )
     except ValueError:
         raise HTTPException(400, "The form can't be read.") from None
-    return dict(fields)
+    return {"once": new_token(), **dict(fields)}
 
 
 def _planned(site: Site, request: Request, form: Form) -> Plan:

@@ -11,8 +11,8 @@ from jobqueue.job.outcome import RetryPolicy
 from jobqueue.operating.formatting import number_of
 from jobqueue.operating.operator import OnStep
 from jobqueue.safe_text import one_line
-from jobqueue.web.actions.changes import Change, in_chunks
-from jobqueue.web.actions.plan import Asked, Back, Plan, group_key, group_query
+from jobqueue.web.actions.changes import Back, Change, in_chunks
+from jobqueue.web.actions.plan import Asked, Plan, group_key, group_query
 from jobqueue.web.known_failures import GroupKey, GroupView
 
 _ALLOWED = RetryPolicy().max_kicks or 0  # after so many, a job that fails is deleted

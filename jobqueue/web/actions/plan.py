@@ -6,18 +6,11 @@ from typing import NamedTuple
 from starlette.exceptions import HTTPException
 
 from jobqueue.broker.checks import MAX_JOB_ID
-from jobqueue.web.actions.changes import Change
+from jobqueue.web.actions.changes import Back, Change
 from jobqueue.web.known_failures import GroupKey
 from jobqueue.web.site import Site
 
 Form = Mapping[str, str]
-
-
-class Back(NamedTuple):
-    """The page to go back to."""
-
-    path: str
-    query: Mapping[str, str | None]
 
 
 class Plan(NamedTuple):

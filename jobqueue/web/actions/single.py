@@ -7,8 +7,8 @@ from starlette.exceptions import HTTPException
 
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.operating.formatting import duration
-from jobqueue.web.actions.changes import Change, log
-from jobqueue.web.actions.plan import Asked, Back, Plan
+from jobqueue.web.actions.changes import Back, Change, log
+from jobqueue.web.actions.plan import Asked, Plan
 
 _LONGEST_PAUSE = 365 * 86_400  # seconds
 

@@ -57,7 +57,8 @@ function show(response, page) {
     return;
   }
   if (document.getElementById("away")) {
-    location.reload(); // the broker is back
+    // The broker is back. To reload would send a form again, if this page answered one.
+    location.replace(location.pathname + location.search);
     return;
   }
   isAway = false;
