@@ -43,6 +43,17 @@ def tick_tube(tube: str, func_name: str) -> str:
     return _named(SCHEDULES, f"{tube}/{func_name}")
 
 
+def code_tube(code: str) -> str:
+    """Return the tube that all workers watch whose code has the same schedules.
+
+    It is always empty: only how many watch it counts.
+
+    >>> code_tube("1c291ca3")
+    'jobqueue.schedules/$1c291ca3'
+    """
+    return f"{SCHEDULES}${code}"
+
+
 def is_notes_tube(name: str) -> bool:
     """Return whether a tube holds notes, which are no jobs: no worker may run them."""
     return name.startswith((FAILURES, RETRIES))

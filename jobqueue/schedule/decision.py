@@ -7,7 +7,6 @@ from jobqueue.schedule.schedule import Schedule
 from jobqueue.schedule.tick import Tick
 
 CLOCKS_DIFFER = 60  # seconds by which the clocks of two workers may be apart
-PATIENCE = 120  # seconds for a worker with newer code to take its tick
 EACH_FOR = 10  # seconds in which a due time is put although the next one has come
 TOLERANCE = 0.1  # seconds: so late is on time, as delays are whole seconds
 
@@ -19,7 +18,7 @@ class Wait(NamedTuple):
 
 
 class Leave(NamedTuple):
-    """The tick is that of newer code, which another worker has."""
+    """The tick is for workers with other code, if any of them is left."""
 
 
 class Move(NamedTuple):
@@ -49,11 +48,12 @@ def decide(tick: Tick, schedule: Schedule, now: float, started: float) -> Decisi
     """Return what to do with a tick. ``started`` is when this worker has started.
 
     Workers with older and newer code may be at one schedule, as in a rolling deploy. Of
-    two definitions that of the worker counts which has started last.
+    two definitions that of the worker counts which has started last, as long as any
+    worker with its code is there. When none is, ``started`` is infinite.
     """
     times, due = schedule.times, tick.due
     is_ours = tick.definition == schedule.text
-    if not is_ours and tick.since > started and now < due + PATIENCE:
+    if not is_ours and tick.since > started:
         return Leave()
     if due > now:
         right = times.next_after(max(math.floor(now), _last_due(tick, now)))

@@ -15,6 +15,8 @@ from jobqueue.job.note_tubes import tick_tube
 from jobqueue.job.signing import Signing
 
 _SIGNATURE = "signature"
+_HEX = frozenset("0123456789abcdef")
+_LONGEST_CODE = 32
 
 
 class Tick(NamedTuple):
@@ -30,6 +32,7 @@ class Tick(NamedTuple):
     last_due: int = 0  # the last due time that is done with: put, or skipped
     last_put: float = 0  # when a job was put last
     last_job: int = 0  # its id
+    code: str = ""  # of the workers that have this definition: see code_tube
 
     @property
     def name(self) -> str:
@@ -67,6 +70,7 @@ def _is_valid(tick: Tick) -> bool:
     numbers = tick.due, tick.priority, tick.last_due
     return (
         all(type(text) is str for text in texts)
+        and _is_code(tick.code)
         and all(type(n) is int and 0 <= n <= MAX_NUMBER for n in numbers)
         and type(tick.ttr) is int
         and 1 <= tick.ttr <= MAX_NUMBER
@@ -77,6 +81,11 @@ def _is_valid(tick: Tick) -> bool:
             for moment in (tick.since, tick.last_put)
         )
     )
+
+
+def _is_code(code: object) -> bool:
+    """Return whether this is hexadecimal digits, or nothing: part of a tube's name."""
+    return type(code) is str and len(code) <= _LONGEST_CODE and set(code) <= _HEX
 
 
 _JSON = json.JSONEncoder(

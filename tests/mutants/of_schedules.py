@@ -48,7 +48,7 @@ OF_SCHEDULES = [
         "old-code-takes-over",
         "a worker with older code leaves the schedule to those with newer code",
         DECISION,
-        "if not is_ours and tick.since > started and now < due + PATIENCE:",
+        "if not is_ours and tick.since > started:",
         "if tick.since < 0:",
         (f"{TICKS_TESTS}::test_changed_schedule",),
     ),

@@ -1,5 +1,6 @@
 """The one rule: what to do with a tick now."""
 
+import math
 from typing import Any
 
 import pytest
@@ -66,12 +67,17 @@ OLD, NEW = {"definition": "every 7 s"}, {"definition": "every 7 s", "since": NOO
         # A worker that has started later has other code.
         (tick(NOON - 5, **NEW), NOON - 60, Leave()),
         (tick(NOON - 5, **NEW), NOON - 1, Leave()),
-        # Nobody with that code is left: the deploy was undone.
-        (tick(NOON - 5, **NEW), NOON + 200, Move(NOON + H)),
+        (tick(NOON - 5, **NEW), NOON + 200, Leave()),
     ],
 )
 def test_decide(found: Tick, now: float, expected: Decision) -> None:
     assert decide(found, HOURLY, now, STARTED) == expected
+
+
+def test_no_worker_with_newer_code_is_left() -> None:
+    found = tick(NOON + 5, **NEW)
+
+    assert decide(found, HOURLY, NOON - 60, math.inf) == Move(NOON)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from jobqueue.safe_text import error_of
+from jobqueue.safe_text import error_of, one_line
 from jobqueue.worker.reporting.unfailing import logger, unfailing
 
 _ON_TIME = 2  # seconds: nothing is said about so little
@@ -53,6 +53,17 @@ def moved(name: str, due: int) -> None:
         "Schedule %s: is due at %s now, by this worker's code and clock",
         name,
         _time(due),
+        extra={"schedule": name},
+    )
+
+
+@unfailing
+def left(name: str, definition: str) -> None:
+    """Log that the schedule is left to workers with another definition of it."""
+    logger.info(
+        "Schedule %s: left to a worker that has started later, whose code says %s",
+        name,
+        one_line(definition),
         extra={"schedule": name},
     )
 

@@ -56,7 +56,7 @@ class ScheduledTask(NamedTuple):
             ttr=1,
         )
 
-    def own(self, tick: Tick, started: float) -> Tick:
+    def own(self, tick: Tick, started: float, code: str) -> Tick:
         """Return a tick with the definition of this code, of a worker started then."""
         is_same = tick.definition == self.schedule.text
         return tick._replace(
@@ -64,4 +64,5 @@ class ScheduledTask(NamedTuple):
             since=max(tick.since, started) if is_same else started,
             priority=self.options.priority,
             ttr=self.options.ttr,
+            code=code,
         )

@@ -1,5 +1,6 @@
 """The ticks of a worker's schedules, over one connection."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
@@ -15,8 +16,8 @@ from jobqueue.errors import (
     BrokerOutOfMemoryError,
     JobTooBigError,
 )
-from jobqueue.job.body import decode
 from jobqueue.schedule.decision import (
+    Decision,
     Leave,
     Move,
     Put,
@@ -27,6 +28,8 @@ from jobqueue.schedule.decision import (
 )
 from jobqueue.schedule.tick import Tick, decode_tick
 from jobqueue.worker.reporting import schedule_log
+from jobqueue.worker.schedules.last_job import is_waiting
+from jobqueue.worker.schedules.other_code import OtherCode
 from jobqueue.worker.schedules.scheduled_task import ScheduledTask
 
 _TTR = 30  # seconds: a tick is held for less than one, but the broker may be slow
@@ -54,11 +57,12 @@ class Ticks:
         self._tasks = {task.tick_tube: task for task in tasks}
         self._clock = clock
         self._started = started
+        self._other_code = OtherCode(connection, tasks, clock)
         self._refused = ""  # why the broker took no job the last time
 
     def watch(self) -> None:
         """Let the connection reserve the ticks when they are due."""
-        self._connection.watch_only(self._tasks)
+        self._connection.watch_only([*self._tasks, self._other_code.tube])
 
     def check(self, missing_since: float | None = None) -> bool:
         """See to it that each schedule has one tick, with the right due time.
@@ -90,7 +94,7 @@ class Ticks:
         if tick is None:
             return True
         task, now = self._tasks[tick.tick_tube], self._clock()
-        match decide(tick, task.schedule, now, self._started):
+        match self._decide(tick, task, now):
             case Leave():
                 delay = max(_LEAVE_FOR, delay_until(tick.due, now))
                 self._release(found, tick, delay)
@@ -113,6 +117,12 @@ class Ticks:
                     self._replace(found, task, done._replace(due=next_due))
         return True
 
+    def _decide(self, tick: Tick, task: ScheduledTask, now: float) -> Decision:
+        decision = decide(tick, task.schedule, now, self._started)
+        if isinstance(decision, Leave) and not self._other_code.has(tick):
+            return decide(tick, task.schedule, now, math.inf)
+        return decision
+
     def _put_job(
         self, task: ScheduledTask, tick: Tick, due: int, now: float
     ) -> Tick | None:
@@ -120,7 +130,7 @@ class Ticks:
 
         Returns None if the broker takes no jobs.
         """
-        if not task.schedule.pile_up and self._is_waiting(tick):
+        if not task.schedule.pile_up and is_waiting(self._connection, tick):
             schedule_log.skipped_waiting(task.name, due, tick.last_job)
             return tick._replace(last_due=due)
         try:
@@ -133,24 +143,6 @@ class Ticks:
         self._refused = ""
         schedule_log.put(task.name, job_id, due, now)
         return tick._replace(last_due=due, last_put=now, last_job=job_id)
-
-    def _is_waiting(self, tick: Tick) -> bool:
-        """Return whether the job that was put last has not begun yet.
-
-        One that is to be retried is waiting, too; one that is buried is not. Another
-        job may have its id, if the broker has restarted.
-        """
-        found = self._connection.job(tick.last_job) if tick.last_job else None
-        if found is None:
-            return False
-        stats, body = found
-        if stats.state not in {JobState.READY, JobState.DELAYED}:
-            return False
-        try:
-            message = decode(body)
-        except BadJobError:
-            return False
-        return (stats.tube, message.func_name) == (tick.tube, tick.func_name)
 
     def _replace(self, found: FoundJob, task: ScheduledTask, tick: Tick) -> None:
         """Put a tick in place of a reserved one, which is deleted then.
@@ -168,9 +160,9 @@ class Ticks:
         options = PutOptions(
             priority=tick.due, delay=delay_until(tick.due, self._clock()), ttr=_TTR
         )
-        body = task.own(tick, self._started).encode(task.signing)
+        own = task.own(tick, self._started, self._other_code.own)
         with suppress(*_REFUSALS):
-            self._connection.put(task.tick_tube, body, options)
+            self._connection.put(task.tick_tube, own.encode(task.signing), options)
             return True
         return False
 
@@ -216,7 +208,7 @@ class Ticks:
         if tick is None or task is None:
             return False
         now = self._clock()
-        match decide(tick, task.schedule, now, self._started):
+        match self._decide(tick, task, now):
             case Leave():
                 return True
             case Wait(due):

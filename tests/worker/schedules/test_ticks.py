@@ -116,7 +116,14 @@ def jobs(broker: Beanstalkd) -> dict[str, int]:
 
 def test_first_tick(keeper: Keeper, broker: Beanstalkd) -> None:
     assert keeper.one() == Tick(
-        "t", "f", NOON, "every 3600 s", NOON - 60, priority=65536, ttr=60
+        "t",
+        "f",
+        NOON,
+        "every 3600 s",
+        NOON - 60,
+        priority=65536,
+        ttr=60,
+        code=keeper.ticks._other_code.own,
     )
     before = keeper.all()
     assert keeper.ticks.check()
@@ -193,7 +200,9 @@ def test_two_workers_start_at_once(make: Make, broker: Beanstalkd) -> None:
 def put_tick(keeper: Keeper, due: int, **fields: Any) -> int:
     """Put a tick, as another worker may."""
     (task,) = keeper.ticks._tasks.values()
-    tick = task.own(task.first_tick(due), NOON)._replace(**fields)
+    tick = task.own(task.first_tick(due), NOON, keeper.ticks._other_code.own)._replace(
+        **fields
+    )
     options = PutOptions(priority=due, delay=due - NOON + 60)
     return keeper.connection.put(TUBE, tick.encode(task.signing), options)
 
@@ -285,7 +294,10 @@ def test_late(make: Make, broker: Beanstalkd, caplog: pytest.LogCaptureFixture) 
     assert "61 s ago: more than its late= allows" in caplog.text
 
 
-def test_changed_schedule(make: Make, keeper: Keeper) -> None:
+def test_changed_schedule(
+    make: Make, keeper: Keeper, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     keeper.is_due()
     new = make(now=NOON + 10, every=60)
 
@@ -299,10 +311,35 @@ def test_changed_schedule(make: Make, keeper: Keeper) -> None:
     assert keeper.ticks.check()
     assert keeper.ticks.handle(keeper.take())
     assert [tick for _, tick in new.all()] == [tick]
-    # It takes it if nobody with the new code is left.
-    keeper.now = NOON + 600
-    keeper.ticks.check()
+    keeper.now = NOON + 40
+    assert keeper.ticks.check()
+    assert [tick for _, tick in new.all()] == [tick]
+    left = "left to a worker that has started later, whose code says every 60 s"
+    assert caplog.text.count(left) == 1
+
+
+def test_changed_schedule_whose_code_is_gone(
+    make: Make, keeper: Keeper, broker: Beanstalkd
+) -> None:
+    """It is taken over long before it is due, by whoever is left."""
+    new = make(now=NOON - 50, every=86400)
+    assert new.ticks.check()
+    keeper.now = NOON - 40
+    assert keeper.ticks.check()
+    assert keeper.all()[0][1].definition == "every 86400 s"
+    new.connection.close()
+    eventually(lambda: watchers(broker), 1)
+    keeper.now = NOON - 20
+
+    assert keeper.ticks.check()
+
     assert keeper.one().definition == "every 3600 s"
+    assert keeper.one().due == NOON
+
+
+def watchers(broker: Beanstalkd) -> int:
+    with broker.client() as client:
+        return int(client.stats_tube(TUBE)["current-watching"])
 
 
 def test_renamed_task(keeper: Keeper, broker: Beanstalkd) -> None:
