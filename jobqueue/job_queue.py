@@ -187,8 +187,9 @@ class JobQueue(QueueHooks):
         - ``cron``: a cron expression instead, as in ``"0 7 * * MON-FRI"``; needs
           ``jobqueue[cron]``.
         - ``tz``: the time zone of ``cron``, as in ``"Europe/Berlin"`` (UTC).
-        - ``late``: the seconds after which a due time that was missed is skipped; None:
-          of those that were missed while no worker was up, the last one is put, late.
+        - ``late``: the seconds, or a timedelta, after which a missed due time is
+          skipped; None: of those that were missed while no worker was up, the last one
+          is put, late.
         - ``pile_up``: put a job also while the last one still waits (False).
 
         Raises :class:`~jobqueue.errors.TubeNameError`, and

@@ -133,7 +133,7 @@ columns:
   SCHEDULE   the task's tube and its name
   DUE        when it is due, as the code of its worker said last
   NEXT, IN   the next due time, in UTC, and how long until then; below 0 it is late
-  LAST, JOB  how long ago its last job was put, and the job's id
+  LAST, JOB  how long ago it put its last job (`run` apart), and its id
   WORKERS    processes that have the task; 0: nobody puts its jobs
 
 Workers keep a schedule for each periodic task that they have, as a job in a tube of

@@ -146,6 +146,7 @@ for order_id, note in ((1, "first"), (3, "third"), (2, None)):
     pay.put(order_id, note)
 with queue:
     queue.operator.put("receipts", "unknown", {})
+    queue.operator.put("receipts", "pay", {"price": 1})
     Worker(["receipts"], burst=True).run()
 print(json.dumps([
     {
@@ -180,7 +181,7 @@ def test_sentry(shop: Shop) -> None:
     """One event for each final failure, with all that its own job said, and no more."""
     events = {event["error"].split(" ")[-1]: event for event in reported(shop.folder)}
 
-    assert len(events) == 3
+    assert len(events) == 4
     first, second, unknown = events["order"], events["money"], events["tube?"]
     assert first["name"] == second["name"] == "pay"
     assert first["tags"] == {"tube": "receipts", "note": "first"}
@@ -189,3 +190,6 @@ def test_sentry(shop: Shop) -> None:
     assert first["breadcrumbs"] == ["asked for 1"]
     assert second["breadcrumbs"] == []
     assert (unknown["name"], unknown["job"]) == (None, None)
+    (misfit,) = (event for event in events.values() if "price" in event["error"])
+    assert misfit["name"] == "pay"
+    assert misfit["job"] == {"id": 5, "arguments": {"price": 1}}
