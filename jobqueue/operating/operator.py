@@ -103,21 +103,31 @@ class Operator(Viewer):
             jobs = [job for job in connection.jobs(ids) if job]
             return self._changed(connection, connection.delete_jobs, jobs)
 
-    def clear(self, tube: str, *states: str, on_step: OnStep | None = None) -> int:
+    def clear(
+        self,
+        tube: str,
+        *states: str,
+        count: int | None = None,
+        on_step: OnStep | None = None,
+    ) -> int:
         """Delete the jobs of a tube that are in these states; return how many.
 
         At least one state is needed. A reserved job can be deleted by its worker only.
-        ``on_step`` is called after each step with the jobs deleted in it.
+        With ``count`` these are as many jobs at most. ``on_step`` is called after each
+        step with the jobs deleted in it.
 
         >>> operator.clear("emails", "ready", "buried")
         2
         """
         deleted = 0
+        limit = None if count is None else whole_number("count", count, most=None)
         with self._connections.taken() as connection:
             counts = connection.tube(check_job_tube(tube))
             for state in check_states(states) if states and counts else []:
                 sweep = Sweep(connection, tube, state)
                 most = counts.jobs_in([state]) if counts else 0
+                if limit is not None:
+                    most = min(most, limit - deleted)
                 steps = sweep.in_any_order(connection.delete_jobs, most)
                 deleted += self._run(connection, tube, steps, on_step)
         return deleted

@@ -4,6 +4,8 @@ import html
 import logging
 import re
 import threading
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -311,3 +313,48 @@ def test_form_sent_twice(page: Page, broker: Beanstalkd) -> None:
     assert first.headers["location"] == again.headers["location"]
     assert other.headers["location"] != first.headers["location"]
     assert broker.counts("t") == {"ready": 3}
+
+
+def _answer(page: Page, question: str) -> Any:
+    """Return the answer to a question, as a browser sends it."""
+    fields = re.findall(
+        r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.text(question)
+    )
+    return lambda: page.browser.post("/act", data=dict(fields), headers=OURS)
+
+
+def test_no_more_than_was_counted(page: Page, broker: Beanstalkd) -> None:
+    """What failed, or was put, between the question and its answer is left alone."""
+    group = "kick-group&tube=t&func=send&error=ValueError"
+    put(broker, 2)
+    clear = _answer(page, "/confirm?do=clear-tube&tube=t&state=ready")
+    put(broker, 4)
+    assert "Deleted 2 jobs" in page.notice(clear().headers["location"])
+    assert broker.counts("t") == {"ready": 4}
+
+    for job_id in put_buried(broker, 2):
+        put_note(broker, job_id)
+    kick_group = _answer(page, f"/confirm?do={group}")
+    kick_tube = _answer(page, "/confirm?do=kick-tube&tube=t")
+    for job_id in put_buried(broker, 3):
+        put_note(broker, job_id)
+    page.site.failures.expire()
+    assert "Kicked 2 jobs" in page.notice(kick_group().headers["location"])
+    assert broker.counts("t") == {"ready": 6, "buried": 3}
+    put_buried(broker, 2)
+    assert "Kicked 2 jobs" in page.notice(kick_tube().headers["location"])
+    assert broker.counts("t") == {"ready": 8, "buried": 3}
+
+
+def test_another_broker(page: Page, broker: Beanstalkd) -> None:
+    """Ids begin anew with it, so that its jobs are not those that were counted."""
+    put(broker, 2)
+    clear = _answer(page, "/confirm?do=clear-tube&tube=t&state=ready")
+    delete = _answer(page, "/confirm?do=delete-job&id=1")
+    broker.kill()
+    with Beanstalkd(Path(str(broker.target))) as again:
+        put(again, 2)
+        for sent in (clear(), delete()):
+            assert sent.status_code == 409
+            assert "started anew" in sent.text
+        assert again.counts("t") == {"ready": 2}

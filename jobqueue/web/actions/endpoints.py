@@ -21,6 +21,7 @@ from jobqueue.web.urls import link_of
 
 _MAX_FORM = 2**20  # bytes
 _MAX_FIELDS = 50
+_CARRIED = {"once", "broker", "uptime", "ids", "most"}  # from a question to its answer
 
 _PLANS: Mapping[str, Callable[[Asked], Plan]] = {
     "kick-group": many.kick_group,
@@ -41,13 +42,15 @@ _PLANS: Mapping[str, Callable[[Asked], Plan]] = {
 
 def confirm(site: Site, request: Request) -> Response:
     """Say what a change would do, and ask whether to."""
-    form = dict(request.query_params)
+    query = request.query_params
+    form = {name: value for name, value in query.items() if name not in _CARRIED}
+    broker = _broker_now(site)
     plan = _planned(site, request, form)
     return site.renderer.page(
         request,
         "confirm.html",
         plan=plan,
-        form=form,
+        form={**form, **broker, **plan.counted},
         has_jobs=plan.change.total != 0,
         back=link_of(request)(plan.back.path, **plan.back.query),
     )
@@ -61,6 +64,7 @@ def act(site: Site, request: Request, form: Form) -> Response:
     token = _token_of(form)
     if known := site.changes.get(token):
         return _back_from(request, known)
+    _check_broker(site, form)
     plan = _planned(site, request, form)
     change = plan.change
     change.token, change.back = token, plan.back
@@ -132,6 +136,28 @@ async def read_form(request: Request) -> Form:
     except ValueError:
         raise HTTPException(400, "The form can't be read.") from None
     return {"once": new_token(), **dict(fields)}
+
+
+def _broker_now(site: Site) -> dict[str, str]:
+    """Return what tells one run of a broker from the next."""
+    server = site.operator.server()
+    name = f"{server.hostname}/{server.pid}"
+    return {"broker": name, "uptime": str(server.uptime)}
+
+
+def _check_broker(site: Site, form: Form) -> None:
+    """Refuse the answer to a question about the jobs of a broker that is gone.
+
+    Without a binlog, ids begin anew: its jobs, and those of today, may share them.
+    """
+    if "broker" not in form:
+        return
+    asked = Asked(site, form, "")
+    now = _broker_now(site)
+    if form["broker"] != now["broker"] or asked.number("uptime") > int(now["uptime"]):
+        raise HTTPException(
+            409, "The broker was started anew since you were asked: look again."
+        )
 
 
 def _planned(site: Site, request: Request, form: Form) -> Plan:

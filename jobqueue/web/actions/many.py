@@ -75,8 +75,12 @@ def kick_tube(asked: Asked) -> Plan:
     """Kick all buried jobs of a tube."""
     tube, operator = _tube(asked), asked.site.operator
 
+    most = asked.counted(tube.buried)
+    # By count means one by one: only if others were buried since they were counted.
+    count = most if tube.buried > most else None
+
     def make(on_step: OnStep) -> object:
-        return operator.kick_all(tube.tube, on_step=on_step)
+        return operator.kick_all(tube.tube, count=count, on_step=on_step)
 
     plan = _of_tube(asked, tube, _KICK, JobState.BURIED, make)
     return plan._replace(hint=_GRANT)
@@ -89,8 +93,10 @@ def clear_tube(asked: Asked) -> Plan:
     if state not in _FREE:
         raise HTTPException(400, "Only ready, delayed and buried jobs can be deleted.")
 
+    most = asked.counted(tube.jobs_in([JobState(state)]))
+
     def make(on_step: OnStep) -> object:
-        return operator.clear(tube.tube, state, on_step=on_step)
+        return operator.clear(tube.tube, state, count=most, on_step=on_step)
 
     plan = _of_tube(asked, tube, _DELETE, JobState(state), make)
     return plan._replace(hint=_FOR_GOOD, is_for_good=True)
@@ -120,12 +126,16 @@ def _of_group(
     make: Callable[..., list[int]],
 ) -> Plan:
     where = f"of tube {key.tube!r}"
+    if "ids" in asked.form:  # others may have failed alike since these were counted
+        told = set(asked.form["ids"].split(","))
+        ids = [job_id for job_id in ids if str(job_id) in told]
     return Plan(
         question=f"{words.verb} {number_of(len(ids), 'buried job')}, {_named(key)}?",
         button=f"{words.verb} {number_of(len(ids), 'job')}",
         back=Back("/failures/group", group_query(key)),
         change=Change(words.doing, words.done, asked.who, where, len(ids)),
         steps=in_chunks(ids, make),
+        counted={"ids": ",".join(map(str, ids))},
     )
 
 
@@ -136,7 +146,7 @@ def _of_tube(
     state: JobState,
     make: Callable[[OnStep], object],
 ) -> Plan:
-    count = tube.jobs_in([state])
+    count = asked.counted(tube.jobs_in([state]))
     where = f"of tube {tube.tube!r}"
 
     def steps(change: Change) -> Iterable[object]:
@@ -149,6 +159,7 @@ def _of_tube(
         back=Back("/tube", {"name": tube.tube}),
         change=Change(words.doing, words.done, asked.who, where, count),
         steps=steps,
+        counted={"most": str(count)},
     )
 
 

@@ -23,6 +23,7 @@ class Plan(NamedTuple):
     steps: Callable[[Change], Iterable[object]]
     hint: str = ""
     is_for_good: bool = False  # it deletes
+    counted: Mapping[str, str] = {}  # what was counted, for the form to carry
     is_quick: bool = False  # one thing, done at once
 
 
@@ -49,6 +50,10 @@ class Asked(NamedTuple):
                 400, f"{name} has to be a whole number from {least} to {most:,}."
             )
         return int(text)
+
+    def counted(self, now: int) -> int:
+        """Return how many jobs to change: no more than whoever asks was told of."""
+        return min(now, self.number("most")) if "most" in self.form else now
 
     def job_id(self) -> int:
         """Return the id of the job."""
