@@ -56,7 +56,7 @@ OF_SCHEDULES = [
         "jobs-pile-up",
         "no job is put while the last one waits",
         TICKS,
-        "if not task.schedule.pile_up and self._is_waiting(tick):",
+        "if not task.schedule.pile_up and is_waiting(self._connection, tick):",
         "if tick.due < 0:",
         (f"{TICKS_TESTS}::test_last_job_is_still_waiting",),
     ),
@@ -75,6 +75,14 @@ OF_SCHEDULES = [
         "(counts.buried > 0 or _total(counts) > 1)",
         "(counts.buried > 0 or _total(counts) > 2)",
         (f"{TICKS_TESTS}::test_two_workers_start_at_once",),
+    ),
+    Mutant(
+        "both-ticks-are-put",
+        "two ticks of a schedule put a due time once",
+        TICKS,
+        "case Put() if _total(counts",
+        "case Put() if -_total(counts",
+        (f"{TICKS_TESTS}::test_two_ticks_of_one_due_time",),
     ),
     Mutant(
         "new-tick-stays",

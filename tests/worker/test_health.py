@@ -115,9 +115,13 @@ def test_frozen_processes(app: App, broker: Beanstalkd) -> None:
         assert f"not healthy: process 1 (pid {frozen[0]}), slot 1: it" in said
         assert "slot 1: it runs job 1, and nothing else in its process for " in said
         assert "slot 1: its loop has not turned for " in said
+        status, said = app.probe.readiness()
+        assert status == 503
+        assert f"process 1 (pid {frozen[0]}), slot 1: it" in said
         for pid in frozen:
             os.kill(pid, signal.SIGCONT)
         eventually(app.probe.health, HEALTHY)
+        eventually(app.probe.readiness, READY)
 
 
 def test_draining(app: App, broker: Beanstalkd) -> None:

@@ -37,11 +37,12 @@ class Health:
         """Return why the worker takes no jobs now, or not with all of its processes."""
         if self._is_stopping():
             return ["it is stopping"]
-        return [
+        obstacles = [
             f"process {seat.number} {obstacle}"
             for seat in self._seats
             if not seat.is_done and (obstacle := _obstacle_of(seat.process))
         ]
+        return obstacles + self.faults()
 
     def count_running(self) -> int:
         """Return how many jobs run now."""

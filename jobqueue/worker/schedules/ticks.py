@@ -16,6 +16,7 @@ from jobqueue.errors import (
     BrokerOutOfMemoryError,
     JobTooBigError,
 )
+from jobqueue.job.backoff import random_fraction
 from jobqueue.schedule.decision import (
     Decision,
     Leave,
@@ -35,6 +36,8 @@ from jobqueue.worker.schedules.scheduled_task import ScheduledTask
 _TTR = 30  # seconds: a tick is held for less than one, but the broker may be slow
 _LATEST = 2  # seconds after its due time at which a tick may be ready: rounding is 1
 _LEAVE_FOR = 1  # seconds that newer code has to take its tick
+_GIVE_WAY_FOR = 2  # seconds, while a worker that holds another tick handles both
+_HOLD_ON = 0.5  # the probability
 _REFUSED_FOR = 2  # seconds until the next try with a broker that takes no jobs
 
 _REFUSALS = BrokerDrainingError, BrokerOutOfMemoryError, JobTooBigError
@@ -109,6 +112,8 @@ class Ticks:
             case Skip(due, next_due):
                 schedule_log.skipped_late(task.name, due, now)
                 self._replace(found, task, tick._replace(due=next_due, last_due=due))
+            case Put() if _total(counts := self._count(tick.tick_tube)) > 1:
+                return self._meet(found, tick, counts)
             case Put(due, next_due):
                 done = self._put_job(task, tick, due, now)
                 if done is None:
@@ -122,6 +127,21 @@ class Ticks:
         if isinstance(decision, Leave) and not self._other_code.has(tick):
             return decide(tick, task.schedule, now, math.inf)
         return decision
+
+    def _meet(self, found: FoundJob, tick: Tick, counts: TubeStats | None) -> bool:
+        """See to it that only one tick is left of several, before a job is put.
+
+        A worker may have ended between putting the next tick and deleting the old one,
+        or two have put the first at once. If another worker holds one, by chance one
+        of both holds on, returning False, and the other gives way.
+        """
+        if counts is None or counts.reserved <= 1:
+            self._gather(tick.tick_tube, {found.id: (found, tick)})
+        elif random_fraction() < _HOLD_ON:
+            return False
+        else:
+            self._release(found, tick, _GIVE_WAY_FOR)
+        return True
 
     def _put_job(
         self, task: ScheduledTask, tick: Tick, due: int, now: float
@@ -148,7 +168,7 @@ class Ticks:
         """Put a tick in place of a reserved one, which is deleted then.
 
         So at any moment there is one. If there are two, as this worker ended in
-        between, the next check deletes one.
+        between, whoever takes one next deletes the other.
         """
         if self._put_tick(task, tick):
             self._connection.settle(found.id, DONE)
@@ -215,12 +235,14 @@ class Ticks:
                 return now + ready_in <= due + _LATEST
         return False
 
-    def _gather(self, tube: str) -> None:
+    def _gather(
+        self, tube: str, held: dict[int, tuple[FoundJob, Tick]] | None = None
+    ) -> None:
         """Leave one tick in a tube, of those that no other worker holds.
 
         That is the one that knows of the latest due time, or else the oldest.
         """
-        found: dict[int, tuple[FoundJob, Tick]] = {}
+        found = dict(held or {})
         for state in (JobState.READY, JobState.DELAYED, JobState.BURIED):
             while (job_id := self._connection.first(tube, state)) is not None:
                 body = self._connection.reserve_job(job_id)
@@ -231,11 +253,10 @@ class Ticks:
                 if tick is not None:
                     found[job_id] = job, tick
         best = min(found, key=lambda n: (-found[n][1].last_due, n), default=None)
-        for job, _ in found.values():
-            if job.id != best:
-                self._connection.settle(job.id, DONE)
-            elif not self.handle(job):
-                self._give_back(job)
+        for job_id in found.keys() - {best}:
+            self._connection.settle(job_id, DONE)
+        if best is not None and not self.handle(found[best][0]):
+            self._give_back(found[best][0])
 
     def _take(self, job_id: int) -> None:
         """Reserve a tick that is not due, and do what is to be done with it."""
@@ -244,6 +265,9 @@ class Ticks:
             found = FoundJob(job_id, body)
             if not self.handle(found):
                 self._give_back(found)
+
+    def _count(self, tube: str) -> TubeStats | None:
+        return self._counts([tube])[tube]
 
     def _counts(self, tubes: Iterable[str]) -> dict[str, TubeStats | None]:
         names = list(tubes)

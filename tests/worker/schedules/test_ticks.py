@@ -18,7 +18,7 @@ from jobqueue.schedule.tick import Tick, decode_tick
 from jobqueue.task.registry import subscriber
 from jobqueue.worker.schedules.scheduled_task import ScheduledTask
 from jobqueue.worker.schedules.ticks import Ticks
-from tests.helpers.servers import Beanstalkd, eventually
+from tests.helpers.servers import Beanstalkd, eventually, eventually_true
 
 HOUR = 3600
 NOON = 500_000 * HOUR
@@ -70,6 +70,14 @@ class Keeper:
         """Reserve the one tick."""
         ((job_id, _),) = self.all()
         body = self.connection.reserve_job(job_id)
+        assert body
+        return FoundJob(job_id, body)
+
+    def take_first(self) -> FoundJob:
+        """Reserve a tick, of several."""
+        job_id = self.connection.first(TUBE, JobState.DELAYED)
+        body = self.connection.reserve_job(job_id or 0)
+        assert job_id
         assert body
         return FoundJob(job_id, body)
 
@@ -219,8 +227,60 @@ def test_two_ticks_of_which_another_worker_holds_one(
     keeper.now = NOON
     keeper.ticks.handle(found)
     assert other.ticks.check()
-    assert other.one().last_due == NOON
+    assert keeper.one().last_due == NOON
     assert jobs(broker) == {"ready": 1}
+
+
+def test_two_ticks_of_one_due_time(keeper: Keeper, broker: Beanstalkd) -> None:
+    """A worker died between putting the next tick and deleting the old one, say."""
+    put_tick(keeper, NOON)
+    keeper.now = NOON
+
+    assert keeper.ticks.handle(keeper.take_first())
+
+    assert jobs(broker) == {"ready": 1}
+    assert broker.counts(TUBE) == {"delayed": 1}
+    assert keeper.one().last_due == NOON
+
+
+def test_tick_whose_next_is_there(keeper: Keeper, broker: Beanstalkd) -> None:
+    old = keeper.take()
+    put_tick(keeper, NOON + HOUR, last_due=NOON)
+    keeper.now = NOON
+
+    assert keeper.ticks.handle(old)
+
+    assert jobs(broker) == {}
+    assert broker.counts(TUBE) == {"delayed": 1}
+    assert keeper.one().last_due == NOON
+
+
+def test_two_ticks_that_two_workers_hold(make: Make, broker: Beanstalkd) -> None:
+    """They started at once, right before a due time. One of them gives way."""
+    keepers = [make(), make()]
+    for keeper in keepers:
+        put_tick(keeper, NOON)
+    held = {keeper: keeper.take_first() for keeper in keepers}
+    for keeper in keepers:
+        keeper.now = NOON
+
+    def is_put() -> bool:
+        for keeper, found in list(held.items()):
+            if keeper.ticks.handle(found):
+                del held[keeper]
+        if not held and not jobs(broker):
+            for keeper in keepers:
+                if broker.counts(TUBE).get("delayed"):
+                    held[keeper] = keeper.take_first()
+        return bool(jobs(broker))
+
+    eventually_true(is_put)
+
+    assert jobs(broker) == {"ready": 1}
+    for keeper, found in held.items():
+        keeper.ticks.handle(found)
+    assert jobs(broker) == {"ready": 1}
+    assert broker.counts(TUBE) == {"delayed": 1}
 
 
 def test_last_job_is_still_waiting(keeper: Keeper, broker: Beanstalkd) -> None:
