@@ -40,10 +40,10 @@ def test_status(tmp_path: Path, broker: Beanstalkd) -> None:
 
 
 def test_queries() -> None:
-    """The queries of operating/metrics ask for metrics that its table has."""
+    """The queries of operating/metrics ask for metrics that the reference has."""
     (queries,) = blocks("operating/metrics", "promql")
     listed = re.findall(
-        r"^\| `(jobqueue_\w+)`", page("operating/metrics").read_text(), re.MULTILINE
+        r"^\| `(jobqueue_\w+)`", page("reference/metrics").read_text(), re.MULTILINE
     )
 
     asked = {

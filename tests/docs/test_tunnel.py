@@ -1,9 +1,11 @@
 """The tunnel of why/security, made by the commands that the page prints."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from jobqueue import BrokerError, JobQueue, Worker
+from tests.helpers.optional_programs import check
 from tests.helpers.pages import blocks
 from tests.helpers.servers import (
     Beanstalkd,
@@ -178,3 +181,15 @@ def test_unknown_peers(
             work.put()
 
     assert far_broker.counts("t") == {}
+
+
+def test_unit(tmp_path: Path) -> None:
+    """systemd knows each key, and starts what is printed above it."""
+    (text,) = blocks("why/security", "ini")
+    *_, command = blocks("why/security", "sh")
+    (found,) = re.findall(r"ExecStart=/usr/bin/(.*)", text)
+    assert found == " ".join(command.replace("\\\n", "").split())
+
+    unit = tmp_path / "jobs-tunnel.service"
+    unit.write_text(text.replace("/usr/bin/socat", sys.executable))
+    assert check("systemd-analyze", "verify", unit) == ""

@@ -33,7 +33,6 @@ PAGES: Mapping[Path, Tables] = {
         "states": metrics.states,
         "bounds": metrics.bounds,
     },
-    REFERENCE.parent / "operating" / "metrics.md": {"metrics": metrics.metrics},
     REFERENCE / "errors.md": {"errors": errors.sections},
 }
 
