@@ -263,6 +263,42 @@ def test_every_page_for_everybody(
     assert found == []
 
 
+def test_a_thumb_and_long_counts(
+    browser: Any, web: WebProcess, broker: Beanstalkd
+) -> None:
+    """On a phone: what is tapped is thumb-sized, and a million is seen whole."""
+    ids = put_buried(broker, 2)
+    for job_id in ids:
+        put_note(broker, job_id)
+    put_tick(broker)
+    context = browser.new_context(viewport={"width": PHONE[0], "height": PHONE[1]})
+    operator = Operator(context, web.url)
+    group = "/failures/group?tube=t&func=send&error=ValueError"
+    found: list[object] = []
+    for path in ("/", "/tube?name=t", "/failures", group, f"/jobs/{ids[0]}"):
+        operator.open(path)
+        small, cut = operator.page.evaluate("""() => {
+            for (const count of document.querySelectorAll("[data-count]"))
+                count.textContent = "1,234,567";
+            const tapped = "main :is(button, .button, select, summary, .tabs a, th a)";
+            const size = (element) => element.getBoundingClientRect();
+            const cards = ".totals > div, .cards td";
+            const page = document.documentElement;
+            return [
+                [...document.querySelectorAll(tapped)]
+                    .filter((e) => size(e).height && size(e).height < 44)
+                    .map((e) => [e.textContent, size(e).height]),
+                [page, ...document.querySelectorAll(cards)]
+                    .filter((e) => e.scrollWidth > e.clientWidth + 1)
+                    .map((e) => [e.textContent.slice(0, 40), e.scrollWidth]),
+            ];
+        }""")
+        found += [(path, size) for size in [*small, *cut]]
+    context.close()
+
+    assert found == []
+
+
 def test_without_scripts(browser: Any, web: WebProcess, broker: Beanstalkd) -> None:
     ids = put_buried(broker, 2)
     for job_id in ids:
