@@ -250,6 +250,26 @@ def test_broker_lost_meanwhile(
     assert (change.problem or "").startswith("It stopped after 0 jobs: ")
 
 
+def test_what_was_deleted_is_gone(page: Page, broker: Beanstalkd) -> None:
+    """A page says so: it is no error."""
+    job_id = broker.put(b"x")
+
+    sent = page.act("delete-job", id=job_id)
+    said = page.notice(sent.headers["location"])
+    with broker.client("last") as client:
+        client.put(b"x")
+        client.put(b"x")
+    cleared = page.act("clear-tube", tube="last", state="ready").headers["location"]
+    eventually(lambda: broker.counts("last"), {})
+    page.site.operator.close()  # its connections use the tube, and so keep it
+    eventually(lambda: page.get(cleared).status_code, 303)
+    moved = page.get(cleared).headers["location"]
+
+    assert f"Deleted 1 job (job {job_id})." in said
+    assert "Deleted 2 jobs of tube" in page.notice(moved)
+    assert page.get("/tube?name=last&change=x").status_code == 404
+
+
 def test_unknown_change(page: Page) -> None:
     """Nothing that an address says is shown as if it had happened."""
     text = page.text("/schedules?change=All+jobs+were+deleted")

@@ -22,7 +22,10 @@ def job(site: Site, request: Request) -> Response:
     notes = []
     if not is_refresh(request):
         notes = site.operator.notes_about(job_id).noted
-    if record is None and not notes and not is_refresh(request):
+    is_asked_for = is_refresh(request) or site.changes.get(
+        request.query_params.get("change")
+    )
+    if record is None and not notes and not is_asked_for:
         raise HTTPException(
             404, f"There is no job {job_id}: it was done or deleted, or never existed."
         )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from jobqueue.broker.stats import JobState
 from jobqueue.job.note import FailureNote
@@ -16,7 +16,7 @@ from jobqueue.web.rendering import is_refresh
 from jobqueue.web.samples import TubeView
 from jobqueue.web.site import Site
 from jobqueue.web.times import time_of
-from jobqueue.web.urls import one
+from jobqueue.web.urls import link_of, one
 
 PAGE = 50  # jobs
 _LOOK_FOR = 1.0  # seconds for a page
@@ -52,6 +52,10 @@ def tube(site: Site, request: Request) -> Response:
     query = request.query_params
     name = one(query, "name")
     view = site.samples.counts().tube(name) if name else None
+    if view is None and site.changes.get(query.get("change")):
+        # Its last jobs were deleted, and the tube is gone with them.
+        there = link_of(request)("/", change=query["change"])
+        return RedirectResponse(there, 303)
     if view is None:
         raise HTTPException(
             404,

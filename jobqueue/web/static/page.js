@@ -61,6 +61,10 @@ function show(response, page) {
     location.replace(location.pathname + location.search);
     return;
   }
+  if (response.redirected) {
+    location.replace(response.url); // what was shown here is gone
+    return;
+  }
   isAway = false;
   tell("");
   if (!response.ok) {
