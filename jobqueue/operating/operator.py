@@ -179,7 +179,9 @@ class Operator(Viewer):
         """Put a job of a periodic task now, and return its id; None if there is none.
 
         ``name`` is that of its schedule, or of its function if only one tube has it.
-        When it is due next stays as it is. The job has no ``due``.
+        When it is due next stays as it is. The job has no ``due``. Raises
+        :class:`~jobqueue.errors.OptionError` if its jobs have to be signed, and there
+        is no secret.
 
         >>> operator.run_schedule("nightly")
         6
@@ -187,6 +189,11 @@ class Operator(Viewer):
         found = named(self.schedules(), name)
         if found is None:
             return None
+        if found.signed and not self.signing.is_on:
+            raise OptionError(
+                f"the jobs of {found.name} have to be signed: set $JOBQUEUE_SECRET to "
+                "the secret of its queue, or its worker buries the job"
+            )
         options = PutOptions(priority=found.priority, ttr=found.ttr)
         return self.put(found.tube, found.func_name, options=options)
 

@@ -9,7 +9,7 @@ from jobqueue.broker.operating import FoundJob, OperatorConnection
 from jobqueue.broker.stats import JobState
 from jobqueue.errors import OptionError
 from jobqueue.job.note_tubes import is_tick_tube
-from jobqueue.schedule.tick import Tick, decode_tick
+from jobqueue.schedule.tick import Tick, decode_tick, is_signed
 
 _PATIENCE = 1.5  # seconds: a worker holds a tick for less than one
 _PAUSE = 0.05  # seconds
@@ -36,6 +36,7 @@ class ScheduleRecord:
     workers: int
     priority: int  # of its jobs
     ttr: int
+    signed: bool = False  # its jobs have to be
 
     @property
     def name(self) -> str:
@@ -47,11 +48,17 @@ class ScheduleRecord:
         """How many seconds there are until it is due; below 0 if it is late."""
         return round((self.next_due - datetime.now(UTC)).total_seconds())
 
+    @property
+    def late(self) -> int:
+        """For how many seconds it has been due; 0: it is not due yet."""
+        return max(0, -self.due_in)
+
     def as_dict(self) -> dict[str, object]:
         """Return what ``--json`` prints."""
         values = asdict(self) | {
             "name": self.name,
             "next_due": self.next_due.isoformat(),
+            "late": self.late,
             "last_put": self.last_put.isoformat("T", "seconds")
             if self.last_put
             else None,
@@ -73,7 +80,7 @@ def read_schedules(connection: OperatorConnection) -> list[ScheduleRecord]:
         workers = {tube.tube: tube.watching for tube in counts}
         found = _first_of(connection, workers)
         records += [
-            _record(job.id, tick, workers[tube])
+            _record(job, tick, workers[tube])
             for tube, job in found.items()
             if (tick := decode_tick(job.body)) and tick.tick_tube == tube
         ]
@@ -111,9 +118,9 @@ def _first_of(
     return found
 
 
-def _record(job_id: int, tick: Tick, workers: int) -> ScheduleRecord:
+def _record(job: FoundJob, tick: Tick, workers: int) -> ScheduleRecord:
     return ScheduleRecord(
-        id=job_id,
+        id=job.id,
         tube=tick.tube,
         func_name=tick.func_name,
         definition=tick.definition,
@@ -123,4 +130,5 @@ def _record(job_id: int, tick: Tick, workers: int) -> ScheduleRecord:
         workers=workers,
         priority=tick.priority,
         ttr=tick.ttr,
+        signed=is_signed(job.body),
     )

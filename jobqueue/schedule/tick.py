@@ -65,6 +65,11 @@ def decode_tick(body: bytes) -> Tick | None:
     return tick if _is_valid(tick) else None
 
 
+def is_signed(body: bytes) -> bool:
+    """Return whether the body of a tick is signed, and so the jobs have to be."""
+    return _SIGNATURE in json.loads(body.decode())
+
+
 def _is_valid(tick: Tick) -> bool:
     texts = tick.tube, tick.func_name, tick.definition
     numbers = tick.due, tick.priority, tick.last_due

@@ -3,6 +3,7 @@
 The extra ``jobqueue[metrics]`` installs what this needs.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
@@ -35,6 +36,7 @@ from jobqueue.worker.reporting.counters import (
     totals,
 )
 from jobqueue.worker.reporting.metrics_server import DescribedCollector
+from jobqueue.worker.schedules.overdue import overdue
 
 BROKER_TIMEOUT = 2.0  # seconds: a whole scrape has 10 by default
 
@@ -141,10 +143,12 @@ def _metrics_of_broker(counted: Totals) -> Iterator[Metric]:
         "Notes of failures in the broker, which are no jobs.",
         labels=["tube", "kind"],
     )
+    schedules: dict[str, int] = {}
     if brokers:  # none before the first process has started
         asked = _ask(list(brokers)[-1], sorted(_tubes(counted)))
         up.add_metric([], asked is not None)
-        for record in asked or []:
+        records, schedules = asked or ([], {})
+        for record in records:
             for state in JobState:
                 count = record.stats.jobs_in([state])
                 jobs.add_metric([record.stats.tube, state], count)
@@ -152,7 +156,18 @@ def _metrics_of_broker(counted: Totals) -> Iterator[Metric]:
             age.add_metric([record.stats.tube], record.age)
             for kind, count in record.notes.items():
                 notes.add_metric([record.stats.tube, kind], count)
-    yield from (up, jobs, waiting, age, notes)
+    yield from (up, jobs, waiting, age, notes, _overdue(schedules))
+
+
+def _overdue(schedules: Mapping[str, int]) -> Metric:
+    late = GaugeMetricFamily(
+        "jobqueue_schedule_overdue_seconds",
+        "For how many seconds a periodic task has been due; 0: it is not due yet.",
+        labels=["schedule"],
+    )
+    for name, seconds in schedules.items():
+        late.add_metric([name], seconds)
+    return late
 
 
 def _tubes(counted: Totals) -> set[str]:
@@ -167,12 +182,20 @@ class _TubeRecord(NamedTuple):
     notes: Mapping[str, int]  # counts
 
 
-def _ask(url: str, tubes: Sequence[str]) -> list[_TubeRecord] | None:
-    """Return the broker's counts of those tubes that exist; None if it is away."""
+def _ask(
+    url: str, tubes: Sequence[str]
+) -> tuple[list[_TubeRecord], dict[str, int]] | None:
+    """Return the broker's counts of those tubes that exist; None if it is away.
+
+    Then, for how many seconds each schedule of theirs has been due.
+    """
     address = Address.parse(url)._replace(timeout=BROKER_TIMEOUT)
     try:
         with OperatorConnection(address) as connection:
-            return _ask_about(connection, tubes)
+            return (
+                _ask_about(connection, tubes),
+                overdue(connection, tubes, time.time()),
+            )
     except BrokerError:
         return None
 

@@ -23,6 +23,7 @@ QUERIES = [
 EXPRESSIONS = [RULES, *QUERIES, DASHBOARD["templating"]["list"][1]["definition"]]
 
 ENDED = 'jobqueue_jobs_total{tube="t",func_name="f",outcome='
+OVERDUE = 'jobqueue_schedule_overdue_seconds{schedule="t/f"}'
 IN_TUBE = 'jobqueue_tube_jobs{tube="t",state='
 HEALTHY = {  # what is scraped in each minute of an hour, as promtool writes series
     "jobqueue_broker_up": "1x60",
@@ -33,6 +34,7 @@ HEALTHY = {  # what is scraped in each minute of an hour, as promtool writes ser
     f'{IN_TUBE}"ready"}}': "2000x60",
     f'{IN_TUBE}"reserved"}}': "2x60",
     f'{IN_TUBE}"buried"}}': "0x60",
+    OVERDUE: "0x60",
 }
 IDLE = {
     "jobqueue_jobs_running": "0x60",
@@ -50,6 +52,7 @@ CASES: Mapping[str, Mapping[str, str]] = {
     "JobqueueManyFail": {f'{ENDED}"released"}}': "0+60x60"},
     "JobqueueReservedByNobody": {f'{IN_TUBE}"reserved"}}': "3x60"},
     "JobqueueRunsTwice": {f'{ENDED}"lost"}}': "0x50 1x10"},
+    "JobqueueScheduleOverdue": {OVERDUE: "0+60x60"},
 }
 
 
@@ -101,7 +104,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_configuration(folder: Path) -> None:
-    assert "8 rules found" in check(
+    assert "9 rules found" in check(
         "promtool", "check", "config", folder / "prometheus.yml"
     )
 

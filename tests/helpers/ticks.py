@@ -8,7 +8,7 @@ from jobqueue.schedule.tick import Tick
 from tests.helpers.servers import Beanstalkd
 
 
-def put_tick(broker: Beanstalkd, **fields: Any) -> int:
+def put_tick(broker: Beanstalkd, *, secret: str | None = None, **fields: Any) -> int:
     """Put the tick of a schedule that is due in an hour, and return its id."""
     known: dict[str, Any] = {
         "tube": "reports",
@@ -22,4 +22,4 @@ def put_tick(broker: Beanstalkd, **fields: Any) -> int:
     tick = Tick(**(known | fields))
     delay = max(0, int(tick.due - time.time()))
     with broker.client(tick.tick_tube) as client:
-        return client.put(tick.encode(Signing()), priority=tick.due, delay=delay)
+        return client.put(tick.encode(Signing(secret)), priority=tick.due, delay=delay)

@@ -51,14 +51,39 @@ def test_json(broker: Beanstalkd) -> None:
                 "func_name": "nightly",
                 "definition": "every 86400 s",
                 "next_due": "2096-10-02T07:06:40+00:00",
+                "late": 0,
                 "last_put": None,
                 "last_job": None,
                 "workers": 0,
                 "priority": 7,
                 "ttr": 8,
+                "signed": False,
             }
         ]
     }
+
+
+def test_json_of_a_late_one(broker: Beanstalkd) -> None:
+    put_tick(broker, due=int(time.time()) - 61)
+
+    (schedule,) = operate_json(broker, "schedules")["schedules"]
+
+    assert 61 <= schedule["late"] < 120
+
+
+def test_run_without_the_secret(
+    broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker would bury the job."""
+    put_tick(broker, secret="0123456789abcdef")
+
+    done = operate(broker, "schedules", "run", "nightly")
+
+    assert done.returncode == 2
+    assert "reports/nightly have to be signed: set $JOBQUEUE_SECRET" in done.stderr
+    assert broker.counts("reports") == {}
+    monkeypatch.setenv("JOBQUEUE_SECRET", "0123456789abcdef")
+    assert operate(broker, "schedules", "run", "nightly").returncode == 0
 
 
 @pytest.mark.parametrize("name", ["nightly", "reports/nightly"])

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -22,6 +23,7 @@ from jobqueue.broker.stats import JobStats
 from jobqueue.worker.metrics import WorkerMetrics
 from jobqueue.worker.reporting.counters import CountTable
 from tests.helpers.servers import Beanstalkd, eventually, eventually_true, free_port
+from tests.helpers.ticks import put_tick
 from tests.helpers.worker_process import (
     WorkerProcess,
     copy_app,
@@ -448,6 +450,30 @@ def test_embedded_worker(queue: JobQueue, registry: CollectorRegistry) -> None:
     scraped = samples(generate_latest(registry).decode())
     assert jobs(scraped) == {"done": 3}
     assert scraped["jobqueue_broker_up", frozenset()] == 1
+
+
+def test_overdue_schedules(
+    queue: JobQueue, broker: Beanstalkd, registry: CollectorRegistry
+) -> None:
+    """Those of other tubes are other workers' business."""
+
+    @queue.task("reports")
+    def work() -> None: ...
+
+    put_tick(broker, due=int(time.time()) - 100)
+    put_tick(broker, func_name="later")
+    put_tick(broker, tube="others")
+    registry.register(WorkerMetrics.of(Worker()))
+
+    scraped = samples(generate_latest(registry).decode())
+
+    name = "jobqueue_schedule_overdue_seconds"
+    late = {
+        dict(of)["schedule"]: n for (found, of), n in scraped.items() if found == name
+    }
+    assert late.keys() == {"reports/nightly", "reports/later"}
+    assert 100 <= late["reports/nightly"] < 160
+    assert late["reports/later"] == 0
 
 
 def test_registered_twice(queue: JobQueue, registry: CollectorRegistry) -> None:
