@@ -111,6 +111,7 @@ OUTSIDE = {
     "admin.screen.rich_output": {"rich"},
     "admin.commands.web": {"starlette", "uvicorn"},
     "web": {"jinja2", "starlette"},
+    "web.connections": {"uvicorn"},
 }
 
 # What is still to be mended; each goes with the change that mends it.

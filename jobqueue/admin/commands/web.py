@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PASSWORD = "JOBQUEUE_WEB_PASSWORD"  # noqa: S105 - the name of a variable
 _HTTP_PORT = 80
 _MAX_PORT = 2**16 - 1
-_MOST_REQUESTS = 100  # at the same time
+_MOST_REQUESTS = 200  # at the same time; silent connections don't count
 _GRACE = 5  # seconds for requests at the end
 
 
@@ -28,6 +28,8 @@ def web(session: Session) -> int:
         raise CommandError(str(error)) from None
     import uvicorn  # noqa: PLC0415 - of the same extra
 
+    from jobqueue.web.connections import PromptHttp  # noqa: PLC0415 - an extra
+
     options = session.options
     with _listening(options.host, options.port) as listening, _page(session) as page:
         if not (_is_local(listening) or _password() or options.behind_proxy):
@@ -37,6 +39,7 @@ def web(session: Session) -> int:
             )
         config = uvicorn.Config(
             page,
+            http=PromptHttp,
             log_config=None,
             log_level=logging.WARNING,
             access_log=False,

@@ -2,6 +2,7 @@
 
 import re
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -49,6 +50,16 @@ def test_password_and_path(broker: Beanstalkd, tmp_path: Path) -> None:
 
     assert "0.0.0.0" in web.log
     assert "open sesame" not in web.log
+
+
+def test_silent_connections(broker: Beanstalkd, tmp_path: Path) -> None:
+    """Those who open many, and ask for nothing, keep nobody else out."""
+    with WebProcess(tmp_path, BEANSTALKD_URL=broker.url) as web, ExitStack() as silent:
+        for _ in range(250):
+            client = socket.create_connection(("127.0.0.1", web.port))
+            silent.enter_context(client)
+            client.sendall(b"GET / HTTP/1.1\r\nX-")
+        assert "<h1>Tubes</h1>" in read(web.url)
 
 
 @pytest.mark.parametrize(
