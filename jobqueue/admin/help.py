@@ -132,14 +132,15 @@ SCHEDULES = """\
 columns:
   SCHEDULE   the task's tube and its name
   DUE        when it is due, as the code of its worker said last
-  NEXT, IN   the next due time, in UTC, and how long until then; below 0 it is late
+  NEXT, IN   the next due time, in UTC, and how long until then; below 0: late
   LAST, JOB  how long ago it put its last job (`run` apart), and its id
   WORKERS    processes that have the task; 0: nobody puts its jobs
 
-Workers keep a schedule for each periodic task that they have, as a job in a tube of
-its own; no other command counts or touches these. A worker that starts with other
-code changes the schedule. That of a task that was renamed or removed stays, as half
-of a deploy may still be old: delete it.
+Workers keep a schedule for each periodic task that they have, as a job in a
+tube of its own; no other command counts or touches these. A worker that starts
+with other code changes the schedule. That of a task that was renamed or removed
+stays, as half of a deploy may still be old: delete it. If jobs are signed, run
+needs $JOBQUEUE_SECRET.
 
 examples:
   jobqueue schedules

@@ -16,6 +16,11 @@ def check_names(given: object) -> tuple[str, ...]:
 
     Raises :class:`~jobqueue.errors.OptionError`.
     """
+    if isinstance(given, set | frozenset):
+        raise OptionError(
+            f"name is a {type(given).__name__}, which has no order, and the first name "
+            "is the one that is put: give a list"
+        )
     names: list[str] = []
     for name in _each(given):
         if not is_name(name):

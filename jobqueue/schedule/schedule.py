@@ -10,6 +10,7 @@ from jobqueue.schedule.times import Cron, Every, Times
 
 Interval = int | float | timedelta
 
+_FIELDS = 5
 _INSTALL = "pip install 'jobqueue[cron]'"
 
 
@@ -40,14 +41,16 @@ def schedule_of(
 
     Raises :class:`~jobqueue.errors.OptionError` for what makes none.
     """
+    if not isinstance(pile_up, bool):
+        raise OptionError(f"pile_up has to be True or False, not {pile_up!r}")
     if every is not None and cron is not None:
         raise OptionError("give either every or cron, not both")
     if cron is not None:
-        return Schedule(_cron(cron, tz), _late(late), bool(pile_up))
+        return Schedule(_cron(cron, tz), _late(late), pile_up)
     if tz is not None:
         raise OptionError("tz is the time zone of cron, and there is no cron")
     if every is not None:
-        return Schedule(Every(_interval(every)), _late(late), bool(pile_up))
+        return Schedule(Every(_interval(every)), _late(late), pile_up)
     raise OptionError(
         "late and pile_up are about a periodic task: give every or cron as well"
     )
@@ -89,15 +92,22 @@ def _cron(expression: object, tz: object) -> Cron:
         from cronsim import CronSimError  # noqa: PLC0415 - see the extra cron
     except ModuleNotFoundError:
         raise OptionError(f"cron needs cronsim: {_INSTALL}") from None
-    times = Cron(" ".join(expression.split()), _zone(tz))
-    try:
-        times.next_after(0)
-    except CronSimError as error:
+    fields = expression.split()
+    times = Cron(" ".join(fields), _zone(tz))
+    problem = None
+    if len(fields) > _FIELDS:  # to cronsim the first of six is the second
+        problem = "Wrong number of fields"
+    else:
+        try:
+            times.next_after(0)
+        except CronSimError as error:
+            problem = str(error)
+    if problem is not None:
         raise OptionError(
-            f"cron={expression!r} is no cron expression ({error}): it has to have five "
-            'fields, minute, hour, day of month, month and day of week, as "0 7 * * '
-            'MON-FRI" has'
-        ) from None
+            f"cron={expression!r} is no cron expression ({problem}): it has to have "
+            'five fields, minute, hour, day of month, month and day of week, as "0 7 * '
+            '* MON-FRI" has'
+        )
     return times
 
 

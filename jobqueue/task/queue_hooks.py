@@ -90,6 +90,6 @@ class QueueHooks:
         """
         from jobqueue.task.signature import check_plain_hook  # noqa: PLC0415 - see there
 
-        check_plain_hook(function, "for buried jobs", "the job and the error")
+        check_plain_hook(function, "for buried jobs", "the job", "the error")
         self._on_buried.append(function)
         return function

@@ -132,17 +132,32 @@ def check_hook(hook: object) -> None:
         )
 
 
-def check_plain_hook(hook: object, when: str, what: str) -> None:
+def check_plain_hook(hook: object, when: str, *what: str) -> None:
     """Raise TaskDefinitionError for a hook that is not a function that runs at once.
 
     It is called ``when``, with ``what``, as the error says.
     """
     deferred = inspect.iscoroutinefunction, inspect.isgeneratorfunction
-    if not callable(hook) or any(is_deferred(hook) for is_deferred in deferred):
+    if (
+        not callable(hook)
+        or any(is_deferred(hook) for is_deferred in deferred)
+        or not _takes(hook, len(what))
+    ):
         raise TaskDefinitionError(
             f"{hook!r} can't be called {when}: it has to be a function that takes "
-            f"{what} (and neither an async one nor a generator)"
+            f"{' and '.join(what)} (and neither an async one nor a generator)"
         )
+
+
+def _takes(hook: Callable[..., object], count: int) -> bool:
+    """Return whether a function can be called with so many arguments."""
+    try:
+        inspect.signature(hook).bind(*[None] * count)
+    except TypeError:
+        return False
+    except ValueError:  # one of C, perhaps, that does not tell
+        return True
+    return True
 
 
 def _qualified_name_of(descriptor: object) -> str:

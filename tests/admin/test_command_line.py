@@ -53,6 +53,7 @@ def test_console_script(broker: Beanstalkd) -> None:
         "put",
         "export",
         "import",
+        "schedules",
     ],
 )
 def test_help_fits_80_columns(broker: Beanstalkd, command: str) -> None:

@@ -126,8 +126,15 @@ def test_before_put_that_fails(broker: Beanstalkd, queue: JobQueue) -> None:
 def test_what_can_be_a_hook(queue: JobQueue) -> None:
     async def hook(job: NewJob) -> None: ...
 
+    without: Any = lambda: None  # noqa: E731 - the types forbid it
+    hook_of_one: Any = lambda _job: None  # noqa: E731 - the same
     with pytest.raises(TaskDefinitionError, match="can't be called before a put: "):
         queue.before_put(hook)
+    with pytest.raises(TaskDefinitionError, match="function that takes the job "):
+        queue.before_put(without)
+    with pytest.raises(TaskDefinitionError, match="takes the job and the error "):
+        queue.on_buried(hook_of_one)
+    queue.before_put(print)
 
 
 @pytest.mark.parametrize(

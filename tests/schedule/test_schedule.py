@@ -57,6 +57,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"every": 5, "late": "x"}, "late has to be"),
     ({"cron": "0 7 * *"}, "no cron expression (Wrong number of fields)"),
     ({"cron": "61 7 * * *"}, "no cron expression (Bad minute)"),
+    ({"cron": "0 0 7 * * *"}, "no cron expression (Wrong number of fields)"),
+    ({"every": 5, "pile_up": "no"}, "pile_up has to be True or False, not 'no'"),
     ({"cron": ""}, "no cron expression"),
     ({"cron": "0 0 30 2 *"}, "no cron expression (Bad day-of-month)"),
     ({"cron": 7}, "cron has to be a text"),

@@ -125,6 +125,7 @@ def test_member_of_an_enum(queue: JobQueue) -> None:
         (["a", None], "not None"),
         ([], "name is empty: leave it out"),
         (["a", "a"], "name has 'a' twice"),
+        ({"a", "b"}, "name is a set, which has no order"),
     ],
 )
 def test_refused(queue: JobQueue, name: Any, problem: str) -> None:
