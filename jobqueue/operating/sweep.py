@@ -19,7 +19,7 @@ from jobqueue.broker.checks import MAX_JOB_ID
 from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.stats import JobState, JobStats
 
-_MAX_REACH = 2_000  # ids that are asked about at a time
+LARGEST_STEP = 2_000  # jobs, and ids that are asked about at a time
 
 Change = Callable[[Iterable[int]], Iterator[bool]]
 
@@ -49,7 +49,7 @@ class Sweep:
             yield changed
             count -= len(changed)
             is_dense = 2 * len(jobs) >= reach
-            reach = min(reach * 2, _MAX_REACH) if is_dense else max(reach // 2, 1)
+            reach = min(reach * 2, LARGEST_STEP) if is_dense else max(reach // 2, 1)
 
     def in_order(self, change: Change, count: int) -> Iterator[list[JobStats]]:
         """Change the ``count`` jobs that come first, one by one."""

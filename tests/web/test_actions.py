@@ -247,7 +247,10 @@ def test_broker_lost_meanwhile(
 
     assert change is not None
     eventually(lambda: change.is_over, expected=True)
-    assert (change.problem or "").startswith("It stopped after 0 jobs: ")
+    assert (change.problem or "").startswith(
+        "It stopped after 0 jobs. Of the next step, up to 2 jobs, it is not known "
+        "which were kicked: "
+    )
 
 
 def test_what_was_deleted_is_gone(page: Page, broker: Beanstalkd) -> None:

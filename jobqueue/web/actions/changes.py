@@ -17,7 +17,7 @@ from jobqueue.safe_text import one_line
 
 logger = logging.getLogger("jobqueue.web")
 
-CHUNK = 100  # jobs that are changed in one step
+CHUNK = 100  # jobs that are changed in one step, by their ids
 _MOST_RUNNING = 4
 _MOST_REMEMBERED = 200
 _SILENT = "The broker does not answer"
@@ -48,6 +48,7 @@ class Change:
     where: str = ""  # as in "of tube 'emails'"
     total: int | None = None  # jobs
     count: int = 0  # jobs changed so far
+    stride: int = CHUNK  # jobs of a step, at most
     summary: str | None = None  # what came of it, where that is no number of jobs
     problem: str | None = None
     is_over: bool = False
@@ -67,6 +68,17 @@ class Change:
             of = "" if self.total is None else f" of {self.total:,}"
             return f"{self.doing} {self.count:,}{of} jobs {self.where}"
         return f"{self.done} {jobs} {self.where}".rstrip()
+
+    @property
+    def stopped(self) -> str:
+        """What is known of a change that lost its broker in the middle of a step."""
+        left = self.stride if self.total is None else self.total - self.count
+        more = min(self.stride, max(0, left))
+        return (
+            f"It stopped after {number_of(self.count, 'job')}. Of the next step, up to "
+            f"{number_of(more, 'job')}, it is not known which were "
+            f"{self.done.lower()}"
+        )
 
     def step(self, ids: Sequence[int]) -> None:
         """Note that these jobs were changed."""
@@ -152,10 +164,11 @@ class Changes:
             for _ in steps(change):
                 pass
         except JobQueueError as error:
-            change.problem = (
-                f"It stopped after {number_of(change.count, 'job')}: {error}"
+            change.problem = f"{change.stopped}: {error}"
+            logger.error(  # noqa: TRY400
+                "%s jobs %s, for %s: %s",
+                *(change.doing, change.where, one_line(change.who), change.problem),
             )
-            logger.error("%s %s: %s", change.doing, change.where, error)  # noqa: TRY400
         except Exception:
             change.problem = "It stopped at an error, which is in the log"
             logger.exception("%s %s failed", change.doing, change.where)

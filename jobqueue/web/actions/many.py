@@ -10,6 +10,7 @@ from jobqueue.broker.stats import JobState, JobStats
 from jobqueue.job.outcome import RetryPolicy
 from jobqueue.operating.formatting import number_of
 from jobqueue.operating.operator import OnStep
+from jobqueue.operating.sweep import LARGEST_STEP
 from jobqueue.safe_text import one_line
 from jobqueue.web.actions.changes import Back, Change, in_chunks
 from jobqueue.web.actions.plan import Asked, Plan, group_key, group_query
@@ -157,7 +158,9 @@ def _of_tube(
         question=f"{words.verb} all {number_of(count, f'{state} job')} {where}?",
         button=f"{words.verb} {number_of(count, 'job')}",
         back=Back("/tube", {"name": tube.tube}),
-        change=Change(words.doing, words.done, asked.who, where, count),
+        change=Change(
+            words.doing, words.done, asked.who, where, count, stride=LARGEST_STEP
+        ),
         steps=steps,
         counted={"most": str(count)},
     )
