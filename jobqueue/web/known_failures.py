@@ -62,6 +62,7 @@ class GroupView:
     jobs: dict[int, JobStats | None]
     buried: Sequence[int]  # ids of jobs to kick or to delete
     deleted: Sequence[int]  # ids of jobs that can be put again
+    without_note: int  # buried jobs of the tube of which nobody knows why
 
 
 class KnownFailures:
@@ -111,7 +112,8 @@ class KnownFailures:
     def group(self, tube: TubeStats, key: GroupKey) -> GroupView | None:
         """Return a group; None if there are no such failures any more."""
         failures = self.of(tube)
-        group = next((g for g in failures.groups() if GroupKey(*g[:3]) == key), None)
+        groups = failures.groups()
+        group = next((g for g in groups if GroupKey(*g[:3]) == key), None)
         if group is None:
             return None
         last = [note for note in failures.last_of_jobs().values() if key.has(note)]
@@ -129,6 +131,7 @@ class KnownFailures:
                 for note in last
                 if note.kind is NoteKind.DELETED and jobs.get(note.job_id) is None
             ),
+            without_note=max(0, tube.buried - sum(other.buried for other in groups)),
         )
 
     def expire(self) -> None:

@@ -52,6 +52,17 @@ def test_kick_a_group(
     assert [*logged[0], *logged[1]] == ids[1:]
 
 
+def test_more_than_are_noted(page: Page, broker: Beanstalkd) -> None:
+    """The group, and the question, say that others may have failed alike."""
+    put_note(broker, put_buried(broker, 4)[0])
+
+    group = page.text("/failures/group?tube=t&func=send&error=ValueError")
+    assert "3 more buried jobs of the tube may have failed alike" in group
+    for do in ("kick-group", "delete-group"):
+        asked = page.text(f"/confirm?do={do}&tube=t&func=send&error=ValueError")
+        assert "3 buried jobs of the tube without a note" in asked
+
+
 def test_delete_a_group(page: Page, broker: Beanstalkd) -> None:
     ids = put_buried(broker, 3)
     for job_id in ids[1:]:

@@ -39,7 +39,7 @@ def kick_group(asked: Asked) -> Plan:
     """Kick the buried jobs of a group of failures."""
     key, view = _group(asked)
     last = sum(_is_last(view.jobs.get(job_id)) for job_id in view.buried)
-    hint = _GRANT
+    hint = _GRANT + _beyond(view)
     if last:
         hint += (
             f" For {number_of(last, 'job')} it is kick {_ALLOWED} or later: if it "
@@ -53,7 +53,7 @@ def delete_group(asked: Asked) -> Plan:
     """Delete the buried jobs of a group of failures."""
     key, view = _group(asked)
     plan = _of_group(asked, key, _DELETE, view.buried, asked.site.operator.delete)
-    return plan._replace(hint=_FOR_GOOD, is_for_good=True)
+    return plan._replace(hint=_FOR_GOOD + _beyond(view), is_for_good=True)
 
 
 def put_group(asked: Asked) -> Plan:
@@ -163,6 +163,16 @@ def _of_tube(
         ),
         steps=steps,
         counted={"most": str(count)},
+    )
+
+
+def _beyond(view: GroupView) -> str:
+    """Return that more jobs may have failed alike than are noted, if so."""
+    if not view.without_note:
+        return ""
+    return (
+        f" Not among these: {number_of(view.without_note, 'buried job')} of the tube "
+        "without a note, which may have failed alike."
     )
 
 
