@@ -78,8 +78,8 @@ def _routes(site: Site) -> list[Route]:
         "/failures": failures.failures,
         "/failures/group": failures.group,
         "/schedules": schedules.schedules,
-        "/jobs/{job_id:int}": job.job,
-        "/jobs/{job_id:int}/body": job.body,
+        "/jobs/{job_id}": job.job,
+        "/jobs/{job_id}/body": job.body,
         "/confirm": confirm,
     }
 

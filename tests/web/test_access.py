@@ -170,6 +170,21 @@ def test_without_permission(queue: JobQueue, broker: Beanstalkd) -> None:
     assert broker.counts("t") == {"ready": 1}
 
 
+def test_foreign_questions(queue: JobQueue, broker: Beanstalkd) -> None:
+    """A link elsewhere leads to no button that changes something."""
+    page = Page(queue, allow_actions=True)
+    job_id = broker.put(b"x")
+    delete = f"/confirm?do=delete-job&id={job_id}"
+
+    assert page.get(delete, sec_fetch_site="cross-site").status_code == 403
+    assert page.get(delete, sec_fetch_site="same-origin").status_code == 200
+    for link in (
+        "pause&tube=t&seconds=9",
+        "put&tube=t&func_name=f&delay=0&priority=1&ttr=1",
+    ):
+        assert page.get(f"/confirm?do={link}").status_code == 404
+
+
 @pytest.mark.parametrize("method", ["put", "delete", "patch", "options"])
 def test_other_methods(queue: JobQueue, method: str) -> None:
     page = Page(queue, allow_actions=True)
@@ -232,6 +247,21 @@ def test_who_it_is(
         assert pause(known, password=PASSWORD) == (
             f"{said}eve\\u2028\\x1b[2J (127.0.0.1)"
         )
+
+
+def test_a_page_that_fails(
+    queue: JobQueue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It has the headers of all others, and the log says why."""
+    page = Page(queue)
+    monkeypatch.setattr(page.site.renderer, "page", lambda *_, **__: 1 / 0)
+
+    failed = page.get("/")
+
+    assert failed.status_code == 500
+    assert failed.headers["content-security-policy"].startswith("default-src 'none'")
+    assert failed.headers["cache-control"] == "no-store"
+    assert "ZeroDivisionError" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,7 @@ def test_jobs_of_a_tube(page: Page, broker: Beanstalkd) -> None:
     assert jobs("&state=buried&error=ValueError") == [ids[1]]
     assert jobs("&state=buried&since=30s") == []
     assert jobs("&state=buried&since=2m") == [ids[1]]
+    assert page.get("/tube?name=t&since=999999w").status_code == 400
     assert jobs('&state=ready&text="n": 1') == ready[1:]
     assert jobs("&state=all&age=1h") == []
     assert "ValueError: no such address 1m ago" in words(page.text("/tube?name=t"))
@@ -208,6 +209,7 @@ def test_a_job(page: Page, broker: Beanstalkd) -> None:
     assert "jobqueue put t send n=0" in text
     assert page.get(f"/jobs/{job_id}/body").content == body(0)
     assert page.get("/jobs/99").status_code == 404
+    assert page.get(f"/jobs/{'9' * 5000}").status_code == 404
     assert page.get(f"/jobs/{2**70}").status_code == 404
 
 

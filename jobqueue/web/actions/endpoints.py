@@ -42,10 +42,14 @@ _PLANS: Mapping[str, Callable[[Asked], Plan]] = {
 
 def confirm(site: Site, request: Request) -> Response:
     """Say what a change would do, and ask whether to."""
+    if request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}:
+        raise HTTPException(403, "A change has to be asked for on the page itself.")
     query = request.query_params
     form = {name: value for name, value in query.items() if name not in _CARRIED}
     broker = _broker_now(site)
     plan = _planned(site, request, form)
+    if plan.is_quick:  # no page of ours asks first, so a foreign link has led here
+        raise HTTPException(404, "Ask for this on the page of what it changes.")
     return site.renderer.page(
         request,
         "confirm.html",

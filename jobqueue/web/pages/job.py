@@ -13,6 +13,7 @@ from jobqueue.web.site import Site
 from jobqueue.web.wording import put_command
 
 _MAX_COMMAND = 4_000  # characters
+_MAX_DIGITS = len(str(MAX_JOB_ID))
 
 
 def job(site: Site, request: Request) -> Response:
@@ -62,9 +63,10 @@ def body(site: Site, request: Request) -> Response:
 
 
 def _id(request: Request) -> int:
-    job_id = int(request.path_params["job_id"])
-    if 1 <= job_id <= MAX_JOB_ID:
-        return job_id
+    text: str = request.path_params["job_id"]
+    is_number = text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS
+    if is_number and 1 <= int(text) <= MAX_JOB_ID:
+        return int(text)
     raise HTTPException(404, "No job has such an id.")
 
 

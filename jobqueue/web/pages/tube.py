@@ -88,8 +88,8 @@ def _found(site: Site, view: TubeView, looked: Looked, rest: str | None) -> Foun
     """Search for a page of jobs. Raises HTTPException for a query that can't be."""
     if looked.text and site.settings.hide_arguments:
         raise HTTPException(403, "Arguments are hidden here, also from a search.")
-    since = time_of("since", looked.since)
-    age = time_of("age", looked.age) or timedelta(0)
+    since = time_of("Failed within", looked.since)
+    age = time_of("Older than", looked.age) or timedelta(0)
     page = site.operator.page(
         view.name,
         *([] if looked.state == _ALL else [looked.state]),
