@@ -16,6 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     match [*words]:
         case [word, *rest] if word == WORKER:
+            _hold_quiet_signal()
             from jobqueue.app_modules import find_in_current_folder  # noqa: PLC0415 - see above
             from jobqueue.worker import __main__ as worker  # noqa: PLC0415 - see above
 
@@ -29,6 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from jobqueue.admin import cli  # noqa: PLC0415 - see above
 
             return cli.main(words)
+
+
+def _hold_quiet_signal() -> None:
+    """Defer SIGUSR1, which would end the process, until the worker has its handlers."""
+    if sys.platform != "win32":
+        import signal  # noqa: PLC0415 - see above
+
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
 
 
 if __name__ == "__main__":

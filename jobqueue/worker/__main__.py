@@ -24,6 +24,7 @@ from jobqueue.worker.processes.child import (
 from jobqueue.worker.processes.counter_pool import CounterPool
 from jobqueue.worker.processes.signals import (
     QUIET_SIGNAL,
+    block_quiet_signal,
     handle_signals,
     restore_original_handlers,
     unblock_signals,
@@ -46,6 +47,7 @@ def main(
 
     ``started_as`` are the words before the ``arguments``: ``MODULE`` or ``COMMAND``.
     """
+    block_quiet_signal()  # until the first process is started: see child.py
     # Else the connection to the broker may get number 1, and what is printed would be
     # sent to the broker as commands.
     open_closed()

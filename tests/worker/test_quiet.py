@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from contextlib import suppress
 from http.client import HTTPConnection
@@ -53,6 +55,33 @@ def put(broker: Beanstalkd, arguments: str, func_name: str = "work") -> None:
 def quieten(worker: WorkerProcess, processes: int = 1) -> None:
     worker.signal(QUIET)
     eventually(lambda: worker.log.count("Quiet: takes no more jobs"), processes)
+
+
+EARLY = """
+import os, signal, sys
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "jobqueue.worker.__main__":
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+sys.meta_path.insert(0, Finder())
+from jobqueue.__main__ import main
+sys.exit(main(["worker", "--import", "tasks"]))
+"""
+
+
+def test_signal_during_the_start(app: Path) -> None:
+    """It does not end the worker, and is obeyed once that has its handlers."""
+    command = [sys.executable, "-c", EARLY]
+    with subprocess.Popen(command, cwd=app, stderr=subprocess.PIPE, text=True) as done:
+        assert done.stderr
+        for line in done.stderr:
+            if "Quiet: takes no more jobs" in line:
+                break
+        done.terminate()
+        done.communicate(timeout=20)
+    assert done.returncode == 0
 
 
 def test_running_job_is_finished(app: Path, broker: Beanstalkd) -> None:

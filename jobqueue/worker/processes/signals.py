@@ -127,6 +127,12 @@ def block_signals() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, _ALL)
 
 
+def block_quiet_signal() -> None:
+    """Defer SIGUSR1, which would end a process without a handler, until unblocked."""
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+
+
 def unblock_signals() -> None:
     """Deliver the signals to a worker, those that were blocked included."""
     if sys.platform != "win32":
