@@ -67,6 +67,8 @@ def app(
         middleware=[Middleware(Access, settings=settings)],
         exception_handlers=_handlers(site),
     )
+    # Starlette would redirect to http:// where a proxy ends TLS.
+    application.router.redirect_slashes = False
     application.state.site = site
     return application
 
@@ -95,6 +97,11 @@ def _routes(site: Site) -> list[Route]:
 
     return [
         *(Route(path, _endpoint(site, page)) for path, page in pages.items()),
+        *(
+            Route(f"{path}/", _to(path))
+            for path in pages
+            if path.count("/") == 1 < len(path)
+        ),
         Route("/act", change, methods=["POST"]),
         Route("/act", no_change, methods=["GET"]),
         *(Route(f"/static/{name}", _file(site, name)) for name in site.renderer.static),
@@ -106,6 +113,15 @@ def _endpoint(site: Site, page: Page) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         return await site.calls.run(page, site, request)
+
+    return endpoint
+
+
+def _to(path: str) -> Endpoint:
+    """Return a redirect from an address that ends with a slash too many."""
+
+    async def endpoint(request: Request) -> Response:
+        return RedirectResponse(link_of(request)(path, **request.query_params))
 
     return endpoint
 

@@ -60,6 +60,7 @@ class Renderer:
             ago=formatting.ago,
             brief=formatting.brief,
             call=wording.call_of,
+            digest=_digest,
             duration=formatting.duration,
             line=lambda text: one_line(str(text)),
             lines=lambda text: lines(shortened(text, MAX_TEXT)),
@@ -115,6 +116,11 @@ def trend(values: Sequence[float]) -> str:
 
 def _moment(when: datetime) -> str:
     return f"{when:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _digest(values: Sequence[object]) -> str:
+    """Return an id for a row, which stays that of the same thing when rows move."""
+    return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
 
 
 def _static(name: str) -> StaticFile:

@@ -1,6 +1,20 @@
-"""UnderPath: the page under a path that a proxy has."""
+"""UnderPath: the page under a path that a proxy has, or an application around it."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+def with_whole_path(scope: Scope) -> Scope:
+    """Return a request with the path that browsers know, if a proxy left some out.
+
+    An application around the page may know of that, as by ``FastAPI(root_path=...)``:
+    then the path where it has the page mounted follows, and is in ``root_path``, too.
+    """
+    root, path = str(scope.get("root_path", "")), str(scope["path"])
+    whole = str(scope.get("app_root_path", "")) + path
+    is_cut = not f"{path}/".startswith(f"{root}/")
+    if is_cut and f"{whole}/".startswith(f"{root}/"):
+        return {**scope, "path": whole}
+    return scope
 
 
 class UnderPath:

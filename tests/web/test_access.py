@@ -14,6 +14,7 @@ from jobqueue.web import app
 from jobqueue.web.access import passwords
 from jobqueue.web.access.hosts import is_host_allowed
 from jobqueue.web.settings import WebSettings
+from jobqueue.web.under_path import UnderPath
 from tests.helpers.page import OURS, Page
 from tests.helpers.servers import Beanstalkd
 
@@ -289,3 +290,35 @@ def test_mounted(queue: JobQueue, broker: Beanstalkd) -> None:
     assert browser.get("/ops/jobs" + STATIC).status_code == 200
     links = [part.split('"')[0] for part in html.split('="/')[1:]]
     assert all(link.startswith("ops/jobs/") for link in links)
+
+
+def test_redirects(queue: JobQueue) -> None:
+    """They name no scheme and no host: a proxy has its own."""
+    page = Page(queue)
+    around = Starlette(routes=[Mount("/ops", app(queue))])
+    browser = TestClient(around, base_url="http://localhost", client=("::1", 1))
+    sent = page.get("/failures/?tube=a", x_forwarded_proto="https")
+
+    assert sent.headers["location"] == "/failures?tube=a"
+    under = TestClient(
+        UnderPath(app(queue), "/ops"),
+        base_url="http://localhost",
+        client=("::1", 1),
+        follow_redirects=False,
+    )
+    assert under.get("/ops").headers["location"] == "/ops/"
+    assert browser.get("/ops/failures/").url.path == "/ops/failures"
+
+
+def test_path_left_out(queue: JobQueue) -> None:
+    """By a proxy, of which an application around the page knows, as FastAPI does."""
+    around = Starlette(routes=[Mount("/jobs", app(queue))])
+
+    async def behind_a_proxy(scope: Any, receive: Any, send: Any) -> None:
+        await around({**scope, "root_path": "/site"}, receive, send)
+
+    browser = TestClient(behind_a_proxy, base_url="http://localhost", client=("::1", 1))
+    for path in ("/jobs/", "/site/jobs/", "/jobs/failures", "/site/jobs/schedules"):
+        found = browser.get(path)
+        assert found.status_code == 200
+        assert 'href="/site/jobs/failures"' in found.text

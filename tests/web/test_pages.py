@@ -314,3 +314,19 @@ def test_broker_away(queue: JobQueue, broker: Beanstalkd) -> None:
         assert page.get(path).status_code == 503
     with Beanstalkd(Path(str(broker.target))):
         eventually_true(lambda: page.get("/").status_code == 200)
+
+
+def test_rows_of_groups_keep_their_ids(page: Page, broker: Beanstalkd) -> None:
+    """When another group comes first, a refresh moves rows, and focus with them."""
+    first, *others = put_buried(broker, 3)
+    put_note(broker, first, error="KeyError")
+    (row,) = re.findall(r'id="(group-\w+)"', page.text("/failures"))
+    for job_id in others:
+        put_note(broker, job_id)
+    page.site.failures.expire()
+    page.site.samples.expire()
+
+    rows = re.findall(r'id="(group-\w+)"', page.text("/failures"))
+
+    assert len(set(rows)) == 2
+    assert rows[1] == row

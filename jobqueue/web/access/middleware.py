@@ -2,9 +2,10 @@
 
 import logging
 import math
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jobqueue.safe_text import one_line, shortened
@@ -12,6 +13,7 @@ from jobqueue.web.access.hosts import is_host_allowed, is_this_machine, network_
 from jobqueue.web.access.origins import is_same_origin
 from jobqueue.web.access.passwords import Guesses, Password
 from jobqueue.web.settings import WebSettings
+from jobqueue.web.under_path import with_whole_path
 
 logger = logging.getLogger("jobqueue.web")
 
@@ -50,6 +52,7 @@ class Access:
             await self._app(scope, receive, send)
             return
 
+        scope = with_whole_path(scope)
         has_begun = False
 
         async def send_with_headers(message: Message) -> None:
@@ -94,6 +97,9 @@ class Access:
         if scope["method"] not in _SAFE_METHODS and not is_same_origin(headers):
             logger.warning("Refused a change from another site, for %s", client)
             return _refused(403, "A change has to be asked for on the page itself.")
+        root = str(scope.get("root_path", ""))
+        if scope["path"] == root:  # a relative address: TLS may end at a proxy
+            return RedirectResponse(f"{quote(root)}/")
         return None
 
     def _wrong_password(
