@@ -89,6 +89,18 @@ def bad_tick(tick_id: int, tube: str, why: str) -> None:
 
 
 @unfailing
+def times_failed(name: str, error: Exception) -> None:
+    """Log that due times could not be worked out: no job of this schedule is put."""
+    logger.error(
+        "Schedule %s: %s; it puts no job until that is mended",
+        name,
+        error_of(error),
+        exc_info=error,
+        extra={"schedule": name},
+    )
+
+
+@unfailing
 def keeper_failed(error: Exception) -> None:
     """Log a fault of the thread that keeps the schedules. It goes on."""
     logger.error("Schedules: %s; trying again", error_of(error), exc_info=error)

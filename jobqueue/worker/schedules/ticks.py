@@ -1,6 +1,5 @@
 """The ticks of a worker's schedules, over one connection."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
@@ -18,17 +17,16 @@ from jobqueue.errors import (
 )
 from jobqueue.job.backoff import random_fraction
 from jobqueue.schedule.decision import (
-    Decision,
     Leave,
     Move,
     Put,
     Skip,
     Wait,
-    decide,
     delay_until,
 )
 from jobqueue.schedule.tick import Tick, decode_tick
 from jobqueue.worker.reporting import schedule_log
+from jobqueue.worker.schedules.decider import Decider
 from jobqueue.worker.schedules.last_job import is_waiting
 from jobqueue.worker.schedules.other_code import OtherCode
 from jobqueue.worker.schedules.scheduled_task import ScheduledTask
@@ -61,6 +59,7 @@ class Ticks:
         self._clock = clock
         self._started = started
         self._other_code = OtherCode(connection, tasks, clock)
+        self._decider = Decider(self._other_code, started)
         self._refused = ""  # why the broker took no job the last time
 
     def watch(self) -> None:
@@ -79,7 +78,9 @@ class Ticks:
         missing = [tube for tube, found in counts.items() if not _total(found)]
         for tube in missing:
             task = self._tasks[tube]
-            self._put_tick(task, task.first_tick(task.schedule.times.next_after(since)))
+            due = self._decider.first_due(task, since)
+            if due is not None:
+                self._put_tick(task, task.first_tick(due))
         # Other workers may have put one at the same moment.
         counts |= self._counts(missing)
         odd = [tube for tube, found in counts.items() if _is_odd(found)]
@@ -97,7 +98,7 @@ class Ticks:
         if tick is None:
             return True
         task, now = self._tasks[tick.tick_tube], self._clock()
-        match self._decide(tick, task, now):
+        match self._decider.decide(tick, task, now):
             case Leave():
                 delay = max(_LEAVE_FOR, delay_until(tick.due, now))
                 self._release(found, tick, delay)
@@ -121,12 +122,6 @@ class Ticks:
                 else:
                     self._replace(found, task, done._replace(due=next_due))
         return True
-
-    def _decide(self, tick: Tick, task: ScheduledTask, now: float) -> Decision:
-        decision = decide(tick, task.schedule, now, self._started)
-        if isinstance(decision, Leave) and not self._other_code.has(tick):
-            return decide(tick, task.schedule, now, math.inf)
-        return decision
 
     def _meet(self, found: FoundJob, tick: Tick, counts: TubeStats | None) -> bool:
         """See to it that only one tick is left of several, before a job is put.
@@ -228,7 +223,7 @@ class Ticks:
         if tick is None or task is None:
             return False
         now = self._clock()
-        match self._decide(tick, task, now):
+        match self._decider.decide(tick, task, now):
             case Leave():
                 return True
             case Wait(due):

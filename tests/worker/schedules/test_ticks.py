@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -400,6 +400,52 @@ def test_changed_schedule_whose_code_is_gone(
 def watchers(broker: Beanstalkd) -> int:
     with broker.client() as client:
         return int(client.stats_tube(TUBE)["current-watching"])
+
+
+class BrokenTimes(NamedTuple):
+    """Due times whose library fails."""
+
+    text: str = "every 3600 s"
+
+    def next_after(self, moment: float) -> int:
+        raise ZeroDivisionError("no")
+
+    def latest(self, since: int, now: float) -> int:
+        raise ZeroDivisionError("no")
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["a tick", "no tick"])
+def test_due_times_that_fail(
+    make: Make, broker: Beanstalkd, caplog: pytest.LogCaptureFixture, *, is_there: bool
+) -> None:
+    """That is said once, and other schedules go on."""
+    caplog.set_level("INFO")
+    keeper = make()
+    (sound,) = keeper.ticks._tasks.values()
+    broken = sound._replace(
+        func_name="broken",
+        tick_tube="jobqueue.schedules/t/broken",
+        schedule=sound.schedule._replace(times=BrokenTimes()),
+    )
+    if is_there:
+        tick = broken.own(broken.first_tick(NOON - 90), NOON, "")
+        broker.put(tick.encode(broken.signing), broken.tick_tube)
+    ticks = Ticks(keeper.connection, [broken, sound], lambda: keeper.now, NOON)
+    ticks.watch()
+
+    for _ in range(2):
+        assert ticks.check()
+    if is_there:
+        found = keeper.connection.reserve(0)
+        assert found
+        assert ticks.handle(FoundJob(*found))
+        assert broker.counts(broken.tick_tube) == {"delayed": 1}
+    keeper.now = NOON
+    assert ticks.handle(keeper.take())
+
+    assert jobs(broker) == {"ready": 1}
+    assert caplog.text.count("Schedule t/broken: ZeroDivisionError: no") == 1
+    assert "left to a worker" not in caplog.text
 
 
 def test_renamed_task(keeper: Keeper, broker: Beanstalkd) -> None:
