@@ -18,12 +18,12 @@ from jobqueue.operating.operator import Operator
 
 _PAUSE = 3.0  # seconds between two readings of a tube's notes
 _PATIENCE = 3.0  # seconds for all tubes of a page
-_MOST_TUBES = 100  # whose notes are remembered
+_MOST_NOTES = 100_000  # that are remembered, of whatever number of tubes
 
 
 @dataclass(frozen=True, slots=True)
 class TubeFailures:
-    """The failures of a tube's jobs, the oldest first, without their bodies."""
+    """The failures of a tube's jobs, the oldest first, without traceback and body."""
 
     notes: Sequence[FailureNote]
     jobs: dict[int, JobStats | None]  # present counts of the jobs
@@ -98,16 +98,22 @@ class KnownFailures:
             known = self._tubes.get(tube.tube)
         if known and (known.counts == counts or _is_new(known)):
             return known
-        notes = [note.without_body() for note in self._operator.failures(tube.tube)]
+        notes = [note.brief() for note in self._operator.failures(tube.tube)]
         ids = list({note.job_id for note in notes})
         jobs = dict(zip(ids, self._operator.job_stats(*ids), strict=True))
         read = TubeFailures(notes, jobs, counts, time.monotonic())
         with self._lock:
             self._tubes[tube.tube] = read
             self._tubes.move_to_end(tube.tube)
-            if len(self._tubes) > _MOST_TUBES:
-                self._tubes.popitem(last=False)
+            self._forget_some()
         return read
+
+    def _forget_some(self) -> None:
+        """Forget the tubes read first, if there are too many notes."""
+        count = sum(len(known.notes) for known in self._tubes.values())
+        while count > _MOST_NOTES and len(self._tubes) > 1:
+            _tube, forgotten = self._tubes.popitem(last=False)
+            count -= len(forgotten.notes)
 
     def group(self, tube: TubeStats, key: GroupKey) -> GroupView | None:
         """Return a group; None if there are no such failures any more."""

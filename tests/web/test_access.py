@@ -117,6 +117,30 @@ def test_guesses_are_slowed(queue: JobQueue, monkeypatch: pytest.MonkeyPatch) ->
     assert [status(PASSWORD), status("wrong"), status(PASSWORD)] == [200, 401, 200]
 
 
+@pytest.mark.parametrize(
+    "forwarded", ["6.6.6.6:{}", "[2001:db8::{}]:{}", "2001:db8::{}", "unknown-{}"]
+)
+def test_ports_make_no_other_guesser(queue: JobQueue, forwarded: str) -> None:
+    page = Page(queue, password=PASSWORD, behind_proxy=True)
+
+    def status(number: int) -> int:
+        header = {"x-forwarded-for": forwarded.replace("{}", str(number))}
+        asked = page.browser.get(STATIC, headers=basic("wrong") | header)
+        return int(asked.status_code)
+
+    assert [status(4000 + number) for number in range(6)] == [401] * 5 + [429]
+
+
+def test_proxy_that_was_not_told_of(
+    queue: JobQueue, caplog: pytest.LogCaptureFixture
+) -> None:
+    page = Page(queue, password=PASSWORD)
+
+    page.get(STATIC, **basic("wrong"), x_forwarded_for="10.0.0.1")
+
+    assert "--behind-proxy" in caplog.messages[-1]
+
+
 def test_guessers_are_few() -> None:
     """Those with a network of their own count once, and those long gone not at all."""
     guesses = passwords.Guesses()

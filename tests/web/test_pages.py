@@ -11,6 +11,7 @@ import pytest
 
 from jobqueue import JobQueue
 from jobqueue.broker.connection import Connection
+from jobqueue.operating.operator import Operator
 from tests.helpers.noted_failure import put_note
 from tests.helpers.page import Page
 from tests.helpers.servers import Beanstalkd, eventually_true
@@ -330,3 +331,24 @@ def test_rows_of_groups_keep_their_ids(page: Page, broker: Beanstalkd) -> None:
 
     assert len(set(rows)) == 2
     assert rows[1] == row
+
+
+def test_notes_of_many_tubes_are_read_once(
+    page: Page, broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refresh reads none again, however many tubes have failures."""
+    for number in range(120):
+        put_note(broker, broker.put(b"x", f"t{number}"), tube=f"t{number}")
+    asked: list[str] = []
+    read = Operator.failures
+
+    def counted(self: Operator, tube: str) -> Any:
+        asked.append(tube)
+        return read(self, tube)
+
+    monkeypatch.setattr(Operator, "failures", counted)
+    page.text("/failures")
+    page.site.samples.expire()
+    page.text("/failures")
+
+    assert len(asked) == 120

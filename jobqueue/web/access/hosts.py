@@ -36,12 +36,27 @@ def is_this_machine(client: str | None) -> bool:
     return address is not None and address.is_loopback
 
 
+def without_port(client: str) -> str:
+    """Return the address of a client from what a proxy says: some add a port.
+
+    >>> without_port("[2001:db8::1]:4711")
+    '2001:db8::1'
+    """
+    text = client.strip().strip('"')
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    host, colon, _port = text.partition(":")
+    return host if colon and _address(host) else text
+
+
 def network_of(client: str | None) -> str:
     """Return what one attacker may have: an IPv4 address, or a /64 of IPv6."""
     address = _address(client or "")
+    if address is None:  # whatever a proxy may say instead, it is no new network
+        return ""
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((address, 64), strict=False))
-    return client or ""
+    return str(address)
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -9,7 +9,12 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jobqueue.safe_text import one_line, shortened
-from jobqueue.web.access.hosts import is_host_allowed, is_this_machine, network_of
+from jobqueue.web.access.hosts import (
+    is_host_allowed,
+    is_this_machine,
+    network_of,
+    without_port,
+)
 from jobqueue.web.access.origins import is_same_origin
 from jobqueue.web.access.passwords import Guesses, Password
 from jobqueue.web.settings import WebSettings
@@ -21,6 +26,10 @@ logger = logging.getLogger("jobqueue.web")
 USER = "jobqueue.user"  # who it is; empty if nobody says
 CLIENT = "jobqueue.client"  # the address of their machine
 _MAX_SHOWN = 100  # characters of a name
+_BY_PROXY = (
+    ", which may be a proxy: unless the page is started with --behind-proxy, it can't "
+    "tell who guesses, and has everybody wait"
+)
 _SAFE_METHODS = {"GET", "HEAD"}
 
 # No script, style or form of anybody else, even if a page of ours had a hole.
@@ -122,7 +131,9 @@ class Access:
             return None
         if header is not None:
             self._guesses.add(network)
-            logger.warning("Wrong password from %s", client)
+            is_by_proxy = "x-forwarded-for" in headers
+            hint = "" if self._settings.behind_proxy or not is_by_proxy else _BY_PROXY
+            logger.warning("Wrong password from %s%s", client, hint)
         challenge = 'Basic realm="jobqueue", charset="UTF-8"'
         return _refused(
             401, "This page needs its password.", {"www-authenticate": challenge}
@@ -135,7 +146,7 @@ class Access:
         """
         forwarded = headers.getlist("x-forwarded-for")
         if self._settings.behind_proxy and forwarded:
-            return forwarded[-1].rpartition(",")[2].strip()
+            return without_port(forwarded[-1].rpartition(",")[2])
         return scope["client"][0] if scope.get("client") else None
 
     def _user_of_others(self, scope: Scope, headers: Headers) -> str:
