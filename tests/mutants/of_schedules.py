@@ -5,6 +5,7 @@ from .mutant import Mutant
 TIMES = "jobqueue/schedule/times.py"
 DECISION = "jobqueue/schedule/decision.py"
 TICKS = "jobqueue/worker/schedules/ticks.py"
+OTHER_CODE = "jobqueue/worker/schedules/other_code.py"
 KEEPER = "jobqueue/worker/schedules/keeper.py"
 TIMES_TESTS = "tests/schedule/test_times.py"
 DECISION_TESTS = "tests/schedule/test_decision.py"
@@ -51,6 +52,14 @@ OF_SCHEDULES = [
         "if not is_ours and tick.since > started:",
         "if tick.since < 0:",
         (f"{TICKS_TESTS}::test_changed_schedule",),
+    ),
+    Mutant(
+        "gone-code-keeps-its-schedule",
+        "a schedule is taken over when no worker with its code is left",
+        OTHER_CODE,
+        "if not (found and found.watching):",
+        "if tick.due < 0:",
+        (f"{TICKS_TESTS}::test_changed_schedule_whose_code_is_gone",),
     ),
     Mutant(
         "jobs-pile-up",
