@@ -38,7 +38,7 @@ class OtherCode:
 
     def has(self, tick: Tick) -> bool:
         """Return whether a worker may be there that has the tick's definition."""
-        if self._clock() >= self._connected + GRACE:
+        if abs(self._clock() - self._connected) >= GRACE:  # it may have been set back
             (found,) = self._connection.tube_stats([code_tube(tick.code)])
             if not (found and found.watching):
                 self._left.pop(tick.name, None)
