@@ -233,15 +233,16 @@ on at:
 """
 
 WEB = """\
-The tubes, why jobs failed, and single jobs, in a browser, also of a phone. Needs the
-extra jobqueue[web].
+The tubes, why jobs failed, and single jobs, in a browser, also of a phone.
+Needs the extra jobqueue[web].
 
-It serves this machine alone. For others, set $JOBQUEUE_WEB_PASSWORD (12 characters
-at least; any user name will do, and is logged), and give --host; or have a proxy
-ask for a login, and say so with --behind-proxy. TLS is the proxy's business.
+It serves this machine alone. For others, set $JOBQUEUE_WEB_PASSWORD (12
+characters at least; any user name will do, and is logged), and give --host; or
+have a proxy ask for a login, and say so with --behind-proxy. TLS is the proxy's
+business.
 
-With --allow-actions it also kicks, deletes, puts, pauses and resumes. Each change
-is logged, with who asked for it and the ids of the jobs.
+With --allow-actions it also kicks, deletes, puts, pauses and resumes. Each
+change is logged, with who asked for it and the ids of the jobs.
 
 examples:
   jobqueue web

@@ -54,6 +54,7 @@ def test_console_script(broker: Beanstalkd) -> None:
         "export",
         "import",
         "schedules",
+        "web",
     ],
 )
 def test_help_fits_80_columns(broker: Beanstalkd, command: str) -> None:
