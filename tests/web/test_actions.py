@@ -380,6 +380,30 @@ def test_no_more_than_was_counted(page: Page, broker: Beanstalkd) -> None:
     assert broker.counts("t") == {"ready": 8, "buried": 3}
 
 
+def test_what_a_search_finds(page: Page, broker: Beanstalkd) -> None:
+    """All that match, over all pages, and none that came after the question."""
+    first, *others = put_buried(broker, 120)
+    for job_id in others:
+        put_note(broker, job_id)
+    put_note(broker, first, error="KeyError")
+    filters = "tube=t&state=all&error=ValueError&age=0s"
+    shown = html.unescape(page.text(f"/tube?name=t&{filters[7:]}"))
+    assert "do=kick-found" in shown
+    assert "do=delete-found" in shown
+    kick = _answer(page, f"/confirm?do=kick-found&{filters}")
+    put_note(broker, put_buried(broker, 1)[0])
+
+    asked = html.unescape(page.text(f"/confirm?do=delete-found&{filters}"))
+    assert "Delete 120 jobs of tube 't', with error ValueError, older than 0s?" in asked
+    assert "Kicked 119 jobs" in page.notice(kick().headers["location"])
+    assert broker.counts("t") == {"ready": 119, "buried": 2}
+    delete = _answer(page, "/confirm?do=delete-found&tube=t&state=buried&func=send")
+    assert "Deleted 2 jobs" in page.notice(delete().headers["location"])
+    assert broker.counts("t") == {"ready": 119}
+    none = page.text("/confirm?do=kick-found&tube=t&state=all&func=other")
+    assert "There are no such jobs any more" in none
+
+
 def test_another_broker(page: Page, broker: Beanstalkd) -> None:
     """Ids begin anew with it, so that its jobs are not those that were counted."""
     put(broker, 2)

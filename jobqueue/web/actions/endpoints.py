@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from jobqueue.web.access.middleware import CLIENT, USER
-from jobqueue.web.actions import many, single
+from jobqueue.web.actions import found, many, single
 from jobqueue.web.actions.changes import Back, Change, new_token
 from jobqueue.web.actions.plan import Asked, Form, Plan, group_key, group_query
 from jobqueue.web.site import Site
@@ -29,6 +29,8 @@ _PLANS: Mapping[str, Callable[[Asked], Plan]] = {
     "put-group": many.put_group,
     "kick-tube": many.kick_tube,
     "clear-tube": many.clear_tube,
+    "kick-found": found.kick_found,
+    "delete-found": found.delete_found,
     "kick-job": single.kick_job,
     "delete-job": single.delete_job,
     "put-job-again": single.put_job_again,

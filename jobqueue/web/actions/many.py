@@ -19,7 +19,7 @@ from jobqueue.web.known_failures import GroupKey, GroupView
 _ALLOWED = RetryPolicy().max_kicks or 0  # after so many, a job that fails is deleted
 
 
-class _Words(NamedTuple):
+class Words(NamedTuple):
     """A change, as in "Kick 3 jobs", "Kicking 3 jobs" and "Kicked 3 jobs"."""
 
     verb: str
@@ -27,33 +27,33 @@ class _Words(NamedTuple):
     done: str
 
 
-_KICK = _Words("Kick", "Kicking", "Kicked")
-_DELETE = _Words("Delete", "Deleting", "Deleted")
-_PUT = _Words("Put", "Putting", "Put")
-_GRANT = "A kicked job has its retries, and its lost workers, counted anew."
-_FOR_GOOD = "There is no way back."
-_FREE = (JobState.READY, JobState.DELAYED, JobState.BURIED)
+KICK = Words("Kick", "Kicking", "Kicked")
+DELETE = Words("Delete", "Deleting", "Deleted")
+PUT = Words("Put", "Putting", "Put")
+GRANT = "A kicked job has its retries, and its lost workers, counted anew."
+FOR_GOOD = "There is no way back."
+FREE = (JobState.READY, JobState.DELAYED, JobState.BURIED)
 
 
 def kick_group(asked: Asked) -> Plan:
     """Kick the buried jobs of a group of failures."""
     key, view = _group(asked)
     last = sum(_is_last(view.jobs.get(job_id)) for job_id in view.buried)
-    hint = _GRANT + _beyond(view)
+    hint = GRANT + _beyond(view)
     if last:
         hint += (
             f" For {number_of(last, 'job')} it is kick {_ALLOWED} or later: if it "
             "fails again, such a job is deleted, unless its task has another max_kicks."
         )
-    plan = _of_group(asked, key, _KICK, view.buried, asked.site.operator.kick)
+    plan = _of_group(asked, key, KICK, view.buried, asked.site.operator.kick)
     return plan._replace(hint=hint)
 
 
 def delete_group(asked: Asked) -> Plan:
     """Delete the buried jobs of a group of failures."""
     key, view = _group(asked)
-    plan = _of_group(asked, key, _DELETE, view.buried, asked.site.operator.delete)
-    return plan._replace(hint=_FOR_GOOD + _beyond(view), is_for_good=True)
+    plan = _of_group(asked, key, DELETE, view.buried, asked.site.operator.delete)
+    return plan._replace(hint=FOR_GOOD + _beyond(view), is_for_good=True)
 
 
 def put_group(asked: Asked) -> Plan:
@@ -64,7 +64,7 @@ def put_group(asked: Asked) -> Plan:
     def put_each(*ids: int) -> list[int]:
         return [job_id for job_id in ids if operator.put_failed(job_id) is not None]
 
-    plan = _of_group(asked, key, _PUT, view.deleted, put_each)
+    plan = _of_group(asked, key, PUT, view.deleted, put_each)
     return plan._replace(
         question=f"Put {number_of(len(view.deleted), 'deleted job')} again, "
         f"{_named(key)}?",
@@ -83,15 +83,15 @@ def kick_tube(asked: Asked) -> Plan:
     def make(on_step: OnStep) -> object:
         return operator.kick_all(tube.tube, count=count, on_step=on_step)
 
-    plan = _of_tube(asked, tube, _KICK, JobState.BURIED, make)
-    return plan._replace(hint=_GRANT)
+    plan = _of_tube(asked, tube, KICK, JobState.BURIED, make)
+    return plan._replace(hint=GRANT)
 
 
 def clear_tube(asked: Asked) -> Plan:
     """Delete all jobs of a tube that are in one state."""
     tube, operator = _tube(asked), asked.site.operator
     state = asked.needed("state")
-    if state not in _FREE:
+    if state not in FREE:
         raise HTTPException(400, "Only ready, delayed and buried jobs can be deleted.")
 
     most = asked.counted(tube.jobs_in([JobState(state)]))
@@ -99,8 +99,8 @@ def clear_tube(asked: Asked) -> Plan:
     def make(on_step: OnStep) -> object:
         return operator.clear(tube.tube, state, count=most, on_step=on_step)
 
-    plan = _of_tube(asked, tube, _DELETE, JobState(state), make)
-    return plan._replace(hint=_FOR_GOOD, is_for_good=True)
+    plan = _of_tube(asked, tube, DELETE, JobState(state), make)
+    return plan._replace(hint=FOR_GOOD, is_for_good=True)
 
 
 def _group(asked: Asked) -> tuple[GroupKey, GroupView]:
@@ -122,14 +122,14 @@ def _tube(asked: Asked) -> TubeStats:
 def _of_group(
     asked: Asked,
     key: GroupKey,
-    words: _Words,
+    words: Words,
     ids: Sequence[int],
     make: Callable[..., list[int]],
 ) -> Plan:
     where = f"of tube {key.tube!r}"
     if "ids" in asked.form:  # others may have failed alike since these were counted
-        told = set(asked.form["ids"].split(","))
-        ids = [job_id for job_id in ids if str(job_id) in told]
+        told = set(asked.ids())
+        ids = [job_id for job_id in ids if job_id in told]
     return Plan(
         question=f"{words.verb} {number_of(len(ids), 'buried job')}, {_named(key)}?",
         button=f"{words.verb} {number_of(len(ids), 'job')}",
@@ -143,7 +143,7 @@ def _of_group(
 def _of_tube(
     asked: Asked,
     tube: TubeStats,
-    words: _Words,
+    words: Words,
     state: JobState,
     make: Callable[[OnStep], object],
 ) -> Plan:

@@ -55,6 +55,12 @@ class Asked(NamedTuple):
         """Return how many jobs to change: no more than whoever asks was told of."""
         return min(now, self.number("most")) if "most" in self.form else now
 
+    def ids(self) -> list[int]:
+        """Return the ids of the jobs that were counted."""
+        found = self.form.get("ids", "").split(",")
+        most = len(str(MAX_JOB_ID))
+        return [int(text) for text in found if text.isdecimal() and len(text) <= most]
+
     def job_id(self) -> int:
         """Return the id of the job."""
         return self.number("id", 1, MAX_JOB_ID)

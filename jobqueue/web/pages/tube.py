@@ -1,7 +1,6 @@
 """A tube: its counts, and its jobs by state, a page at a time."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from starlette.exceptions import HTTPException
@@ -12,31 +11,14 @@ from jobqueue.broker.stats import JobState
 from jobqueue.job.note import FailureNote
 from jobqueue.operating.paging import JobPage
 from jobqueue.operating.record import JobRecord
+from jobqueue.web.looked import ALL, Looked
 from jobqueue.web.rendering import is_refresh
 from jobqueue.web.samples import TubeView
 from jobqueue.web.site import Site
-from jobqueue.web.times import time_of
 from jobqueue.web.urls import link_of, one
 
 PAGE = 50  # jobs
 _LOOK_FOR = 1.0  # seconds for a page
-_ALL = "all"
-
-
-class Looked(NamedTuple):
-    """What is looked for, as the query says it and the form shows it again."""
-
-    state: str
-    func: str | None
-    error: str | None
-    text: str | None
-    age: str | None
-    since: str | None
-
-    @property
-    def has_filters(self) -> bool:
-        """Whether more than a state is looked for."""
-        return any(self[1:])
 
 
 class Found(NamedTuple):
@@ -77,31 +59,21 @@ def tube(site: Site, request: Request) -> Response:
 
 def _looked(query: Mapping[str, str], view: TubeView) -> Looked:
     """Return what is looked for; without a state, buried jobs, if there are any."""
-    state = query.get("state", "")
-    if state not in {*JobState, _ALL}:
-        state = JobState.BURIED if view.stats.buried else _ALL
-    asked = (one(query, name) for name in ("func", "error", "text", "age", "since"))
-    return Looked(state, *asked)
+    return Looked.of(query, JobState.BURIED if view.stats.buried else ALL)
 
 
 def _found(site: Site, view: TubeView, looked: Looked, rest: str | None) -> Found:
     """Search for a page of jobs. Raises HTTPException for a query that can't be."""
-    if looked.text and site.settings.hide_arguments:
-        raise HTTPException(403, "Arguments are hidden here, also from a search.")
-    since = time_of("Failed within", looked.since)
-    age = time_of("Older than", looked.age) or timedelta(0)
+    least_age = looked.least_age
     page = site.operator.page(
         view.name,
-        *([] if looked.state == _ALL else [looked.state]),
+        *([] if looked.state == ALL else [looked.state]),
         rest=rest,
         limit=PAGE,
         seconds=_LOOK_FOR,
-        func_name=looked.func,
-        containing=looked.text,
-        error=looked.error,
-        since=None if since is None else datetime.now(UTC) - since,
+        **looked.filters(site.settings)._asdict(),
     )
-    jobs = [job for job in page.jobs if job.stats.age >= age.total_seconds()]
+    jobs = [job for job in page.jobs if job.stats.age >= least_age]
     return Found(page, jobs, _last_failures(site, view, jobs))
 
 
