@@ -402,6 +402,7 @@ def test_what_a_search_finds(page: Page, broker: Beanstalkd) -> None:
     assert broker.counts("t") == {"ready": 119}
     none = page.text("/confirm?do=kick-found&tube=t&state=all&func=other")
     assert "There are no such jobs any more" in none
+    assert page.get("/confirm?do=kick-found&tube=t&state=ready").status_code == 400
 
 
 def test_another_broker(page: Page, broker: Beanstalkd) -> None:

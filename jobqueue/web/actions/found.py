@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from starlette.exceptions import HTTPException
+
 from jobqueue.broker.stats import JobState
 from jobqueue.operating.formatting import number_of
 from jobqueue.web.actions.changes import Back, Change, in_chunks
@@ -46,6 +48,8 @@ def _of_found(
     tube, operator = asked.needed("tube"), asked.site.operator
     looked = Looked.of(asked.form)
     meant = [state for state in states if looked.state in {ALL, state}]
+    if not meant:
+        raise HTTPException(400, f"No {looked.state} job can be changed in this way.")
     found = (
         _Found(asked.ids()) if "ids" in asked.form else _search(asked, looked, meant)
     )
