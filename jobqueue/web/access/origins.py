@@ -11,7 +11,9 @@ from starlette.datastructures import Headers
 
 
 def is_same_origin(headers: Headers) -> bool:
-    """Return whether a request comes from a page of the same scheme, host and port.
+    """Return whether a request comes from a page of the same host and port.
+
+    A proxy may end TLS, so the scheme is not known here.
 
     A request that says neither comes from no browser of today, and is refused.
     """

@@ -82,6 +82,8 @@ class Change:
 
     def step(self, ids: Sequence[int]) -> None:
         """Note that these jobs were changed."""
+        if not ids:
+            return
         self.count += len(ids)
         log(f"{self.done} {number_of(len(ids), 'job')} {self.where}", self.who, ids)
 

@@ -13,6 +13,7 @@ PAGE = 50  # tubes
 _MAX_DIGITS = 6  # of the number of a page
 
 _SORTS: Mapping[str, Callable[[TubeView], float]] = {
+    "name": lambda _tube: 0,
     "ready": lambda tube: -tube.stats.ready,
     "buried": lambda tube: -tube.stats.buried,
     "failures": lambda tube: -(tube.rates.failures or 0),
@@ -21,7 +22,7 @@ _SORTS: Mapping[str, Callable[[TubeView], float]] = {
 
 
 def tubes(site: Site, request: Request) -> Response:
-    """Show the tubes, some at a time, by name or by a count."""
+    """Show the tubes, some at a time, those with buried jobs first."""
     query = request.query_params
     counts = site.samples.counts()
     words, sort = one(query, "q"), query.get("sort", "")
@@ -61,5 +62,8 @@ def _matching(counts: Counts, words: str | None) -> list[TubeView]:
 
 
 def _sorted(tubes: Sequence[TubeView], sort: str) -> list[TubeView]:
-    key = _SORTS.get(sort)
-    return sorted(tubes, key=key) if key else list(tubes)
+    return sorted(tubes, key=_SORTS.get(sort, _trouble_first))
+
+
+def _trouble_first(tube: TubeView) -> float:
+    return 0 if tube.stats.buried else 1
