@@ -8,18 +8,25 @@ import asyncio
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-MOST = 100  # connections; of more, one that waits for its request is closed
+MOST = 100  # connections; of more, the one that is idle for the longest is closed
 PATIENCE = 20.0  # seconds for the head of a request
 
 
 class PromptHttp(H11Protocol):
     """A connection whose requests have to come within a time."""
 
-    timer: asyncio.TimerHandle | None = None  # runs while a request is waited for
+    since = 0.0  # when it was made, or asked last; by the clock of the loop
+    _timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being answered."""
+        return bool(getattr(self.cycle, "response_complete", True))
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request."""
         super().connection_made(transport)
+        self.since = self.loop.time()
         self._wait()
         if len(self.connections) > MOST:
             self._make_room()
@@ -27,9 +34,10 @@ class PromptHttp(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Take a part of a request. One that goes on in small parts gains no time."""
         super().data_received(data)
-        if getattr(self.cycle, "response_complete", True):  # or no request yet
+        if self.is_idle:
             self._wait()
         else:
+            self.since = self.loop.time()
             self._cancel()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -38,20 +46,17 @@ class PromptHttp(H11Protocol):
         self._cancel()
 
     def _wait(self) -> None:
-        if self.timer is None:
-            self.timer = self.loop.call_later(PATIENCE, self.transport.close)
+        if self._timer is None:
+            self._timer = self.loop.call_later(PATIENCE, self.transport.close)
 
     def _cancel(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _make_room(self) -> None:
-        """Close the connection that has waited for a request for the longest time."""
-        waiting = {
-            other.timer.when(): other
-            for other in self.connections
-            if isinstance(other, PromptHttp) and other.timer is not None
-        }
-        if waiting:
-            waiting[min(waiting)].transport.close()
+        """Close the connection that is idle for the longest time."""
+        ours = (other for other in self.connections if isinstance(other, PromptHttp))
+        idle = [other for other in ours if other.is_idle and other is not self]
+        if idle:
+            min(idle, key=lambda other: other.since).transport.close()

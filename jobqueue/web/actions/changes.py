@@ -64,6 +64,8 @@ class Change:
         jobs = number_of(self.count, "job")
         if self.is_late and not self.is_over:
             return f"{_SILENT}: it is not known yet whether this was done"
+        if not self.is_over and self.total is None:
+            return self.doing
         if not self.is_over:
             of = "" if self.total is None else f" of {self.total:,}"
             return f"{self.doing} {self.count:,}{of} jobs {self.where}"
