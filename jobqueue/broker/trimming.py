@@ -25,7 +25,8 @@ class TrimmingConnection(OperatorConnection, ConsumerConnection):
         """
         self.watch_only([tube])
         while (left := self._ready(tube)) > kept:
-            ids = self._reserve_many(min(left - kept, _MOST))
+            count = min(left - kept, _MOST)
+            ids = self._reserve_many(count)
             # Another one may have reserved some in the meantime.
             surplus = kept - self._ready(tube)
             ids = ids[: len(ids) - max(0, surplus)]
@@ -34,6 +35,8 @@ class TrimmingConnection(OperatorConnection, ConsumerConnection):
                 return left - deleted
             if not deleted:  # the tube is paused
                 return kept
+            if count < _MOST:  # not one by one what comes in the meantime
+                return left - deleted
         return left
 
     def put_beside(self, side_put: SidePut) -> int:
