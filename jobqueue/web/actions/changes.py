@@ -61,15 +61,13 @@ class Change:
         """What to tell whoever asked for it."""
         if self.summary is not None:
             return self.summary
-        jobs = number_of(self.count, "job")
         if self.is_late and not self.is_over:
             return f"{_SILENT}: it is not known yet whether this was done"
         if not self.is_over and self.total is None:
             return self.doing
         if not self.is_over:
-            of = "" if self.total is None else f" of {self.total:,}"
-            return f"{self.doing} {self.count:,}{of} jobs {self.where}"
-        return f"{self.done} {jobs} {self.where}".rstrip()
+            return f"{self.doing} {self.count:,} of {self.total:,} jobs {self.where}"
+        return f"{self.done} {number_of(self.count, 'job')} {self.where}".rstrip()
 
     @property
     def stopped(self) -> str:
