@@ -317,6 +317,23 @@ def test_without_scripts(browser: Any, web: WebProcess, broker: Beanstalkd) -> N
     context.close()
 
 
+def test_focus_moves_with_its_row(
+    browser: Any, web: WebProcess, broker: Beanstalkd
+) -> None:
+    """When another group of failures comes first."""
+    first, *others = put_buried(broker, 3)
+    put_note(broker, first, error="KeyError")
+    operator = Operator(browser.new_context(), web.url)
+    operator.open("/failures")
+    operator.page.get_by_role("link", name="KeyError").focus()
+    for job_id in others:
+        put_note(broker, job_id)
+    operator.sees("tbody tr:first-child", "ValueError")
+    assert operator.page.evaluate("document.activeElement.textContent") == "KeyError"
+    operator.context.close()
+    assert operator.problems == []
+
+
 def test_refreshing(browser: Any, web: WebProcess, broker: Beanstalkd) -> None:
     """One request at a time, none while the page is hidden, and focus stays."""
     context = browser.new_context()

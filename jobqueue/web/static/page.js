@@ -71,10 +71,13 @@ function show(response, page) {
     tell(page.querySelector("main p")?.textContent ?? "This is gone.");
     return;
   }
+  const focused = document.activeElement;
   for (const live of document.querySelectorAll("[data-live]")) {
     const now = page.getElementById(live.id);
     if (now) update(live, now);
   }
+  // A row that is moved loses focus.
+  if (focused?.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
   fresh.hidden = false;
   fresh.textContent = new Date().toLocaleTimeString();
 }
