@@ -86,7 +86,8 @@ def test_steps(operator: Operator, broker: Beanstalkd) -> None:
     seen: list[JobStats] = []
 
     assert operator.kick_all("t", count=10, on_step=seen.extend) == 10
-    assert operator.clear("t", "ready", on_step=seen.extend) == 10
+    assert operator.clear("t", "ready", count=4, on_step=seen.extend) == 4
+    assert operator.clear("t", "ready", on_step=seen.extend) == 6
     assert operator.kick_all("t") == 20
     assert [job.kicks for job in seen] == [0] * 10 + [1] * 10
     assert operator.clear("t") == 0
