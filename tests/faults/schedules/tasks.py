@@ -5,6 +5,9 @@ import os
 import time
 
 from jobqueue import JobQueue, current_job
+from jobqueue.schedule import schedule
+
+schedule._FIELDS = 6  # of cron: with seconds, so that a short campaign has due times
 
 TUBE = "periodic"
 VERSION = int(os.environ["VERSION"])  # of the code: a deploy changes it
