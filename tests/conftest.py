@@ -1,6 +1,7 @@
 import importlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -165,11 +166,17 @@ def skipped_without(program: str, reporter: pytest.TerminalReporter) -> int:
 
 @pytest.fixture(autouse=True)
 def _fresh_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Give each test the state of a new process: no tasks, no URL and no secret."""
+    """Give each test the state of a new process: no tasks, no URL and no secret.
+
+    A worker's command blocks signals while it starts. If it ends with an error, in a
+    test that calls its function, they stay blocked, also in what other tests start.
+    """
     monkeypatch.setattr(subscriber, "_tubes", {})
     monkeypatch.delenv("BEANSTALKD_URL", raising=False)
     monkeypatch.delenv("JOBQUEUE_SECRET", raising=False)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     JobQueue.default().close()
 
 

@@ -170,7 +170,8 @@ LOOK_AT_A_CALENDAR = {
     "admin/session.py",  # for --since
     "broker/put_options.py",  # for a job's `at`
     "operating/schedules.py",  # for when a schedule is due
-    "web/pages/tube.py",  # for --since, again
+    "web/looked.py",  # for --since, again
+    "worker/metrics.py",  # for how late schedules are
     "worker/reporting/done_records.py",  # for the time of a log line
     "worker/reporting/log_format.py",  # the same
     "worker/slots/failure_notes.py",  # for when a job failed
