@@ -98,7 +98,7 @@ def test_spawned_processes(app: Path, broker: Beanstalkd) -> None:
     ) as process:
         eventually(lambda: broker.waiting("t"), 2)
         found = subprocess.run(
-            ["ps", "-o", "args=", "--ppid", str(process.pid)],
+            ["ps", "-ww", "-o", "args=", "--ppid", str(process.pid)],
             capture_output=True,
             text=True,
             check=True,
