@@ -17,6 +17,7 @@ REQUESTS = {
     "options": b"OPTIONS * HTTP/1.1\r\n\r\n",
     "absolute": b"CONNECT evil.example:80 HTTP/1.1\r\n\r\n",
     "http_2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "header_alone": b"host:\r\n",
     "long_path": b"POST /" + LONG + b" HTTP/1.1\r\nHost: x\r\n\r\n",
     "long_path_of_own_method": b"foo /" + LONG + b" HTTP/1.1\r\nhOsT: x\r\n\r\n",
     "long_method": LONG + b" / HTTP/1.1\r\nHost: x\r\n\r\n",
