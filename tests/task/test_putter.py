@@ -240,7 +240,7 @@ def test_job_buried_at_the_put(socket_folder: Path) -> None:
 
 def test_broker_frozen(broker: Beanstalkd) -> None:
     """A frozen broker is a time-out, and is used again when it answers."""
-    with JobQueue(f"{broker.url}?timeout=0.2") as queue:
+    with JobQueue(f"{broker.url}?timeout=1") as queue:
 
         @queue.task("t")
         def task_one() -> None: ...
