@@ -40,8 +40,9 @@ def test_password_and_path(broker: Beanstalkd, tmp_path: Path) -> None:
     options = ("--root-path", "/ops/", "--host", "0.0.0.0", "--allow-actions")
     web = WebProcess(tmp_path, *options, **env)
     with web:
-        with pytest.raises(HTTPError, match="401"):
+        with pytest.raises(HTTPError, match="401") as refused:
             read(web.url)
+        refused.value.close()
         for path in ("", "/", "/ops", "/ops/", "/ops/failures", "/failures"):
             text = read(web.url + path, Authorization=basic)
             links = re.findall(r'(?:href|src|action)="([^"#]*)', text)

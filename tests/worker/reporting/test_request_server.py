@@ -57,6 +57,9 @@ class Port:
             self._server._close_oldest()
         self._server._selector.close()
         if self._server._slow is not None:
+            for thread in threading.enumerate():
+                if thread.name == "jobqueue-scrape":  # it rests after its answers
+                    thread.join(DEADLINE)
             self._server._slow._reader.close()
             self._server._slow._writer.close()
         self.listening.close()
