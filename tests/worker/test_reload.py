@@ -151,6 +151,8 @@ def test_broken_from_the_first(app: Path, broker: Beanstalkd) -> None:
         eventually(lambda: broker.waiting("t"), 2)
         edit(app, version=2)
         eventually(lambda: starts(worker), 4)
+        # One that stops may still run a job that it has been sent.
+        eventually(lambda: worker.log.count("Worker stopped"), 2)
         eventually(lambda: broker.waiting("t"), 2)
         put(broker)
         worker.says("ran 2 1")
