@@ -311,6 +311,7 @@ def test_without_scripts(browser: Any, web: WebProcess, broker: Beanstalkd) -> N
     operator.click("ValueError")
     operator.click("Kick 2 jobs")
     operator.click("Kick 2 jobs", "button")
+    operator.page.wait_for_url("**change=**")  # or the browser refuses to reload
     eventually(lambda: broker.counts("t"), {"ready": 2})
     operator.page.reload()
     operator.sees("#change", "Kicked 2 jobs")
