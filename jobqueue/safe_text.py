@@ -29,9 +29,7 @@ def one_line(text: str) -> str:
 
 def lines(text: str) -> str:
     """Return text like :func:`one_line`, but with its line breaks."""
-    if text.replace("\n", "").isprintable():
-        return text
-    return text.translate(_Escapes(keep="\n"))
+    return _escaped(text, keep="\n")
 
 
 def log_entry(text: str) -> str:
@@ -42,7 +40,7 @@ def log_entry(text: str) -> str:
     """
     if text.isprintable():
         return text  # as nearly always
-    first, *others = text.translate(_Escapes(keep="\n\t")).split("\n")
+    first, *others = _escaped(text, keep="\n\t").split("\n")
     return "\n".join(
         [first, *(_INDENT + line if line[:1].isdigit() else line for line in others)]
     )
@@ -121,6 +119,15 @@ def shortened(text: str, limit: int) -> str:
         return text
     half = limit // 2
     return f"{text[:half]}{_MARK.format(left_out)}{text[-half:]}"
+
+
+def _escaped(text: str, keep: str) -> str:
+    """Return text with each character escaped that can't be printed, but some kept."""
+    others = text
+    for char in keep:
+        others = others.replace(char, "")
+    # Mostly so. Otherwise each character costs a step in Python.
+    return text if others.isprintable() else text.translate(_Escapes(keep=keep))
 
 
 class _Escapes(dict[int, str]):
