@@ -34,7 +34,7 @@ HEALTHY = {  # what is scraped in each minute of an hour, as promtool writes ser
     f'{IN_TUBE}"ready"}}': "2000x60",
     f'{IN_TUBE}"reserved"}}': "2x60",
     f'{IN_TUBE}"buried"}}': "0x60",
-    OVERDUE: "0x60",
+    OVERDUE: "0x57 60 120 0",
 }
 IDLE = {
     "jobqueue_jobs_running": "0x60",
@@ -52,7 +52,10 @@ CASES: Mapping[str, Mapping[str, str]] = {
     "JobqueueManyFail": {f'{ENDED}"released"}}': "0+60x60"},
     "JobqueueReservedByNobody": {f'{IN_TUBE}"reserved"}}': "3x60"},
     "JobqueueRunsTwice": {f'{ENDED}"lost"}}': "0x50 1x10"},
-    "JobqueueScheduleOverdue": {OVERDUE: "0+60x60"},
+    "JobqueueScheduleOverdue": {
+        OVERDUE: "0+60x60",
+        OVERDUE.replace("{", '{instance="2",'): "0+60x60",
+    },
 }
 
 
@@ -135,6 +138,36 @@ def test_alerts(folder: Path) -> None:
     file = folder / "tests.yml"
     content = {"rule_files": ["jobqueue.rules.yml"], "tests": tests}
     file.write_text(json.dumps(content))  # which is YAML as well
+
+    assert "SUCCESS" in check("promtool", "test", "rules", file)
+
+
+def test_late_schedule(folder: Path) -> None:
+    """An alert comes after two minutes, is one for all workers, and says how late."""
+    name = "JobqueueScheduleOverdue"
+    values = "0 60 120 0 180 1000000"  # in each minute
+    alert = {
+        "exp_labels": {"schedule": "t/f", "severity": "page"},
+        "exp_annotations": {
+            "summary": "t/f has been due for 11d 13h 46m 40s",
+            "runbook": "incidents.md#nothing-runs",
+        },
+    }
+    alerts: list[list[object]] = [[], [], [], [], [], [alert]]
+    test = {
+        "interval": "1m",
+        "input_series": [
+            {"series": OVERDUE.replace("{", f'{{instance="{n}",'), "values": values}
+            for n in range(2)
+        ],
+        "alert_rule_test": [
+            {"alertname": name, "eval_time": f"{minute}m", "exp_alerts": expected}
+            for minute, expected in enumerate(alerts)
+        ],
+    }
+    content = {"rule_files": ["jobqueue.rules.yml"], "tests": [test]}
+    file = folder / "late.yml"
+    file.write_text(json.dumps(content))
 
     assert "SUCCESS" in check("promtool", "test", "rules", file)
 

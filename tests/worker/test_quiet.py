@@ -14,6 +14,7 @@ import pytest
 from jobqueue import JobQueue, Worker
 from jobqueue.worker.metrics import WorkerMetrics
 from tests.helpers.servers import Beanstalkd, eventually, eventually_true, free_port
+from tests.helpers.terminal import operate_json
 from tests.helpers.worker_process import WorkerProcess, write_module
 from tests.helpers.worker_thread import working
 
@@ -161,12 +162,17 @@ def test_replaced_after_max_jobs(app: Path, broker: Beanstalkd) -> None:
 
 
 def test_schedules(app: Path, broker: Beanstalkd) -> None:
-    """A quiet worker moves no ticks: another worker has them."""
+    """A quiet worker keeps none: `schedules` doesn't count it, and another has them."""
     write_module(app, "tasks", TASKS + SCHEDULE)
     with WorkerProcess(app, "--import", "tasks") as worker:
         worker.says("Job ")
         quieten(worker)
         eventually(broker.connections, 0)
+        (schedule,) = operate_json(broker, "schedules")["schedules"]
+        assert schedule["workers"] == 0
+        with WorkerProcess(app, "--import", "tasks") as other:
+            other.says("Job ")
+        assert f"put job {schedule['last_job'] + 1}" not in worker.log
 
 
 def test_handler_of_the_application(app: Path, broker: Beanstalkd) -> None:

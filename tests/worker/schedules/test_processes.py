@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from jobqueue import Operator
 from tests.helpers.servers import (
     Beanstalkd,
     eventually,
     eventually_true,
     require_beanstalkd,
 )
+from tests.helpers.terminal import operate, operate_json
 from tests.helpers.worker_process import WorkerProcess, write_module
 
 TASKS = """
@@ -27,31 +27,39 @@ queue = JobQueue(max_lost=None)
 def {name}():
     job = current_job()
     with Path("runs").open("a") as runs:
-        print(json.dumps([int(job.due.timestamp()), job.id]), file=runs)
+        print(json.dumps([job.func_name, int(job.due.timestamp()), job.id]), file=runs)
+"""
+PLAIN = """
+@queue.task("t")
+def f(): ...
 """
 
 pytestmark = pytest.mark.thorough
 
 
 def worker(
-    folder: Path, broker: Beanstalkd, name: str = "f", options: str = "every=1"
+    folder: Path,
+    broker: Beanstalkd,
+    name: str = "f",
+    options: str = "every=1",
+    rest: str = "",
 ) -> WorkerProcess:
     module = f"tasks_{len(list(folder.glob('*.py')))}"
-    write_module(folder, module, TASKS.format(name=name, options=options))
+    write_module(folder, module, TASKS.format(name=name, options=options) + rest)
     arguments = "--import", module, "--processes", "2"
     return WorkerProcess(folder, *arguments, BEANSTALKD_URL=broker.url)
 
 
-def dues(folder: Path) -> list[int]:
-    """Return for which due times a job has run, each job once."""
+def dues(folder: Path, name: str = "f") -> list[int]:
+    """Return for which due times a job of a task has run, each job once."""
     runs = folder / "runs"
     lines = runs.read_text().splitlines() if runs.exists() else []
-    jobs = {job: due for due, job in map(json.loads, lines)}
+    jobs = {job: due for task, due, job in map(json.loads, lines) if task == name}
     return sorted(jobs.values())
 
 
-def wait_for(folder: Path, count: int) -> None:
-    eventually_true(lambda: len(dues(folder)) >= count)
+def wait_for(folder: Path, count: int, name: str = "f") -> None:
+    eventually_true(lambda: len(dues(folder, name)) >= count)
 
 
 def are_complete(found: list[int]) -> bool:
@@ -90,30 +98,60 @@ def test_restarts_of_a_broker_with_a_binlog(
         assert are_complete(dues(tmp_path))
 
 
-def test_deploys(broker: Beanstalkd, tmp_path: Path) -> None:
-    """A changed schedule is moved, and that of a renamed task stays until deleted."""
-    with Operator(broker.url) as operator:
+def shown(broker: Beanstalkd) -> dict[str, tuple[str, int]]:
+    """Return what each schedule says, and how many processes have it."""
+    found = operate_json(broker, "schedules")["schedules"]
+    return {each["name"]: (each["definition"], each["workers"]) for each in found}
 
-        def shown() -> dict[str, tuple[str, int]]:
-            return {
-                found.name: (found.definition, found.workers)
-                for found in operator.schedules()
-            }
 
-        with worker(tmp_path, broker, options="every=86400") as old:
-            eventually(shown, {"t/f": ("every 86400 s", 2)})
-            with worker(tmp_path, broker, options="cron='0 7 * * *'") as new:
-                eventually(shown, {"t/f": ("cron 0 7 * * * UTC", 4)})
-                old.signal(signal.SIGTERM)
-                assert old.exit_code() == 0
-                new.signal(signal.SIGTERM)
-                assert new.exit_code() == 0
-        with worker(tmp_path, broker, name="g", options="every=1"):
-            eventually_true(lambda: dues(tmp_path))
-            expected = {"t/f": ("cron 0 7 * * * UTC", 0), "t/g": ("every 1 s", 2)}
-            eventually(shown, expected)
-            assert operator.delete_schedule("f")
-            assert list(shown()) == ["t/g"]
+def last_job(broker: Beanstalkd) -> int:
+    """Return the job that the schedule of f has put last."""
+    found = operate_json(broker, "schedules")["schedules"]
+    (job_id,) = (each["last_job"] for each in found if each["name"] == "t/f")
+    return int(job_id)
+
+
+def end(process: WorkerProcess) -> None:
+    process.signal(signal.SIGTERM)
+    assert process.exit_code() == 0
+
+
+def test_changed_schedule(broker: Beanstalkd, tmp_path: Path) -> None:
+    """Newer code moves it, also while older code is there."""
+    with worker(tmp_path, broker, options="every=86400"):
+        eventually(lambda: shown(broker), {"t/f": ("every 86400 s", 2)})
+        with worker(tmp_path, broker, options="every=1"):
+            eventually(lambda: shown(broker), {"t/f": ("every 1 s", 4)})
+            wait_for(tmp_path, 2)
+
+
+@pytest.mark.parametrize("rest", [PLAIN, ""], ids=["removed", "renamed"])
+def test_schedule_whose_code_is_gone(
+    broker: Beanstalkd, tmp_path: Path, rest: str
+) -> None:
+    """It puts nothing, is shown as nobody's, and stays away once it is deleted.
+
+    The new code has another task that is due each second.
+    """
+    with worker(tmp_path, broker) as old:
+        wait_for(tmp_path, 1)
+        refused = operate(broker, "schedules", "delete", "f")
+        assert "t/f is the schedule of a task that 2 worker" in refused.stderr
+        end(old)
+    last = last_job(broker)
+    current = {"t/g": ("every 1 s", 2)}
+
+    with worker(tmp_path, broker, name="g", rest=rest) as new:
+        wait_for(tmp_path, 2, "g")
+        eventually(lambda: shown(broker), {"t/f": ("every 1 s", 0)} | current)
+        assert "No worker has 1 of them" in operate(broker, "schedules").stderr
+        assert last_job(broker) == last
+        assert operate(broker, "schedules", "delete", "t/f").returncode == 0
+        assert shown(broker) == current
+        end(new)
+    with worker(tmp_path, broker, name="g", rest=rest):
+        wait_for(tmp_path, len(dues(tmp_path, "g")) + 2, "g")
+        assert shown(broker) == current
 
 
 def test_stopped_worker_hands_over(broker: Beanstalkd, tmp_path: Path) -> None:
