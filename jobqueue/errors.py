@@ -126,7 +126,14 @@ class CrashLoopError(BadJobError):
 
 
 class BrokerError(JobQueueError, ConnectionError):
-    """The broker could not be reached, or did not do what it was asked."""
+    """The broker could not be reached, or did not do what it was asked.
+
+    ``in_doubt`` are the ids of the jobs that :meth:`Operator.kick_all
+    <jobqueue.Operator.kick_all>`, or ``clear``, was changing when the broker was lost:
+    it is not known which of them were changed.
+    """
+
+    in_doubt: tuple[int, ...] = ()
 
 
 class BrokerUnreachableError(BrokerError):

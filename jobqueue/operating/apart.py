@@ -11,6 +11,7 @@ from jobqueue.job.note_tubes import (
     holds_no_jobs,
     is_notes_tube,
     retries_tube,
+    tube_of_notes,
 )
 
 
@@ -44,6 +45,22 @@ def with_failures(tubes: Iterable[TubeStats]) -> list[TubeStats]:
         _with_failures(tube, [by_name.get(notes) for notes in notes_tubes(name)])
         for name, tube in by_name.items()
         if not holds_no_jobs(name)
+    ]
+
+
+def gone_with_failures(tubes: Iterable[TubeStats]) -> list[TubeStats]:
+    """Return the tubes of which only the notes of failures are left: without jobs.
+
+    A tube is gone when it has no job, and nobody uses or watches it.
+    """
+    by_name = {tube.tube: tube for tube in tubes}
+    gone = {*filter(None, map(tube_of_notes, by_name))} - by_name.keys()
+    return [
+        _with_failures(
+            TubeStats(name, *[0] * 10),
+            [by_name.get(notes) for notes in notes_tubes(name)],
+        )
+        for name in sorted(gone)
     ]
 
 

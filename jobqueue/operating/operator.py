@@ -73,7 +73,8 @@ class Operator(Viewer):
 
         With ``count`` these are as many jobs at most, those that were buried first.
         ``on_step`` is called after each step with the jobs kicked in it, as their
-        counts were before.
+        counts were before. If the broker is lost in the middle of a step, the error's
+        ``in_doubt`` has the ids of the jobs of that step.
 
         >>> operator.kick_all("emails")
         1
@@ -113,8 +114,8 @@ class Operator(Viewer):
         """Delete the jobs of a tube that are in these states; return how many.
 
         At least one state is needed. A reserved job can be deleted by its worker only.
-        With ``count`` these are as many jobs at most. ``on_step`` is called after each
-        step with the jobs deleted in it.
+        With ``count`` these are as many jobs at most. ``on_step`` and the error's
+        ``in_doubt`` are those of :meth:`kick_all`.
 
         >>> operator.clear("emails", "ready", "buried")
         2
@@ -174,6 +175,29 @@ class Operator(Viewer):
             new_id = connection.put(failure.tube, failure.body, options)
             delete_notes(connection, notes.ids_of({job_id}))
         return new_id
+
+    def put_all_failed(self, tube: str, *ids: int) -> dict[int, int]:
+        """Put jobs of a tube again that were deleted for their kicks.
+
+        Returns the new id of each by its old id. A job without a note that has its body
+        is left out, as one that is still there. The notes are read once, and not for
+        each job, as by :meth:`put_failed`.
+
+        >>> operator.put_all_failed("emails", 2)
+        {}
+        """
+        meant = set(ids)
+        notes = self.notes(
+            tube, lambda n: n if n.job_id in meant and n.tube == tube else None
+        )
+        options = PutOptions()
+        new_ids: dict[int, int] = {}
+        with self._connections.taken() as connection:
+            for job_id, failure in notes.last_of_jobs().items():
+                if failure.body is not None:
+                    new_ids[job_id] = connection.put(tube, failure.body, options)
+            delete_notes(connection, notes.ids_of(new_ids))
+        return new_ids
 
     def run_schedule(self, name: str) -> int | None:
         """Put a job of a periodic task now, and return its id; None if there is none.

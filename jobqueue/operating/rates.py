@@ -3,12 +3,16 @@
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.server_stats import ServerStats, TubeStats
-from jobqueue.operating.apart import with_failures, without_notes
+from jobqueue.operating.apart import (
+    gone_with_failures,
+    with_failures,
+    without_notes,
+)
 
 _HISTORY = 240  # samples
 
@@ -20,13 +24,19 @@ class Sample:
     at: float  # seconds, of a monotonic clock
     server: ServerStats
     tubes: Mapping[str, TubeStats]
+    # Of which only the notes of failures are left:
+    gone: Mapping[str, TubeStats] = field(default_factory=dict)
 
     @classmethod
     def take(cls, connection: OperatorConnection) -> Self:
         """Ask for all counts, in three round trips for up to 500 tubes."""
         tubes = [*filter(None, connection.tube_stats(connection.tubes()))]
-        by_name = {tube.tube: tube for tube in with_failures(tubes)}
-        return cls(time.monotonic(), without_notes(connection.server(), tubes), by_name)
+        return cls(
+            time.monotonic(),
+            without_notes(connection.server(), tubes),
+            {tube.tube: tube for tube in with_failures(tubes)},
+            {tube.tube: tube for tube in gone_with_failures(tubes)},
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from itertools import compress
 from jobqueue.broker.checks import MAX_JOB_ID
 from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.stats import JobState, JobStats
+from jobqueue.errors import BrokerError
 
 LARGEST_STEP = 2_000  # jobs, and ids that are asked about at a time
 
@@ -64,7 +65,11 @@ class Sweep:
         """Change jobs, and return those that were still there to be changed."""
         ids = [job.id for job in jobs]
         self._seen.add(ids)
-        return list(compress(jobs, list(change(ids))))
+        try:
+            return list(compress(jobs, list(change(ids))))
+        except BrokerError as error:
+            error.in_doubt = tuple(ids)
+            raise
 
     def _next(self) -> int | None:
         first = self._connection.first(self._tube, self._state)

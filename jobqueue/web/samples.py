@@ -43,10 +43,16 @@ class Counts:
     server: ServerStats
     rates: Rates
     tubes: list[TubeView]  # by name
+    gone: Mapping[str, TubeStats]  # of which only the notes of failures are left
 
     def tube(self, name: str) -> TubeView | None:
         """Return a tube; None if there is no such tube."""
         return next((tube for tube in self.tubes if tube.name == name), None)
+
+    def failed_in(self, name: str) -> TubeStats | None:
+        """Return the counts of a tube with failures, which may be gone itself."""
+        tube = self.tube(name)
+        return tube.stats if tube else self.gone.get(name)
 
 
 class Samples:
@@ -104,7 +110,7 @@ class Samples:
             TubeView(stats, history.tube(name), history.ready(name))
             for name, stats in sorted(sample.tubes.items())
         ]
-        return Counts(sample.server, history.server, tubes)
+        return Counts(sample.server, history.server, tubes, sample.gone)
 
     def _start_thread(self) -> None:
         if self._thread is None:

@@ -93,6 +93,9 @@ class Support:
     def again(self, job_id: int) -> int | None:
         return assert_type(self.operator.put_failed(job_id), int | None)
 
+    def all_again(self, tube: str) -> dict[int, int]:
+        return assert_type(self.operator.put_all_failed(tube, 1, 2), dict[int, int])
+
 
 def test_sample(broker: Beanstalkd, queue: JobQueue) -> None:
     ids = put(broker, 2)

@@ -4,14 +4,17 @@ import html
 import logging
 import re
 import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jobqueue import JobQueue, Worker
+from jobqueue.broker.operating import OperatorConnection
+from jobqueue.errors import BrokerUnreachableError, ConnectionLostError
 from jobqueue.operating.operator import Operator
-from jobqueue.web.actions.changes import CHUNK
+from jobqueue.web.actions.changes import CHUNK, Change
 from tests.helpers.noted_failure import put_note
 from tests.helpers.notes import burials
 from tests.helpers.page import OURS, Page
@@ -74,17 +77,43 @@ def test_delete_a_group(page: Page, broker: Beanstalkd) -> None:
     assert broker.counts("t") == {"buried": 1}
 
 
-def test_put_a_group_again(page: Page, broker: Beanstalkd) -> None:
-    for number in range(2):
-        put_note(broker, 90 + number, kind="deleted", body=body(number))
+def test_put_a_group_again(
+    page: Page,
+    broker: Beanstalkd,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In chunks, whose notes are read once; also if the tube went with its last job."""
+    jobs = CHUNK + 1
+    for number in range(jobs):
+        put_note(broker, 1000 + number, kind="deleted", body=body(number))
     put_note(broker, 92, kind="retried")
-    broker.put(b"x")
+    reads: list[object] = []
+    read = Operator.notes
 
+    def counted(self: Operator, *given: Any) -> Any:
+        reads.append(given)
+        return read(self, *given)
+
+    monkeypatch.setattr(Operator, "notes", counted)
+
+    group = page.text("/failures/group?tube=t&func=send&error=ValueError")
+    asked = page.text("/confirm?do=put-group&tube=t&func=send&error=ValueError")
+    before = len(reads)
     said = page.outcome("put-group", **GROUP)
 
-    assert "Put 2 jobs" in said
-    assert broker.counts("t") == {"ready": 3}
+    assert f"Put {jobs} deleted jobs again" in group
+    assert f"Put {jobs} deleted jobs again, of send in tube" in asked
+    assert f"Put {jobs} jobs" in said
+    assert len(reads) - before <= 3
+    assert broker.counts("t") == {"ready": jobs}
     assert burials(broker) == []
+    first, second = caplog.messages
+    assert first.startswith(f"Put {CHUNK} jobs of tube 't', deleted as 1000, 1001, ")
+    (new_id,) = caplog.records[1].__dict__["job_ids"]
+    assert second == (
+        f"Put 1 job of tube 't', deleted as {999 + jobs}, for 127.0.0.1: {new_id}"
+    )
 
 
 def test_last_kicks_are_told(page: Page, broker: Beanstalkd) -> None:
@@ -239,29 +268,64 @@ def test_progress(
     assert any(text.startswith("Kicked 3 jobs of tube 't'.") for text in said)
 
 
+def _lost(change: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a change of jobs whose reply is lost."""
+
+    def lost(self: OperatorConnection, ids: Iterable[int]) -> Iterator[bool]:
+        yield next(change(self, ids))
+        raise ConnectionLostError("the connection was cut")
+
+    return lost
+
+
+@pytest.mark.parametrize(
+    ("count", "do", "said"),
+    [
+        (2, {"do": "kick-group", **GROUP}, "2 more jobs were kicked: see the log"),
+        (2, {"do": "clear-tube", "tube": "t", "state": "buried"}, "1 more job was"),
+        (1, {"do": "kick-job", "id": 1}, "this was done: the connection was cut"),
+        (1, {"do": "kick-group", **GROUP}, "this was done: the connection was cut"),
+    ],
+)
 def test_broker_lost_meanwhile(
-    page: Page, broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch
+    queue: JobQueue,
+    broker: Beanstalkd,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    count: int,
+    do: dict[str, object],
+    said: str,
 ) -> None:
-    ids = put_buried(broker, 2)
+    """The log says of which jobs it is not known what became of them."""
+    page = Page(queue, allow_actions=True)
+    ids = put_buried(broker, count)
     for job_id in ids:
         put_note(broker, job_id)
-    kick = Operator.kick
 
-    def lost(self: Operator, *given: int) -> list[int]:
-        broker.kill()
-        return kick(self, *given)
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("kick_jobs", "delete_jobs"):
+            lost = _lost(getattr(OperatorConnection, name))
+            patched.setattr(OperatorConnection, name, lost)
+        sent = page.browser.post("/act", data=do, headers=OURS)
+        change = page.site.changes.get(sent.headers["location"].partition("change=")[2])
+        eventually(lambda: change.is_over, expected=True)
 
-    monkeypatch.setattr(Operator, "kick", lost)
+    assert f"It is not known whether {said}" in change.problem
+    last = caplog.records[-1]
+    in_doubt = ids[:1] if "state" in do else ids
+    assert last.levelname == "ERROR"
+    assert last.message.startswith("Not known whether ")
+    assert last.message.endswith(f", for 127.0.0.1: {', '.join(map(str, in_doubt))}")
+    assert last.__dict__["job_ids"] == in_doubt
 
-    token = page.act("kick-group", **GROUP).headers["location"].partition("change=")[2]
-    change = page.site.changes.get(token)
 
-    assert change is not None
-    eventually(lambda: change.is_over, expected=True)
-    assert (change.problem or "").startswith(
-        "It stopped after 0 jobs. Of the next step, up to 2 jobs, it is not known "
-        "which were kicked: "
-    )
+def test_broker_away_before_a_step() -> None:
+    """Then nothing is in doubt."""
+    change = Change("Kicking", "Kicked", "ada", "of tube 't'", total=9, at_stake=[1])
+
+    change.stop(BrokerUnreachableError("no broker"))
+
+    assert change.problem == "It stopped after 0 jobs: no broker"
 
 
 def test_what_was_deleted_is_gone(page: Page, broker: Beanstalkd) -> None:
@@ -307,7 +371,7 @@ def test_broker_away_at_a_form(page: Page, broker: Beanstalkd) -> None:
         assert sent.status_code == 303
         said = page.get(sent.headers["location"])
         assert said.status_code == 503
-        assert re.search("not known whether|nothing was changed", said.text)
+        assert re.search("(?i)not known whether|nothing was changed", said.text)
     assert page.get("/act").status_code == 303
 
 

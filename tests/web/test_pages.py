@@ -199,6 +199,19 @@ def test_failures(page: Page, broker: Beanstalkd) -> None:
     assert page.get("/failures/group?tube=t").status_code == 400
 
 
+def test_failures_of_a_tube_that_is_gone(page: Page, broker: Beanstalkd) -> None:
+    """It goes with its last job and its last worker; why these failed stays."""
+    put_note(broker, 98, tube="gone", kind="deleted", body=body(7))
+
+    text = page.text("/failures")
+    (link,) = re.findall(r'href="([^"]*/group[^"]*)', text)
+
+    assert "in send , tube gone" in words(text)
+    assert "Put 1 deleted job again" in words(page.text(html.unescape(link)))
+    assert words(page.text("/failures?tube=gone")).count("ago") == 2
+    assert 'id="tube-gone"' not in page.text("/")
+
+
 def test_a_job(page: Page, broker: Beanstalkd) -> None:
     job_id = put_buried(broker, 1)[0]
     put_note(broker, job_id, traceback="Traceback (most recent call last):\n  here\n")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from jobqueue.errors import BrokerError, JobQueueError
+from jobqueue.errors import BrokerError, BrokerUnreachableError, JobQueueError
 from jobqueue.operating.formatting import number_of
 from jobqueue.safe_text import one_line
 
@@ -48,7 +48,7 @@ class Change:
     where: str = ""  # as in "of tube 'emails'"
     total: int | None = None  # jobs
     count: int = 0  # jobs changed so far
-    stride: int = CHUNK  # jobs of a step, at most
+    at_stake: Sequence[int] = ()  # ids of jobs that are being changed just now
     summary: str | None = None  # what came of it, where that is no number of jobs
     problem: str | None = None
     is_over: bool = False
@@ -70,22 +70,46 @@ class Change:
         return f"{self.done} {number_of(self.count, 'job')} {self.where}".rstrip()
 
     @property
-    def stopped(self) -> str:
-        """What is known of a change that lost its broker in the middle of a step."""
-        left = self.stride if self.total is None else self.total - self.count
-        more = min(self.stride, max(0, left))
+    def is_single(self) -> bool:
+        """Whether this is done at once, or not at all."""
+        return self.total is None or self.total == 1
+
+    def stop(self, error: JobQueueError) -> None:
+        """Note what has stopped this, and log what a lost broker leaves in doubt."""
+        shown = one_line(self.who)
+        logger.error("%s %s, for %s: %s", self.doing, self.where, shown, error)
+        lost = error if isinstance(error, BrokerError) else None
+        if isinstance(lost, BrokerUnreachableError):
+            lost = None  # it was asked for nothing
+        ids = (lost.in_doubt or self.at_stake) if lost else ()
+        if ids or (lost and self.is_single):
+            jobs = f"{number_of(len(ids), 'job')} " if ids else ""
+            what = f"Not known whether {self.done.lower()}: {jobs}{self.where}"
+            log(what, self.who, ids, logging.ERROR)
+        self.problem = f"{self._known(len(ids), is_lost=lost is not None)}: {error}"
+
+    def _known(self, in_doubt: int, *, is_lost: bool) -> str:
+        """Return how far this came, and of how many jobs that is not known."""
+        if self.is_single:
+            done = "It is not known whether this was done"
+            return done if is_lost else "Nothing was changed"
+        known = f"It stopped after {number_of(self.count, 'job')}"
+        if not in_doubt:
+            return known
+        were = "was" if in_doubt == 1 else "were"
         return (
-            f"It stopped after {number_of(self.count, 'job')}. Of the next step, up to "
-            f"{number_of(more, 'job')}, it is not known which were "
-            f"{self.done.lower()}"
+            f"{known}. It is not known whether {number_of(in_doubt, 'more job')} "
+            f"{were} {self.done.lower()}: see the log for the ids"
         )
 
-    def step(self, ids: Sequence[int]) -> None:
-        """Note that these jobs were changed."""
+    def step(self, ids: Sequence[int], was: Sequence[int] = ()) -> None:
+        """Note that these jobs were changed. Those put again had other ids: ``was``."""
         if not ids:
             return
         self.count += len(ids)
-        log(f"{self.done} {number_of(len(ids), 'job')} {self.where}", self.who, ids)
+        before = f", deleted as {', '.join(map(str, was))}" if was else ""
+        jobs = f"{number_of(len(ids), 'job')} {self.where}{before}"
+        log(f"{self.done} {jobs}", self.who, ids)
 
 
 Steps = Callable[[Change], Iterable[object]]
@@ -126,8 +150,7 @@ class Changes:
             for _ in steps(change):
                 pass
         except BrokerError as error:
-            change.problem = f"It is not known whether this was done: {error}"
-            logger.error("%s %s: %s", change.doing, change.where, error)  # noqa: TRY400
+            change.stop(error)
         except Exception:
             with self._lock:
                 self._changes.pop(change.token, None)
@@ -166,11 +189,7 @@ class Changes:
             for _ in steps(change):
                 pass
         except JobQueueError as error:
-            change.problem = f"{change.stopped}: {error}"
-            logger.error(  # noqa: TRY400
-                "%s jobs %s, for %s: %s",
-                *(change.doing, change.where, one_line(change.who), change.problem),
-            )
+            change.stop(error)
         except Exception:
             change.problem = "It stopped at an error, which is in the log"
             logger.exception("%s %s failed", change.doing, change.where)
@@ -186,23 +205,35 @@ class Changes:
 
 
 def in_chunks(
-    ids: Sequence[int], make: Callable[..., list[int]]
+    ids: Sequence[int], make: Callable[[Change, Sequence[int]], None]
 ) -> Callable[[Change], Iterator[None]]:
     """Return the steps that change jobs by their ids."""
 
     def steps(change: Change) -> Iterator[None]:
         for start in range(0, len(ids), CHUNK):
-            change.step(make(*ids[start : start + CHUNK]))
+            change.at_stake = ids[start : start + CHUNK]
+            make(change, change.at_stake)
+            change.at_stake = ()
             yield
 
     return steps
 
 
-def log(what: str, who: str, ids: Sequence[int] = ()) -> None:
+def by_ids(
+    change_jobs: Callable[..., list[int]],
+) -> Callable[[Change, Sequence[int]], None]:
+    """Return a step that gives ids to a function, and gets those of changed jobs."""
+    return lambda change, ids: change.step(change_jobs(*ids))
+
+
+def log(
+    what: str, who: str, ids: Sequence[int] = (), level: int = logging.INFO
+) -> None:
     """Log a change, with who asked for it, and the ids of its jobs."""
     which = f": {', '.join(map(str, ids))}" if ids else ""
     shown = one_line(who)
-    logger.info(
+    logger.log(
+        level,
         "%s, for %s%s",
         what.strip(),
         shown,

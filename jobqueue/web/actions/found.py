@@ -11,9 +11,9 @@ from starlette.exceptions import HTTPException
 
 from jobqueue.broker.stats import JobState
 from jobqueue.operating.formatting import number_of
-from jobqueue.web.actions.changes import Back, Change, in_chunks
-from jobqueue.web.actions.many import DELETE, FOR_GOOD, FREE, GRANT, KICK, Words
-from jobqueue.web.actions.plan import Asked, Plan
+from jobqueue.web.actions.changes import Back, Change, by_ids, in_chunks
+from jobqueue.web.actions.many import FOR_GOOD, FREE, GRANT
+from jobqueue.web.actions.plan import DELETE, KICK, Asked, Plan, Words
 from jobqueue.web.looked import ALL, Looked
 
 _MOST = 10_000  # jobs of one question
@@ -68,7 +68,7 @@ def _of_found(
         button=f"{words.verb} {number_of(len(found.ids), 'job')}",
         back=Back("/tube", {"name": tube, **looked._asdict()}),
         change=Change(words.doing, words.done, asked.who, where, len(found.ids)),
-        steps=in_chunks(found.ids, make),
+        steps=in_chunks(found.ids, by_ids(make)),
         counted={"ids": ",".join(map(str, found.ids))},
         hint=hint,
     )

@@ -1,7 +1,6 @@
 """Changes of many jobs: of a group of failures, or of a whole tube."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
 from starlette.exceptions import HTTPException
 
@@ -10,26 +9,23 @@ from jobqueue.broker.stats import JobState, JobStats
 from jobqueue.job.outcome import RetryPolicy
 from jobqueue.operating.formatting import number_of
 from jobqueue.operating.operator import OnStep
-from jobqueue.operating.sweep import LARGEST_STEP
 from jobqueue.safe_text import one_line
-from jobqueue.web.actions.changes import Back, Change, in_chunks
-from jobqueue.web.actions.plan import Asked, Plan, group_key, group_query
+from jobqueue.web.actions.changes import Back, Change, by_ids, in_chunks
+from jobqueue.web.actions.plan import (
+    DELETE,
+    KICK,
+    PUT,
+    Asked,
+    Plan,
+    Words,
+    group_key,
+    group_query,
+)
 from jobqueue.web.known_failures import GroupKey, GroupView
 
 _ALLOWED = RetryPolicy().max_kicks or 0  # after so many, a job that fails is deleted
 
 
-class Words(NamedTuple):
-    """A change, as in "Kick 3 jobs", "Kicking 3 jobs" and "Kicked 3 jobs"."""
-
-    verb: str
-    doing: str
-    done: str
-
-
-KICK = Words("Kick", "Kicking", "Kicked")
-DELETE = Words("Delete", "Deleting", "Deleted")
-PUT = Words("Put", "Putting", "Put")
 GRANT = "A kicked job has its retries, and its lost workers, counted anew."
 FOR_GOOD = "There is no way back."
 FREE = (JobState.READY, JobState.DELAYED, JobState.BURIED)
@@ -45,14 +41,16 @@ def kick_group(asked: Asked) -> Plan:
             f" For {number_of(last, 'job')} it is kick {_ALLOWED} or later: if it "
             "fails again, such a job is deleted, unless its task has another max_kicks."
         )
-    plan = _of_group(asked, key, KICK, view.buried, asked.site.operator.kick)
+    kick = by_ids(asked.site.operator.kick)
+    plan = _of_group(asked, key, KICK, view.buried, kick)
     return plan._replace(hint=hint)
 
 
 def delete_group(asked: Asked) -> Plan:
     """Delete the buried jobs of a group of failures."""
     key, view = _group(asked)
-    plan = _of_group(asked, key, DELETE, view.buried, asked.site.operator.delete)
+    delete = by_ids(asked.site.operator.delete)
+    plan = _of_group(asked, key, DELETE, view.buried, delete)
     return plan._replace(hint=FOR_GOOD + _beyond(view), is_for_good=True)
 
 
@@ -61,10 +59,11 @@ def put_group(asked: Asked) -> Plan:
     key, view = _group(asked)
     operator = asked.site.operator
 
-    def put_each(*ids: int) -> list[int]:
-        return [job_id for job_id in ids if operator.put_failed(job_id) is not None]
+    def put_again(change: Change, ids: Sequence[int]) -> None:
+        new_ids = operator.put_all_failed(key.tube, *ids)
+        change.step([*new_ids.values()], was=[*new_ids])
 
-    plan = _of_group(asked, key, PUT, view.deleted, put_each)
+    plan = _of_group(asked, key, PUT, view.deleted, put_again)
     return plan._replace(
         question=f"Put {number_of(len(view.deleted), 'deleted job')} again, "
         f"{_named(key)}?",
@@ -105,7 +104,8 @@ def clear_tube(asked: Asked) -> Plan:
 
 def _group(asked: Asked) -> tuple[GroupKey, GroupView]:
     key = group_key(asked.form)
-    tube = asked.site.operator.tube(key.tube)
+    site = asked.site
+    tube = site.operator.tube(key.tube) or site.samples.counts().gone.get(key.tube)
     view = asked.site.failures.group(tube, key) if tube else None
     if view is None:
         raise HTTPException(404, "No such failure is noted any more.")
@@ -124,7 +124,7 @@ def _of_group(
     key: GroupKey,
     words: Words,
     ids: Sequence[int],
-    make: Callable[..., list[int]],
+    make: Callable[[Change, Sequence[int]], None],
 ) -> Plan:
     where = f"of tube {key.tube!r}"
     if "ids" in asked.form:  # others may have failed alike since these were counted
@@ -158,9 +158,7 @@ def _of_tube(
         question=f"{words.verb} all {number_of(count, f'{state} job')} {where}?",
         button=f"{words.verb} {number_of(count, 'job')}",
         back=Back("/tube", {"name": tube.tube}),
-        change=Change(
-            words.doing, words.done, asked.who, where, count, stride=LARGEST_STEP
-        ),
+        change=Change(words.doing, words.done, asked.who, where, count),
         steps=steps,
         counted={"most": str(count)},
     )

@@ -13,6 +13,19 @@ from jobqueue.web.site import Site
 Form = Mapping[str, str]
 
 
+class Words(NamedTuple):
+    """A change, as in "Kick 3 jobs", "Kicking 3 jobs" and "Kicked 3 jobs"."""
+
+    verb: str
+    doing: str
+    done: str
+
+
+KICK = Words("Kick", "Kicking", "Kicked")
+DELETE = Words("Delete", "Deleting", "Deleted")
+PUT = Words("Put", "Putting", "Put")
+
+
 class Plan(NamedTuple):
     """What a change would do."""
 

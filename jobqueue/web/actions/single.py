@@ -8,8 +8,9 @@ from starlette.exceptions import HTTPException
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.operating.formatting import duration
 from jobqueue.web.actions.changes import Back, Change, log
-from jobqueue.web.actions.plan import Asked, Plan
+from jobqueue.web.actions.plan import DELETE, KICK, PUT, Asked, Plan, Words
 
+_RUN = Words("Run now", "Running", "Ran")
 _LONGEST_PAUSE = 365 * 86_400  # seconds
 
 
@@ -24,7 +25,7 @@ def kick_job(asked: Asked) -> Plan:
             change.problem = f"Job {job_id} was not kicked: it is not buried any more"
         return ()
 
-    return _of_job(asked, job_id, "Kick", "Kicked", make)
+    return _of_job(asked, job_id, KICK, make)
 
 
 def delete_job(asked: Asked) -> Plan:
@@ -40,7 +41,7 @@ def delete_job(asked: Asked) -> Plan:
             )
         return ()
 
-    plan = _of_job(asked, job_id, "Delete", "Deleted", make)
+    plan = _of_job(asked, job_id, DELETE, make)
     return plan._replace(is_quick=False, is_for_good=True, hint="There is no way back.")
 
 
@@ -57,7 +58,7 @@ def put_job_again(asked: Asked) -> Plan:
             log(f"Put job {job_id} again", change.who, [new_id])
         return ()
 
-    return _of_job(asked, job_id, "Put", "Put", make)
+    return _of_job(asked, job_id, PUT, make)
 
 
 def pause(asked: Asked) -> Plan:
@@ -87,7 +88,7 @@ def put(asked: Asked) -> Plan:
         log(f"Put {func_name} into tube {tube!r}", change.who, [job_id])
         return ()
 
-    change = Change("Putting", "Put", asked.who)
+    change = Change("Putting", "Put", asked.who, f"{func_name} into tube {tube!r}")
     back = Back("/tube", {"name": tube})
     return Plan("Put a job?", "Put", back, change, make, is_quick=True)
 
@@ -105,7 +106,7 @@ def run_schedule(asked: Asked) -> Plan:
             log(f"Put a job of the schedule {name!r}", change.who, [job_id])
         return ()
 
-    return _of_schedule(asked, f"Run {name} now?", "Run now", make)
+    return _of_schedule(asked, _RUN, f"Run {name} now?", make)
 
 
 def delete_schedule(asked: Asked) -> Plan:
@@ -120,7 +121,7 @@ def delete_schedule(asked: Asked) -> Plan:
             change.problem = f"There is no schedule {name!r} any more"
         return ()
 
-    plan = _of_schedule(asked, f"Delete the schedule {name}?", "Delete", make)
+    plan = _of_schedule(asked, DELETE, f"Delete the schedule {name}?", make)
     return plan._replace(
         is_for_good=True,
         hint="Do so if its task was renamed or removed: a worker that has the task "
@@ -130,26 +131,34 @@ def delete_schedule(asked: Asked) -> Plan:
 
 def _of_schedule(
     asked: Asked,
+    words: Words,
     question: str,
-    button: str,
     make: Callable[[Change], Iterable[object]],
 ) -> Plan:
-    change = Change("Changing", "Changed", asked.who, total=1)
+    where = f"the schedule {asked.needed('name')!r}"
+    change = Change(words.doing, words.done, asked.who, where, total=1)
+    button = words.verb
     return Plan(question, button, Back("/schedules", {}), change, make)
 
 
 def _of_job(
     asked: Asked,
     job_id: int,
-    verb: str,
-    done: str,
+    words: Words,
     make: Callable[[Change], Iterable[object]],
 ) -> Plan:
     return Plan(
-        question=f"{verb} job {job_id}?",
-        button=f"{verb} the job",
+        question=f"{words.verb} job {job_id}?",
+        button=f"{words.verb} the job",
         back=Back(f"/jobs/{job_id}", {}),
-        change=Change(f"{verb}ing", done, asked.who, f"(job {job_id})", 1),
+        change=Change(
+            doing=words.doing,
+            done=words.done,
+            who=asked.who,
+            where=f"(job {job_id})",
+            total=1,
+            at_stake=[job_id],
+        ),
         steps=make,
         is_quick=True,
     )
@@ -170,7 +179,8 @@ def _pause(asked: Asked, seconds: int) -> Plan:
             log(f"Resumed tube {tube!r}", change.who)
         return ()
 
-    change = Change("Pausing", "Paused", asked.who)
+    done = ("Pausing", "Paused") if seconds else ("Resuming", "Resumed")
+    change = Change(*done, asked.who, f"tube {tube!r}")
     back = Back("/tube", {"name": tube})
     return Plan("Pause the tube?", "Pause", back, change, make, is_quick=True)
 

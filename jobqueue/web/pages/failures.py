@@ -20,7 +20,10 @@ def failures(site: Site, request: Request) -> Response:
     """Show the groups of all failures, or of those of one tube."""
     counts = site.samples.counts()
     name = one(request.query_params, "tube")
-    tubes = [tube.stats for tube in counts.tubes if name in {None, tube.name}]
+    there = [tube.stats for tube in counts.tubes]
+    tubes = [
+        tube for tube in (*there, *counts.gone.values()) if name in {None, tube.tube}
+    ]
     groups, left = site.failures.groups(tubes)
     return site.renderer.page(
         request,
@@ -41,8 +44,8 @@ def _without_note(tubes: Sequence[TubeStats], groups: Sequence[FailureGroup]) ->
 def group(site: Site, request: Request) -> Response:
     """Show one group of failures, and its jobs, the last failure first."""
     key = group_key(request.query_params)
-    tube = site.samples.counts().tube(key.tube)
-    view = site.failures.group(tube.stats, key) if tube else None
+    tube = site.samples.counts().failed_in(key.tube)
+    view = site.failures.group(tube, key) if tube else None
     if view is None and not one(request.query_params, "change"):
         raise HTTPException(
             404, "No such failure is noted any more: its jobs were kicked or deleted."
