@@ -118,18 +118,16 @@ def test_limits_are_alike() -> None:
     assert f"--nofile={limit}:{limit}" in command
 
 
-def test_old_burials(broker: Beanstalkd, tmp_path: Path) -> None:
-    """The printed command keeps the jobs in a file before it deletes them."""
+@pytest.mark.parametrize("excess", [0, 4096])
+def test_check_for_cron(broker: Beanstalkd, tmp_path: Path, excess: int) -> None:
+    """The printed check fails if the binlog is larger than its jobs can need."""
     (command,) = blocks_of(BINLOG)
-    put_buried(broker, 3, "emails")
-    put(broker, 1, "emails")
+    server = operate_json(broker, "stats")["server"]
+    assert server["binlog_excess"] == 0
+    said = json.dumps({"server": {**server, "binlog_excess": excess}})
+    stats = f"jobqueue() {{ echo '{said}'; }}\n" if excess else ""
 
-    done = sh(command, broker, tmp_path)
-
-    assert done.returncode == 0
-    assert broker.counts("emails") == {"ready": 1}
-    lines = (tmp_path / "buried.jsonl").read_text().splitlines()
-    assert [json.loads(line)["state"] for line in lines] == ["buried"] * 3
+    assert sh(stats + command, broker, tmp_path).returncode == (1 if excess else 0)
 
 
 def test_way_back(broker: Beanstalkd, socket_folder: Path, tmp_path: Path) -> None:
@@ -236,7 +234,7 @@ def test_two_cannot_share_a_binlog(socket_folder: Path, tmp_path: Path) -> None:
 
 def test_two_brokers(broker: Beanstalkd, socket_folder: Path, tmp_path: Path) -> None:
     """Each printed worker runs the jobs of its broker; one of both does not start."""
-    module, workers, unit = blocks_of(SEVERAL)
+    module, workers, unit, _ = blocks_of(SEVERAL)
     with Beanstalkd(socket_folder / "bulk.sock") as bulk:
         write_printed(
             module.replace("beanstalkd://127.0.0.1:11301", bulk.url), tmp_path
