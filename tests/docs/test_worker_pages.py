@@ -33,6 +33,7 @@ def test_pages(tmp_path: Path, broker: Beanstalkd) -> None:
     (health,) = blocks("operating/health", "text")
     port = free_port()
     arguments = health.splitlines()[0].removeprefix("jobqueue worker ")
+    arguments = arguments.removesuffix(" &")
     arguments = arguments.replace("8081", str(port))
 
     with WorkerProcess(
