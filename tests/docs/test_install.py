@@ -1,4 +1,4 @@
-"""The installations of the README, as they are printed there."""
+"""The installations of the README and of start/install, as they are printed there."""
 
 import os
 import shutil
@@ -13,12 +13,12 @@ from tests.helpers.pages import blocks
 from tests.helpers.paths import ROOT
 
 COPIED = ("pyproject.toml", "README.md", "LICENSE")
-INSTALL = blocks("README", "sh", section="Install")
+FROM_REPOSITORY, FROM_CHECKOUT = blocks("start/install", "sh")
 
 
 def test_commands_are_alike() -> None:
-    """The page start/install prints what the README prints."""
-    assert blocks("start/install", "sh") == INSTALL
+    """The README prints the first command of the page start/install."""
+    assert blocks("README", "sh", section="Install") == [FROM_REPOSITORY]
 
 
 @pytest.fixture
@@ -65,9 +65,7 @@ def test_from_the_repository(checkout: Path) -> None:
         cwd=checkout,
         check=True,
     )
-    install, _ = INSTALL
-
-    run(install, checkout, REPOSITORY=f"file://localhost{checkout}")
+    run(FROM_REPOSITORY, checkout, REPOSITORY=f"file://localhost{checkout}")
 
     imports(checkout, "jobqueue", "rich", "cronsim", "prometheus_client")
 
@@ -75,8 +73,6 @@ def test_from_the_repository(checkout: Path) -> None:
 @pytest.mark.thorough
 @pytest.mark.timeout(600)
 def test_from_a_checkout(checkout: Path) -> None:
-    _, install = INSTALL
-
-    run(install, checkout)
+    run(FROM_CHECKOUT, checkout)
 
     imports(checkout, "jobqueue", "rich", "cronsim", "prometheus_client")
