@@ -41,7 +41,7 @@ def main() -> None:
         verdict = campaign.run(options.minutes * 60)
     sys.stdout.write(f"{verdict}\n")
     if verdict.wrong:
-        sys.exit(f"see {folder}")
+        sys.exit(f"{campaign.timeline}\nsee {folder}")
 
 
 def find_faketime() -> str | None:

@@ -60,7 +60,7 @@ class Campaign:
             for worker in self._workers:
                 worker.says("Worker started")
             time.sleep(3)
-            begin = time.monotonic()
+            begin = self.timeline.begin = time.monotonic()
             self.timeline.deploys.append((begin, self._version))
             watch = threading.Thread(target=self._watch_machine, args=[closed])
             watch.start()

@@ -25,5 +25,7 @@ def test_schedules_under_faults(tmp_path: Path, socket_folder: Path) -> None:
 
     verdict = campaign.run(40, pause=(1, 2))
 
-    assert not verdict.wrong, f"{verdict}\nby the seed {seed}"
-    assert verdict.once.total() > 50
+    assert not verdict.wrong, f"{verdict}\n{campaign.timeline}\nseed {seed}"
+    assert (
+        verdict.once.total() > 20
+    )  # fewer if the clock is set back, and shows some anew

@@ -34,8 +34,21 @@ class Timeline:
     faults: list[Fault] = field(default_factory=list)
     jumps: list[Jump] = field(default_factory=list)
     deploys: list[tuple[float, int]] = field(default_factory=list)  # end, version
+    begin: float = field(default_factory=time.monotonic)
     offset: int = 0  # seconds of the clock
     real: float = field(default_factory=lambda: time.time() - time.monotonic())
+
+    def __str__(self) -> str:
+        """Return what has happened in lines, by the clock of the workers."""
+        events = [
+            *((f.begin, f.end, f.name) for f in self.faults),
+            *((j.at, j.at, f"to {j.after:.1f}") for j in self.jumps),
+            *((at, at, f"version {version}") for at, version in self.deploys),
+        ]
+        return "\n".join(
+            f"{self.clock(begin - 0.001):.1f} to {self.clock(end):.1f}: {what}"
+            for begin, end, what in sorted(events)
+        )
 
     def clock(self, moment: float | None = None) -> float:
         """Return the Unix time that workers see, now or at a moment."""
@@ -65,7 +78,7 @@ class Timeline:
     def moments_of(self, due: int) -> list[float]:
         """Return the moments at which the clock shows a time; none if it was jumped."""
         found = []
-        begin, offset = float("-inf"), 0.0
+        begin, offset = self.begin, 0.0
         for jump in [*self.jumps, None]:
             end = jump.at if jump else float("inf")
             moment = due - self.real - offset
@@ -74,6 +87,22 @@ class Timeline:
             if jump:
                 begin, offset = jump.at, offset + jump.after - jump.before
         return found
+
+    def highest(self, moment: float) -> float:
+        """Return the latest time that the clock has shown up to a moment."""
+        past = [jump.before for jump in self.jumps if jump.at <= moment]
+        return max(self.clock(moment), *past, 0)
+
+    def passed(self, due: int) -> float:
+        """Return the first moment at which the clock showed a time, or jumped it."""
+        jumps = [jump.at for jump in self.jumps if jump.before < due <= jump.after]
+        return min([*self.moments_of(due), *jumps], default=float("inf"))
+
+    def next_jump(self, jump: Jump, end: float) -> float:
+        """Return the moment of the jump after this one; ``end`` if there is none."""
+        return min(
+            (other.at for other in self.jumps if other.at > jump.at), default=end
+        )
 
     def was_jumped(self, due: int) -> bool:
         """Return whether a step of the clock has skipped a due time."""

@@ -1,0 +1,97 @@
+"""The due times of a campaign's schedules, by the clock that its workers see."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from jobqueue.schedule.times import Cron, Every, Times
+
+from .timeline import Jump, Timeline
+
+RECOVERY = 8  # seconds for workers to start, or to be connected again
+
+CHANGING = "changing"  # with each deploy
+TIMES: dict[str, Callable[[int], Times]] = {
+    "each_second": lambda _: Every(1),
+    "each_five": lambda _: Every(5),
+    "by_seconds": lambda _: Cron("*/7 * * * * *", ZoneInfo("America/New_York")),
+    "each_minute": lambda _: Cron("* * * * *", ZoneInfo("Europe/Berlin")),
+    CHANGING: lambda version: Every(3 + version % 2),
+}
+_LONGEST = {"each_minute": 95}  # the mean pause between two checks, and half of it
+_SHORT = 10
+
+
+class DueTime(NamedTuple):
+    """A due time. It is not certain if a deploy was changing it just then."""
+
+    due: int
+    is_certain: bool
+
+
+def notices_within(name: str) -> int:
+    """Return for how many seconds workers may not notice that the clock was set.
+
+    The broker delays a tick by its own clock: a step of the workers' is noticed when
+    the tick is ready, or by the check of each minute.
+    """
+    return _LONGEST.get(name, _SHORT)
+
+
+def due_times(
+    timeline: Timeline,
+    name: str,
+    begin: float,
+    end: float,
+    resets: Iterable[Jump],
+) -> Iterator[DueTime]:
+    """Yield each due time that the clock has shown between two moments, or jumped over.
+
+    Earlier ones count as well if the clock was set back so far that the workers begin
+    anew (``resets``), from the time on by which they have to know.
+    """
+    first = timeline.clock(begin)
+    last = max(timeline.clock(end), *(jump.before for jump in timeline.jumps), 0)
+    spans = [(first, last)]
+    for jump in resets:
+        until = timeline.clock(timeline.next_jump(jump, end)) - 1
+        spans.append((jump.after + notices_within(name), min(first, until)))
+    found = {
+        due: _is_certain(timeline, due)
+        for version in {version % 2 for _, version in timeline.deploys}
+        for start, stop in spans
+        for due in _between(TIMES[name](version), start, stop)
+        if name != CHANGING or _is_current(timeline, due, version)
+    }
+    for due in sorted(found):
+        yield DueTime(due, name != CHANGING or found[due])
+
+
+def is_due_of_any(name: str, due: int) -> bool:
+    """Return whether this is a due time of the schedule, in any version of the code."""
+    times = TIMES[name]
+    return any(times(v).next_after(due - 1) == due for v in (0, 1))
+
+
+def _between(times: Times, start: float, stop: float) -> Iterator[int]:
+    due = int(start)
+    while (due := times.next_after(due)) < stop:
+        yield due
+
+
+def _is_current(timeline: Timeline, due: int, version: int) -> bool:
+    """Return whether this was the version of the code whenever it was due."""
+    versions = [
+        [v % 2 for at, v in timeline.deploys if at <= moment][-1]
+        for moment in timeline.moments_of(due) or [timeline.passed(due)]
+    ]
+    return all(v == version for v in versions)
+
+
+def _is_certain(timeline: Timeline, due: int) -> bool:
+    """Return whether all workers had the same code when it was due."""
+    return not timeline.was_jumped(due) and not any(
+        fault.name == "deploy"
+        for moment in timeline.moments_of(due)
+        for fault in timeline.near(moment, RECOVERY)
+    )

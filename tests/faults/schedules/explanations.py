@@ -1,0 +1,91 @@
+"""What explains that a due time was put again, or not at all."""
+
+from jobqueue.schedule.decision import CLOCKS_DIFFER, EACH_FOR
+
+from .due_times import RECOVERY, notices_within
+from .runs import Run
+from .timeline import Fault, Jump, Timeline
+
+AFTER = 3  # seconds after a fault in which a due time may be put again
+AFTER_FREEZE = 33  # the same: a frozen worker's tick comes back when its ttr ends
+STALL = "stall of the machine"
+OUTAGES = {"long restart", "no worker", "restart of the broker", STALL}
+CUTS = {  # faults in which a worker may have put a job, and not said so in the tick
+    "kill of a process",
+    "kill of a worker",
+    "restart of the broker",
+    "long restart",
+    STALL,
+}
+_LAST_FEW = 3  # jobs, of which several workers may run one before another
+_STEP = 0.5  # seconds that a step of the clock may be seen later than it was noted
+
+
+class Explanations:
+    """Tells why due times of one schedule were put again, or skipped. ``runs`` are its.
+
+    - A due time may be put again if a worker or the broker was cut off in the middle,
+      or if the clock was set back by more than a minute between both jobs: then what
+      was put last lies too far in the future to be believed.
+    - Due times may be skipped if there was an outage, or the clock jumped over them.
+      But then the one after them has to be put when workers are back, and the first
+      that was skipped has to be more than ten seconds ago: else each is put.
+    """
+
+    def __init__(self, timeline: Timeline, name: str, runs: list[Run]) -> None:
+        self._timeline = timeline
+        self._name = name
+        self._runs = runs
+        self.resets = [jump for jump in timeline.jumps if self._is_reset(jump)]
+
+    def of_another(self, before: Run, run: Run) -> str | None:
+        """Return why there are two jobs of a due time, one after the other."""
+        for jump in self.resets:
+            if before.at - _STEP <= jump.at <= run.at:
+                return "clock back"
+        near = [fault.name for fault in self._timeline.near(run.at, AFTER)]
+        frozen = [
+            fault.name
+            for fault in self._timeline.near(run.at, AFTER_FREEZE)
+            if fault.name == "freeze"
+        ]
+        causes = [*frozen, *(name for name in near if name in CUTS)]
+        return causes[-1] if causes else None
+
+    def of_missed(self, first: int, last: int) -> str | None:
+        """Return why the due times from one to another were skipped."""
+        timeline, passed = self._timeline, self._timeline.passed(first)
+        follower = next(
+            (run for run in self._runs if run.at > passed and run.due > last), None
+        )
+        if follower is None or timeline.highest(follower.at) - first <= EACH_FOR:
+            return None
+        for fault in timeline.faults:
+            if (
+                fault.name in OUTAGES
+                and fault.begin - 1 <= passed
+                and follower.at <= self._back_after(fault)
+            ):
+                return fault.name
+        for jump in timeline.jumps:
+            if jump.before - 1 <= first <= jump.after and (
+                follower.at <= jump.at + notices_within(self._name)
+            ):
+                return "clock forward"
+        return None
+
+    def _back_after(self, fault: Fault) -> float:
+        """Return when workers have to be back, also if outages follow each other."""
+        back = fault.end + RECOVERY
+        for other in self._timeline.faults:  # in the order of their ends
+            if other.name in OUTAGES and fault.begin <= other.begin <= back:
+                back = max(back, other.end + RECOVERY)
+        return back
+
+    def _is_reset(self, jump: Jump) -> bool:
+        """Return whether the last job lies so far in the future that it counts no more.
+
+        As long as a tick, which says so, is not handed out, further steps add up.
+        """
+        last = [run.due for run in self._runs if run.at < jump.at + _STEP][-_LAST_FEW:]
+        return max(last, default=0) > jump.after - _STEP + CLOCKS_DIFFER
