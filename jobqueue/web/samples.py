@@ -35,6 +35,16 @@ class TubeView:
         """The tube's name."""
         return self.stats.tube
 
+    @property
+    def lacks_workers(self) -> bool:
+        """Whether jobs are ready, and nobody watches the tube to take them."""
+        return self.stats.ready > 0 and not self.stats.watching
+
+    @property
+    def is_in_trouble(self) -> bool:
+        """Whether somebody has to look at it: jobs failed for good, or none runs."""
+        return self.stats.buried > 0 or self.lacks_workers
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:

@@ -22,7 +22,7 @@ _SORTS: Mapping[str, Callable[[TubeView], float]] = {
 
 
 def tubes(site: Site, request: Request) -> Response:
-    """Show the tubes, some at a time, those with buried jobs first."""
+    """Show the tubes, some at a time, those in trouble first."""
     query = request.query_params
     counts = site.samples.counts()
     words, sort = one(query, "q"), query.get("sort", "")
@@ -66,4 +66,4 @@ def _sorted(tubes: Sequence[TubeView], sort: str) -> list[TubeView]:
 
 
 def _trouble_first(tube: TubeView) -> float:
-    return 0 if tube.stats.buried else 1
+    return 0 if tube.is_in_trouble else 1
