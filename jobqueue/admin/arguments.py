@@ -120,7 +120,7 @@ def _add_failures(commands: CommandAdder) -> None:
     )
     add_tube(add, nargs="?")
     add("--job", type=_number, metavar="ID", help="show the failures of this job")
-    add_filters(add, containing="a text of the error or the traceback")
+    add_filters(add, containing="this text in the error or the traceback")
 
 
 def _add_schedules(commands: CommandAdder) -> None:

@@ -63,10 +63,10 @@ columns:
   PAUSED    for how much longer the tube hands out no jobs
   NOTED     failures that are noted: see `jobqueue failures`
 
-A terminal that is too narrow for all columns lacks some.
+A narrow terminal shows fewer columns.
 
-A line below warns of a binlog that is larger than its jobs can need: retries
-and kicks fill it.
+Below the table, a line warns if the binlog is larger than its jobs can need:
+retries and kicks fill it.
 
 beanstalkd does not count the reserved jobs that are past their ttr: `jobqueue
 list TUBE --state reserved` looks for them.
@@ -78,7 +78,7 @@ Otherwise it prints a table for each sample until Ctrl-C.
 
 columns, beside those of stats:
   PUT/S, DEL/S    jobs put and deleted per second; a job that is done is deleted
-  FAIL/S          failures per second, with those that are tried again
+  FAIL/S          failures per second, also those after which a job is retried
   TREND           the number of ready jobs in the last samples
 """
 
@@ -97,18 +97,18 @@ columns:
   BUR    buries: how often it was buried
   KIC    kicks: how often it was kicked
 
-A terminal that is too narrow for all columns lacks some of the last ones.
+A narrow terminal shows fewer columns.
 
 A reserved job is past its ttr if its worker froze, or its machine or network
-went away: a worker that runs renews the ttr. A busy beanstalkd (1.13 and
-before) often misses the end of a ttr, and keeps such a job reserved until its
-worker's connection ends: end the frozen worker, or wait for TCP keepalive on
-the broker's machine.
+vanished: a healthy worker renews the ttr. A busy beanstalkd (up to 1.13) often
+misses the end of a ttr, and keeps such a job reserved until its worker's
+connection ends: end the frozen worker, or the connection on the broker's
+machine.
 """
 
 SHOW = """\
-Shows the traceback of the job's last failure as well, if its worker noted it. A
-job that was deleted for its kicks is shown from that note.
+Shows the traceback of the job's last failure as well, if there is a note of it.
+A job that was deleted for its kicks is shown from its note.
 """
 
 FAILURES = """\
@@ -116,7 +116,7 @@ columns:
   FAILED    failures for good: the job was buried, or deleted for its kicks
   BURIED    jobs that are still buried, and failed like this the last time
   RETRIED   failures after which the job was tried again
-  FIRST, LAST   how long ago
+  FIRST, LAST   how long ago the first and the last failure was
   JOB, TEXT     the job that failed last, and its error
 
 Workers keep notes of the last 1,000 failures and retries of each tube. A kick
@@ -131,16 +131,16 @@ examples:
 SCHEDULES = """\
 columns:
   SCHEDULE   the task's tube and its name
-  DUE        when it is due, as the code of its worker said last
+  DUE        its times, by the code of the worker that started last
   NEXT, IN   the next due time, in UTC, and how long until then; below 0: late
-  LAST, JOB  how long ago it put its last job (`run` apart), and its id
+  LAST, JOB  how long ago its last job was put (by `run`: not counted), its id
   WORKERS    processes that have the task; 0: nobody puts its jobs
 
 Workers keep a schedule for each periodic task that they have, as a job in a
-tube of its own; no other command counts or touches these. A worker that starts
-with other code changes the schedule. That of a task that was renamed or removed
-stays, as half of a deploy may still be old: delete it. If jobs are signed, run
-needs $JOBQUEUE_SECRET.
+tube of its own; no other command counts or touches these jobs. A worker that
+starts with other code changes the schedule. If a task was renamed or removed,
+its schedule stays, as half of a deploy may still be old: delete it. If jobs are
+signed, run needs $JOBQUEUE_SECRET.
 
 examples:
   jobqueue schedules
@@ -152,12 +152,12 @@ KICK = """\
 Kicks buried jobs only; with --count those that were buried first. (beanstalkd's
 own kick takes delayed jobs if none is buried.)
 
-A kick has a job's retries and lost workers counted anew. A job that fails again
-after its task's max_kicks (3 by default) is deleted: for which jobs this kick
-is the last is said before the question, and with --dry-run.
+A kick grants a job all its retries and losses (max_lost) again. A job that
+fails after its task's max_kicks (3 by default) is deleted: the question, and
+--dry-run, say for which jobs this kick is the last.
 
-With --func and the like it kicks the jobs that have all of this, of one tube or
-of all, after a question if there are several; a script needs --yes.
+With --func and the like it kicks the jobs that match all of these options, of
+one tube or of all. If there are several jobs, it asks; a script needs --yes.
 
 examples:
   jobqueue kick emails --all
@@ -168,8 +168,8 @@ examples:
 DELETE = """\
 A reserved job can be deleted by its worker only.
 
-With --func and the like, and without ids, it deletes all jobs that have all of
-this, after a question if there are several; a script needs --yes.
+With --func and the like, and without ids, it deletes the jobs that match all of
+these options. If there are several jobs, it asks; a script needs --yes.
 
 examples:
   jobqueue delete 17 18
@@ -197,9 +197,9 @@ A value that is JSON is read as JSON, any other value as a string: n=1 is a
 number; to=ada, when=2026-01-01 and x=NaN are strings. For a string that looks
 like JSON, add JSON's quotes: code='"0123"' or flag='"true"'.
 
-With --import, the task itself says what the job has to be like: a wrong name or
-argument is an error here, not a buried job, and the task's own options, broker
-and secret are used, as by a put in code. That suits crontabs and scripts.
+With --import, the job is put as by code: with the task's own options, broker
+and secret. A wrong name or argument is then an error here, and not a buried
+job: best for crontabs and scripts.
 
 --failed puts a job again that was deleted for its kicks, from the note of its
 failure.
@@ -212,9 +212,9 @@ examples:
 
 EXPORT = """\
 Changes nothing. A line has the keys of `list --json`, with the body instead of
-func_name and kwargs: "body" if it is UTF-8, else "body_base64". "delay" is the
-number of seconds that are left of it. A job that starts or ends meanwhile may
-be missing: pause the tube first.
+func_name and kwargs: "body" if it is UTF-8, else "body_base64". "delay" is how
+many seconds are left until the job is ready. A job that starts or ends
+meanwhile may be missing: pause the tube first.
 
 example:
   jobqueue pause emails 3600 && jobqueue export emails > jobs.jsonl
@@ -233,13 +233,13 @@ on at:
 """
 
 WEB = """\
-The tubes, why jobs failed, and single jobs, in a browser, also of a phone.
+The tubes, why jobs failed, and single jobs, in a browser, also on a phone.
 Needs the extra jobqueue[web].
 
 It serves this machine alone. For others, set $JOBQUEUE_WEB_PASSWORD (12
-characters at least; any user name will do, and is logged), and give --host; or
-have a proxy ask for a login, and say so with --behind-proxy. TLS is the proxy's
-business.
+characters at least; any user name will do, and is logged) and --host. Or have a
+proxy ask for a login, and give --behind-proxy. For TLS, too, there has to be a
+proxy.
 
 With --allow-actions it also kicks, deletes, puts, pauses and resumes. Each
 change is logged, with who asked for it and the ids of the jobs.

@@ -58,7 +58,7 @@ def add_tube(add: Callable[..., Any], nargs: str | None = None) -> None:
 
 
 def add_filters(
-    add: Callable[..., Any], *, containing: str = "a text in the body"
+    add: Callable[..., Any], *, containing: str = "this text in the body"
 ) -> None:
     """Add what jobs have to have."""
     add("--func", metavar="NAME", help="only jobs of this function")
@@ -68,7 +68,7 @@ def add_filters(
         "--since",
         type=time_ago,
         metavar="TIME",
-        help="only jobs that have failed within 90s, 30m, 2h or 7d",
+        help="only jobs that failed less than this ago, as in 90s, 30m, 2h or 7d",
     )
 
 

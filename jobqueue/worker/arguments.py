@@ -22,8 +22,8 @@ example:
   {program} --tube emails --tube reports --import app.tasks
 
 SIGTERM, SIGINT (Ctrl-C) and SIGHUP stop the worker when the running jobs are
-finished; a second SIGTERM or SIGINT, a second later or more, at once. SIGUSR1
-makes it quiet: it takes no more jobs, and stays until it is stopped.
+finished. A second SIGTERM or SIGINT, a second later or more, stops it at once.
+SIGUSR1 makes it quiet: it takes no more jobs, and stays until it is stopped.
 Exit status: 0 when it was stopped, 2 when it could not start.
 """
 
@@ -127,8 +127,8 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         type=whole_number_from(0),
         default=FAILURES_KEPT,
         metavar="N",
-        help="how many notes of why jobs failed the broker keeps for each tube, and "
-        "as many of retries (default: 1000; 0: none)",
+        help="how many failures, and how many retries, are noted in the broker for "
+        "each tube (default: 1000; 0: none)",
     )
 
 

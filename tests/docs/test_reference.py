@@ -1,7 +1,7 @@
 """The pages of the reference say what the code defines.
 
-The directives of reference/api are generated, too: CI builds the site from them, with
-warnings as errors.
+The directives of reference/api, reference/api-operating and reference/api-testing are
+generated, too: CI builds the site from them, with warnings as errors.
 """
 
 import ast

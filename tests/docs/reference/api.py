@@ -8,7 +8,7 @@ import jobqueue
 from jobqueue import errors
 from tests.docs.reference.markdown import code, codes, summary, table
 
-GROUPS = {
+GROUPS = {  # by the page that each stands on
     "Tasks and puts": ["jobqueue.JobQueue", "jobqueue.Putter"],
     "In a task": [
         "jobqueue.current_job",
@@ -39,6 +39,8 @@ GROUPS = {
         "jobqueue.devserver.DevServer",
     ],
 }
+
+PAGES = {"Operating": "api-operating.md", "Testing": "api-testing.md"}  # else api.md
 
 # The other classes are made by jobqueue itself.
 MADE_BY_USERS = {
@@ -76,17 +78,46 @@ def check_complete() -> None:
         raise LookupError(f"say in {__file__} which group {missing} belong to")
 
 
-def api() -> str:
+def contents() -> str:
+    """Return a table of all public names, each with a link to its section."""
     check_complete()
-    return "\n".join(
-        f"## {group}\n\n" + "\n".join(map(_section, names))
+    rows = [
+        [group if number == 0 else "", _link(name, group), summary(found(name))]
         for group, names in GROUPS.items()
+        for number, name in enumerate(names)
+    ]
+    return table(["", "name", "what it is"], rows)
+
+
+def api() -> str:
+    """Return the sections of the groups that have no page of their own."""
+    return "\n".join(
+        f"## {group}\n\n{sections(group)}" for group in GROUPS if group not in PAGES
     )
 
 
-def _section(name: str) -> str:
+def operating() -> str:
+    return sections("Operating", heading="##")
+
+
+def testing() -> str:
+    return sections("Testing", heading="##")
+
+
+def sections(group: str, heading: str = "###") -> str:
+    return "\n".join(_section(name, heading) for name in GROUPS[group])
+
+
+def _link(name: str, group: str) -> str:
+    short = name.removeprefix("jobqueue.")
+    anchor = short.lower().replace(".", "")
+    return f"[`{short}`]({PAGES.get(group, 'api.md')}#{anchor})"
+
+
+def _section(name: str, heading: str) -> str:
     documented = found(name)
-    parts = [f"### {name.removeprefix('jobqueue.')}\n", f"{summary(documented)}\n"]
+    title = name.removeprefix("jobqueue.")
+    parts = [f"{heading} {title}\n", f"{summary(documented)}\n"]
     directive = f".. autofunction:: {name}"
     if isinstance(documented, type):
         if fields := getattr(documented, "_fields", ()):

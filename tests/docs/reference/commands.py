@@ -1,14 +1,37 @@
 """The commands and their options, from the parsers of the command lines."""
 
 import argparse
+from collections.abc import Iterator
 
 from jobqueue.__main__ import DEVSERVER, WORKER
 from jobqueue.admin.arguments import make_parser as make_admin_parser
+from jobqueue.admin.shared_arguments import add_filters
 from jobqueue.devserver.__main__ import _parser as make_devserver_parser
 from jobqueue.worker.arguments import make_parser as make_worker_parser
 from tests.docs.reference.markdown import code, table
 
 _COMMON = ("--url", "--json", "--help", "--version")
+GROUPS = {
+    "To look": ["stats", "top", "list", "show", "failures", "schedules"],
+    "To change something": ["kick", "delete", "clear", "pause", "resume", "put"],
+    "To move jobs": ["export", "import"],
+    "In a browser": ["web"],
+}
+
+
+def contents() -> str:
+    """Return a table of all commands, each with a link to its section."""
+    rows = [
+        [group if number == 0 else "", f"[`{name}`](#{name})", parser.description or ""]
+        for group, commands in _grouped()
+        for number, (name, parser) in enumerate(commands.items())
+    ]
+    return table(["", "command", "what it does"], rows)
+
+
+def filters() -> str:
+    """Return the options by which commands choose jobs."""
+    return table(["option", "what it is"], map(_row, _filters().values()))
 
 
 def worker() -> str:
@@ -21,30 +44,49 @@ def devserver() -> str:
 
 
 def jobqueue() -> str:
-    """Return a section for each command of ``jobqueue``."""
-    parser = make_admin_parser("")
-    common = table(
-        ["option", "what it is"],
-        [_row(a) for a in parser._actions if set(a.option_strings) & set(_COMMON)],
+    """Return a section for each command of ``jobqueue``, group by group."""
+    return "\n".join(
+        f"## {group}\n\n"
+        + "\n".join(_section(name, parser) for name, parser in commands.items())
+        for group, commands in _grouped()
     )
-    (commands,) = (
-        action for action in parser._actions if isinstance(action.choices, dict)
-    )
-    sections = [
-        _section(name, command) for name, command in _commands(commands).items()
-    ]
-    return f"{common}\n" + "\n".join(sections)
+
+
+def common() -> str:
+    """Return the options that each command has."""
+    actions = make_admin_parser("")._actions
+    rows = [_row(a) for a in actions if set(a.option_strings) & set(_COMMON)]
+    return table(["option", "what it is"], rows)
 
 
 def overview() -> str:
-    """Return what ``jobqueue --help`` says below the list of commands."""
-    return _fenced(make_admin_parser("").epilog or "")
+    """Return what ``jobqueue --help`` says below its examples."""
+    _, begin, text = (make_admin_parser("").epilog or "").partition("Exit status:")
+    return _fenced(begin + text)
 
 
-def _commands(action: argparse.Action) -> dict[str, argparse.ArgumentParser]:
-    """Return the parsers of the commands, without those that have sections here."""
-    parsers = dict(action.choices or {})
-    return {name: parsers[name] for name in parsers if name not in {WORKER, DEVSERVER}}
+def _grouped() -> Iterator[tuple[str, dict[str, argparse.ArgumentParser]]]:
+    """Yield the parsers of each group, without those that have sections of their own.
+
+    Raises LookupError for a command that is in no group.
+    """
+    (parsers,) = (
+        dict(action.choices)
+        for action in make_admin_parser("")._actions
+        if isinstance(action.choices, dict)
+    )
+    grouped = {name for names in GROUPS.values() for name in names}
+    if missing := parsers.keys() - grouped - {WORKER, DEVSERVER}:
+        raise LookupError(f"say in {__file__} which group {missing} belong to")
+    for group, names in GROUPS.items():
+        yield group, {name: parsers[name] for name in names}
+
+
+def _filters() -> dict[str, argparse.Action]:
+    """Return the options by which most commands choose jobs, by their texts."""
+    parser = argparse.ArgumentParser(add_help=False)
+    add_filters(parser.add_argument)
+    return {action.help or "": action for action in parser._actions}
 
 
 def _section(name: str, parser: argparse.ArgumentParser) -> str:
@@ -57,13 +99,18 @@ def _section(name: str, parser: argparse.ArgumentParser) -> str:
 
 
 def _options(parser: argparse.ArgumentParser, but: tuple[str, ...] = ()) -> str:
-    rows = [
-        _row(action)
+    shown = [
+        action
         for action in parser._actions
         if action.help != argparse.SUPPRESS
         and not set(action.option_strings) & {*but, "--help"}
         and not isinstance(action.choices, dict)
     ]
+    shared = [action for action in shown if action.help in _filters()]
+    rows = [_row(action) for action in shown if action not in shared]
+    if shared:
+        names = ", ".join(code(action.option_strings[0]) for action in shared)
+        rows.append([names, "[which jobs](#which-jobs)"])
     return table(["option", "what it is"], rows) if rows else ""
 
 
@@ -78,7 +125,7 @@ def _value(action: argparse.Action) -> str:
     if isinstance(action.metavar, str):
         value = action.metavar
     elif action.choices:
-        value = f"{{{','.join(map(str, action.choices))}}}"
+        value = action.option_strings[-1].lstrip("-").upper()  # the help names them
     else:
         value = action.dest.upper()
     return f"{value}..." if action.nargs in {"+", "*"} else value

@@ -18,14 +18,19 @@ COMMAND = "python -m tests.docs.reference"
 Tables = Mapping[str, Callable[[], str]]
 
 PAGES: Mapping[Path, Tables] = {
-    REFERENCE / "api.md": {"api": api.api},
+    REFERENCE / "api.md": {"contents": api.contents, "api": api.api},
+    REFERENCE / "api-operating.md": {"api": api.operating},
+    REFERENCE / "api-testing.md": {"api": api.testing},
     REFERENCE / "options.md": {"options": options.options},
     REFERENCE / "commands.md": {
+        "contents": commands.contents,
         "jobqueue": commands.jobqueue,
+        "filters": commands.filters,
+        "common": commands.common,
         "overview": commands.overview,
-        "worker": commands.worker,
         "devserver": commands.devserver,
     },
+    REFERENCE / "worker.md": {"worker": commands.worker},
     REFERENCE / "log-keys.md": {"keys": log.key_table, "lines": log.line_table},
     REFERENCE / "metrics.md": {
         "metrics": metrics.metrics,
@@ -33,7 +38,7 @@ PAGES: Mapping[Path, Tables] = {
         "states": metrics.states,
         "bounds": metrics.bounds,
     },
-    REFERENCE / "errors.md": {"errors": errors.sections},
+    REFERENCE / "errors.md": {"places": errors.places, "errors": errors.sections},
 }
 
 
