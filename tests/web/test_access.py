@@ -134,10 +134,15 @@ def test_ports_make_no_other_guesser(queue: JobQueue, forwarded: str) -> None:
 def test_proxy_that_was_not_told_of(
     queue: JobQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Whoever guesses has everybody wait, and the log says what is missing."""
     page = Page(queue, password=PASSWORD)
 
-    page.get(STATIC, **basic("wrong"), x_forwarded_for="10.0.0.1")
+    def status(password: str, client: str) -> int:
+        asked = page.get(STATIC, **basic(password), x_forwarded_for=client)
+        return int(asked.status_code)
 
+    assert [status("wrong", f"10.0.0.{n}") for n in range(5)] == [401] * 5
+    assert status(PASSWORD, "10.0.0.9") == 429
     assert "--behind-proxy" in caplog.messages[-1]
 
 

@@ -53,6 +53,7 @@ class Change:
     problem: str | None = None
     is_over: bool = False
     is_late: bool = False  # the broker takes its time, and nobody waits any more
+    form: Mapping[str, str] = field(default_factory=dict)  # to be corrected
     back: Back = _FIRST_PAGE
     token: str = field(default_factory=new_token)
 

@@ -6,12 +6,14 @@ There are no cookies: what came of a change is at an address that nobody can gue
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from jobqueue.errors import JobQueueError
 from jobqueue.web.access.middleware import CLIENT, USER
 from jobqueue.web.actions import found, many, single
 from jobqueue.web.actions.changes import Back, Change, new_token
@@ -71,15 +73,34 @@ def act(site: Site, request: Request, form: Form) -> Response:
     if known := site.changes.get(token):
         return _back_from(request, known)
     _check_broker(site, form)
-    plan = _planned(site, request, form)
+    try:
+        plan = _planned(site, request, form)
+    except HTTPException as error:
+        if form.get("do") != "put" or error.status_code != HTTPStatus.BAD_REQUEST:
+            raise
+        return _to_correct(site, request, form, error.detail)
     change = plan.change
     change.token, change.back = token, plan.back
     if not site.changes.begin(change):
         return _back_from(request, site.changes.get(token) or change)
     if plan.is_quick or change.total == 1:
-        site.changes.make(change, plan.steps)
+        try:
+            site.changes.make(change, plan.steps)
+        except JobQueueError as error:
+            if form.get("do") != "put":
+                raise
+            return _to_correct(site, request, form, str(error))
     elif not site.changes.start(change, plan.steps):
         raise HTTPException(429, "Some changes still run: try again in a while.")
+    return _back_from(request, change)
+
+
+def _to_correct(site: Site, request: Request, form: Form, problem: str) -> Response:
+    """Go back to a form that somebody has typed into, to correct it there."""
+    change = Change("Putting", "Put", who(request), token=_token_of(form), form=form)
+    change.problem, change.is_over = problem.rstrip("."), True
+    change.back = _page_of(form)
+    site.changes.begin(change)
     return _back_from(request, change)
 
 

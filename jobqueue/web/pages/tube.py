@@ -1,6 +1,7 @@
 """A tube: its counts, and its jobs by state, a page at a time."""
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import NamedTuple
 
 from starlette.exceptions import HTTPException
@@ -8,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from jobqueue.broker.stats import JobState
+from jobqueue.errors import OptionError
+from jobqueue.job.names import is_name
 from jobqueue.job.note import FailureNote
 from jobqueue.operating.paging import JobPage
 from jobqueue.operating.record import JobRecord
@@ -18,7 +21,8 @@ from jobqueue.web.site import Site
 from jobqueue.web.urls import link_of, one
 
 PAGE = 50  # jobs
-_LOOK_FOR = 1.0  # seconds for a page
+_LOOK_FOR = 1.0  # seconds for the first page
+_LOOK_ON_FOR = 5.0  # for each that is asked for then, which ends as soon as it is full
 
 
 class Found(NamedTuple):
@@ -46,15 +50,36 @@ def tube(site: Site, request: Request) -> Response:
         )
     looked = _looked(query, view)
     rest = one(query, "rest")
+    found = wrong = None
+    if not is_refresh(request):
+        try:
+            found = _found(site, view, looked, rest)
+        except HTTPException as error:
+            if error.status_code != HTTPStatus.BAD_REQUEST:
+                raise
+            wrong = error.detail
+        except OptionError as error:
+            wrong = str(error)
     return site.renderer.page(
         request,
         "tube.html",
+        status=400 if wrong else 200,
         tube=view,
+        next_ready=site.samples.next_ready([view.name] if view.stats.ready else []),
         looked=looked,
         rest=rest,
-        found=None if is_refresh(request) else _found(site, view, looked, rest),
+        found=found,
+        wrong=wrong,
+        functions=_functions(found) if found else [],
         states=list(JobState),
     )
+
+
+def _functions(found: Found) -> list[str]:
+    """Return the functions of the jobs shown, for the form that puts one."""
+    names = {job.func_name for job in found.jobs}
+    names |= {note.func_name for note in found.failures.values()}
+    return sorted(name for name in names if is_name(name))
 
 
 def _looked(query: Mapping[str, str], view: TubeView) -> Looked:
@@ -63,14 +88,17 @@ def _looked(query: Mapping[str, str], view: TubeView) -> Looked:
 
 
 def _found(site: Site, view: TubeView, looked: Looked, rest: str | None) -> Found:
-    """Search for a page of jobs. Raises HTTPException for a query that can't be."""
+    """Search for a page of jobs.
+
+    Raises HTTPException and OptionError for what can't be looked for.
+    """
     least_age = looked.least_age
     page = site.operator.page(
         view.name,
         *([] if looked.state == ALL else [looked.state]),
         rest=rest,
         limit=PAGE,
-        seconds=_LOOK_FOR,
+        seconds=_LOOK_FOR if rest is None else _LOOK_ON_FOR,
         **looked.filters(site.settings)._asdict(),
     )
     jobs = [job for job in page.jobs if job.stats.age >= least_age]

@@ -9,6 +9,7 @@ const PATIENCE = 15000; // for a reply
 
 const trouble = document.getElementById("trouble");
 const fresh = document.getElementById("fresh");
+let seen = new Date().toLocaleTimeString(); // when the page was last as it is
 let timer = null;
 let isAsking = false;
 let isAway = document.getElementById("away") !== null;
@@ -79,13 +80,17 @@ function show(response, page) {
   // A row that is moved loses focus.
   if (focused?.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
   fresh.hidden = false;
-  fresh.textContent = new Date().toLocaleTimeString();
+  seen = new Date().toLocaleTimeString();
+  fresh.textContent = seen;
 }
 
 function tell(text) {
-  if (trouble.textContent !== text) trouble.textContent = text;
-  trouble.hidden = !text;
-  document.body.classList.toggle("stale", Boolean(text));
+  const isStale = Boolean(text);
+  const said = isStale && seen ? `${text} What you see is of ${seen}.` : text;
+  if (trouble.textContent !== said) trouble.textContent = said;
+  trouble.hidden = !isStale;
+  document.body.classList.toggle("stale", isStale);
+  for (const element of document.querySelectorAll("main [data-changes]")) element.inert = isStale;
 }
 
 // Makes one element like another, changing only what differs: so focus, the place of
