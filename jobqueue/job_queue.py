@@ -135,8 +135,8 @@ class JobQueue(QueueHooks):
 
         What jobs call the task:
 
-        - ``name``: its name, if not that of its function. Of several names the first is
-          put, and jobs with any of them are run: so a task can be renamed while jobs
+        - ``name``: its name, if not that of its function; or several names. The first
+          is put, and jobs with any of them are run: so a task can be renamed while jobs
           with its old name wait.
 
         How a job is put; :meth:`Putter.options <jobqueue.Putter.options>` changes it
@@ -155,31 +155,33 @@ class JobQueue(QueueHooks):
         - ``retries``: how many times the job is tried again (0).
         - ``retry_on``: an exception class, or several; only these errors are retried
           (all).
-        - ``backoff``: the pause before a retry, as a number of seconds or a timedelta,
-          rounded up to whole seconds (beanstalkd knows no others: 0.1 is 1 s);
-          or a sequence of these, the last of which is for all further retries; or a
-          function from the retry's number, counted from 1, to such a pause (up to 1 s,
-          2 s, 4 s, and so on up to an hour, with jitter).
-        - ``max_kicks``: a job without retries left is buried, and an operator may kick
-          it, which grants its limits anew. If it fails again after this many kicks (3),
-          it is deleted, and its body is logged. None: it is buried each time.
+        - ``backoff``: the pause before a retry, in seconds or as a timedelta, rounded
+          up to whole seconds (0.1 is 1 s). A sequence of these has a pause for each
+          retry, and its last one for all further retries. A function gets the number
+          of the retry, from 1, and returns its pause. (At random up to 1 s, then 2 s,
+          4 s, and so on up to an hour.)
+        - ``max_kicks``: how many times an operator may kick the job after it was buried
+          (3). Each kick grants the job all its limits again. If it fails after the last
+          one, it is deleted, and its body is logged. None: it is buried each time.
 
         What stops a job that would do harm:
 
         - ``max_lost``: how many workers may crash, freeze or be killed while they have
           the job (3). Before the last run that this allows, the job is buried, and it
-          is deleted if it then succeeds. 1: it never runs again. None: no limit.
-        - ``time_limit``: the seconds that a job may run. Then
-          :class:`~jobqueue.errors.TimeLimitExceeded` is raised inside the task, and an
-          ``async`` one is cancelled. None: no limit, unless the worker has one.
-        - ``max_age``: the seconds, a number or a timedelta, that a job may have been in
-          the broker when it begins, its delay not included. A job that is older is
-          deleted, and logged as a warning, with its body; one that was kicked runs all
-          the same. Its worker asks the broker for each job's age. None: no limit.
+          is deleted if it then succeeds. 1: a job that was lost once never runs again.
+          None: no limit.
+        - ``time_limit``: for how many seconds a job may run. Then
+          :class:`~jobqueue.errors.TimeLimitExceeded` is raised inside the task, or the
+          task is cancelled if it is ``async``. None: no limit, unless the worker has
+          one.
+        - ``max_age``: how long a job may wait to begin, in seconds or as a timedelta,
+          its delay not counted. A job that has waited for longer is deleted, and
+          logged as a warning, with its body; one that was kicked runs all the same.
+          Asking for its age takes a round trip to the broker. None: no limit.
 
-        What makes the task periodic: workers that have it put its jobs by themselves,
-        when they are due, without arguments and without a delay. At most one job at a
-        time waits to begin.
+        What makes the task periodic: its workers put its jobs by themselves, when they
+        are due, without arguments and without a delay. At most one job at a time waits
+        to begin.
 
         - ``every``: the whole seconds between two due times, as a number or a
           timedelta, counted from the beginning of 1970 in UTC: 300 is due at every full
@@ -187,9 +189,9 @@ class JobQueue(QueueHooks):
         - ``cron``: a cron expression instead, as in ``"0 7 * * MON-FRI"``; needs
           ``jobqueue[cron]``.
         - ``tz``: the time zone of ``cron``, as in ``"Europe/Berlin"`` (UTC).
-        - ``late``: the seconds, or a timedelta, after which a missed due time is
-          skipped; None: of those that were missed while no worker was up, the last one
-          is put, late.
+        - ``late``: after how many seconds, or which timedelta, a missed due time is
+          skipped. None: if due times were missed while no worker was up, a job is put
+          for the last of them.
         - ``pile_up``: put a job also while the last one still waits (False).
 
         Raises :class:`~jobqueue.errors.TubeNameError`, and

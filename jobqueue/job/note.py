@@ -34,7 +34,7 @@ class NoteKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureNote:
-    """One failure of a job. All text in it is anybody's: escape it to show it.
+    """One failure of a job. Its texts may be hostile: escape them to show them.
 
     A function that is not known to the worker has the name that the job's body gives,
     and None stands for a body that gives none. The texts are bounded: ``error_text``

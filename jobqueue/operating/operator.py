@@ -92,7 +92,7 @@ class Operator(Viewer):
             return self._run(connection, tube, steps, on_step)
 
     def delete(self, *ids: int) -> list[int]:
-        """Delete jobs, and return the ids of those that were there to be deleted.
+        """Delete jobs, and return the ids of those that were deleted.
 
         A reserved job can be deleted by its worker only. The notes of the jobs'
         failures are deleted as well.

@@ -18,7 +18,7 @@ _STATES = JobState.DELAYED, JobState.READY, JobState.BURIED
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleRecord:
-    """The schedule of a periodic task. All text in it is anybody's: escape it.
+    """The schedule of a periodic task. Its texts may be hostile: escape them.
 
     ``definition`` is what its code said last, as in ``every 300 s``. ``last_put`` is
     when a job was put last, and ``last_job`` its id; both are None if there was none.

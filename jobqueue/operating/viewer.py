@@ -42,7 +42,7 @@ class Viewer(FailureViewer):
             return without_notes(connection.server(), filter(None, tubes))
 
     def tubes(self, *names: str) -> list[TubeStats]:
-        """Return the counts of these tubes, or of all; a tube that is none is left out.
+        """Return the counts of these tubes, or of all; leave out names without one.
 
         A tube exists only while it has jobs, or while a client uses or watches it.
 
