@@ -12,7 +12,7 @@ import pytest
 
 from jobqueue import JobQueue
 from tests.helpers.optional_programs import check
-from tests.helpers.pages import blocks, write_printed
+from tests.helpers.pages import blocks, page, write_printed
 from tests.helpers.paths import ROOT
 from tests.helpers.printed_commands import sh
 from tests.helpers.servers import (
@@ -93,7 +93,7 @@ def test_order_by_priority(broker: Beanstalkd, tmp_path: Path) -> None:
 
 def test_limit_of_open_files(socket_folder: Path) -> None:
     """The printed command raises the limit of a beanstalkd that is running."""
-    _, command = blocks_of(SIZE)
+    (command,) = blocks_of(SIZE)
     require("prlimit")
     limited = ("sh", "-c", 'ulimit -Sn 16; exec "$@"', "sh")
     with Beanstalkd(socket_folder / "l.sock", wrapped_in=limited) as broker:
@@ -109,8 +109,9 @@ def test_limit_of_open_files(socket_folder: Path) -> None:
 
 
 def test_limits_are_alike() -> None:
-    """docker-compose.yml has the limit that the page recommends."""
-    unit, command = blocks_of(SIZE)
+    """docker-compose.yml and the unit have the limit that the page recommends."""
+    (command,) = blocks_of(SIZE)
+    unit = page("deploying/systemd").read_text()
     compose = (ROOT / "docker-compose.yml").read_text()
 
     (limit,) = re.findall(r"^LimitNOFILE=(\d+)$", unit, re.MULTILINE)
@@ -127,7 +128,10 @@ def test_check_for_cron(broker: Beanstalkd, tmp_path: Path, excess: int) -> None
     said = json.dumps({"server": {**server, "binlog_excess": excess}})
     stats = f"jobqueue() {{ echo '{said}'; }}\n" if excess else ""
 
-    assert sh(stats + command, broker, tmp_path).returncode == (1 if excess else 0)
+    done = sh(stats + command, broker, tmp_path)
+
+    assert done.returncode == (1 if excess else 0)
+    assert ("4096" in done.stderr) == (excess > 0)
 
 
 def test_way_back(broker: Beanstalkd, socket_folder: Path, tmp_path: Path) -> None:
