@@ -47,8 +47,9 @@ def test_busy_worker_stops(
 ) -> None:
     """A worker finishes its jobs at a signal, and takes no others."""
     slots = SLOTS[shape]
-    put(app, f"work.put_many([dict(seconds=1, n=n) for n in range({slots + 3})])")
     with start(app, shape) as process:
+        await_slots(broker, shape)  # first: so the jobs begin at about the same time
+        put(app, f"work.put_many([dict(seconds=1, n=n) for n in range({slots + 3})])")
         eventually(lambda: process.log.count("begins"), slots)
         process.signal(signum)
 
