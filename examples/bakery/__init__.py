@@ -9,4 +9,9 @@ beanstalkd (or ``jobqueue devserver``) on its usual port::
     jobqueue worker --import bakery.production --reload   # in another terminal
     curl -X POST 'localhost:8000/orders?customer=Ada&loaves=2'
     jobqueue schedules run plan_baking
+
+Its tests bring a broker of their own::
+
+    pip install pytest httpx
+    python -m pytest bakery
 """

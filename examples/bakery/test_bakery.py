@@ -1,4 +1,4 @@
-"""Tests of the bakery: ``cd examples && python -m pytest bakery``."""
+"""Tests of the bakery: see ``__init__.py`` for how to run them."""
 
 import json
 import shutil
