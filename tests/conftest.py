@@ -66,7 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "thorough: takes seconds; a run without paths needs --thorough to run it, and "
         "continuous integration runs it",
     )
-    # What nohup and a script's background ignore, the tests' processes would ignore, too.
+    # What nohup or a script's background ignores, the tests' processes would, too.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
