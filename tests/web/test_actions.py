@@ -55,6 +55,20 @@ def test_kick_a_group(
     assert [*logged[0], *logged[1]] == ids[1:]
 
 
+def test_a_kicked_group_leaves_its_page(page: Page, broker: Beanstalkd) -> None:
+    """None of its jobs is listed as buried, and the way to where they are is shown."""
+    for job_id in put_buried(broker, 2):
+        put_note(broker, job_id)
+
+    sent = page.act("kick-group", **GROUP).headers["location"]
+    page.notice(sent)
+    refreshed = page.get(sent, Jobqueue_Refresh="1").text
+
+    assert 'id="jobs"' in refreshed
+    assert 'href="/jobs/' not in refreshed
+    assert '<a href="/tube?name=t">See the tube</a>' in refreshed
+
+
 def test_more_than_are_noted(page: Page, broker: Beanstalkd) -> None:
     """The group, and the question, say that others may have failed alike."""
     put_note(broker, put_buried(broker, 4)[0])
@@ -196,8 +210,9 @@ def test_put(broker: Beanstalkd) -> None:
     with queue:
         page = Page(queue, allow_actions=True)
         broker.put(b"x")
-        said = page.outcome("put", **form, kwargs='{"to": "ada"}')
-        assert "Job 2 was put into tube" in said
+        sent = page.act("put", **form, kwargs='{"to": "ada"}').headers["location"]
+        assert "Job 2 was put into tube" in page.notice(sent)
+        assert '<a href="/jobs/2">See the job</a>' in page.text(sent)
         assert page.act("put", **form, kwargs="{}" + " " * 2**20).status_code == 413
     Worker(max_jobs=1).run()
 
@@ -471,6 +486,7 @@ def test_no_more_than_was_counted(page: Page, broker: Beanstalkd) -> None:
 
 def test_what_a_search_finds(page: Page, broker: Beanstalkd) -> None:
     """All that match, over all pages, and none that came after the question."""
+    put(broker, 1, "ready")
     first, *others = put_buried(broker, 120)
     for job_id in others:
         put_note(broker, job_id)
@@ -479,6 +495,7 @@ def test_what_a_search_finds(page: Page, broker: Beanstalkd) -> None:
     shown = html.unescape(page.text(f"/tube?name=t&{filters[7:]}"))
     assert "do=kick-found" in shown
     assert "do=delete-found" in shown
+    assert "do=kick-found" not in page.text("/tube?name=ready&state=all&func=send")
     kick = _answer(page, f"/confirm?do=kick-found&{filters}")
     put_note(broker, put_buried(broker, 1)[0])
 

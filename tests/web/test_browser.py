@@ -148,6 +148,25 @@ def test_broker_away_at_a_change(operator: Operator, broker: Beanstalkd) -> None
         assert again.counts("t") == {"ready": 3}
 
 
+def test_double_tap(browser: Any, web: WebProcess, broker: Beanstalkd) -> None:
+    """Its second tap, where a question has just appeared, does not answer that."""
+    put_buried(broker, 2)
+    operator = Operator(browser.new_context(), web.url)
+    page = operator.page
+    operator.open("/confirm?do=kick-tube&tube=t")
+    change = "const sheet = document.styleSheets[0]; sheet."
+    longer = "'.question button { animation-duration: 1h !important }'"
+    page.evaluate(f"() => {{ {change}insertRule({longer}, sheet.cssRules.length) }}")
+    box = page.get_by_role("button").bounding_box()
+    page.mouse.click(box["x"] + 5, box["y"] + 5)
+    page.evaluate(f"() => {{ {change}deleteRule(sheet.cssRules.length - 1) }}")
+    assert broker.counts("t") == {"buried": 2}
+
+    operator.click("Kick 2 jobs", "button")
+    operator.sees("#change", "Kicked 2 jobs")
+    operator.context.close()
+
+
 def test_without_scripts(browser: Any, web: WebProcess, broker: Beanstalkd) -> None:
     ids = put_buried(broker, 2)
     for job_id in ids:

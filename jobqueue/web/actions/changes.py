@@ -50,6 +50,7 @@ class Change:
     count: int = 0  # jobs changed so far
     at_stake: Sequence[int] = ()  # ids of jobs that are being changed just now
     summary: str | None = None  # what came of it, where that is no number of jobs
+    new_job: int | None = None  # the id of a job that was put
     problem: str | None = None
     is_over: bool = False
     is_late: bool = False  # the broker takes its time, and nobody waits any more

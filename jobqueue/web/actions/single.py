@@ -55,6 +55,7 @@ def put_job_again(asked: Asked) -> Plan:
             change.problem = f"The body of job {job_id} is not noted: it can't be put"
         else:
             change.summary = f"Job {job_id} was put again, as job {new_id}"
+            change.new_job = new_id
             log(f"Put job {job_id} again", change.who, [new_id])
         return ()
 
@@ -85,6 +86,7 @@ def put(asked: Asked) -> Plan:
     def make(change: Change) -> Iterable[object]:
         job_id = asked.site.operator.put(tube, func_name, kwargs, options)
         change.summary = f"Job {job_id} was put into tube {tube!r}"
+        change.new_job = job_id
         log(f"Put {func_name} into tube {tube!r}", change.who, [job_id])
         return ()
 
@@ -103,6 +105,7 @@ def run_schedule(asked: Asked) -> Plan:
             change.problem = f"There is no schedule {name!r} any more"
         else:
             change.summary = f"Job {job_id} of {name} was put"
+            change.new_job = job_id
             log(f"Put a job of the schedule {name!r}", change.who, [job_id])
         return ()
 
