@@ -1,11 +1,13 @@
-"""What a job may carry, by real processes: a max_age, headers, its task's old name."""
+"""What is opt-in: what jobs may carry, by real processes; all others pay nothing."""
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from jobqueue import JobQueue, Worker
 from tests.helpers.servers import (
     Beanstalkd,
     eventually,
@@ -14,6 +16,7 @@ from tests.helpers.servers import (
 )
 from tests.helpers.terminal import operate_in_a_process
 from tests.helpers.worker_process import WorkerProcess, write_module
+from tests.helpers.worker_thread import with_timings
 
 SECRET = "0123456789abcdef"
 TASKS = """
@@ -65,3 +68,32 @@ def test_what_jobs_carry(
             worker.says("mail.send {}")
             eventually(lambda: broker.counts("t"), {})
         assert "greet Ada" not in worker.log
+
+
+def commands(broker: Beanstalkd) -> Counter[str]:
+    with broker.client() as client:
+        return Counter(
+            {
+                name.removeprefix("cmd-"): int(str(count))
+                for name, count in client.stats().items()
+                if name.startswith("cmd-")
+            }
+        )
+
+
+def test_plain_jobs(broker: Beanstalkd, queue: JobQueue) -> None:
+    """Of one that uses nothing of it the broker hears three commands."""
+
+    @queue.task("t")
+    def work() -> None: ...
+
+    before = commands(broker)
+    for _ in range(20):
+        work.put()
+    worker = Worker(["t"], burst=True)
+    with_timings(worker, wary_for=-1, wary_without_proof_for=-1).run()
+
+    asked = commands(broker) - before
+    once = {"use": 1, "watch": 1, "ignore": 1, "stats": 1, "stats-job": 1}
+    jobs = {"put": 20, "reserve-with-timeout": 21, "delete": 20}
+    assert asked == once | jobs
