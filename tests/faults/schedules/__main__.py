@@ -21,6 +21,11 @@ def main() -> None:
     )
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
+    parser.add_argument(
+        "--one-machine",
+        action="store_true",
+        help="set the broker's clock as well as that of the workers",
+    )
     options = parser.parse_args()
     if not programs():
         sys.exit("beanstalkd is not installed")
@@ -37,6 +42,7 @@ def main() -> None:
             options.seed,
             program=programs()[0].path,
             faketime=faketime,
+            is_one_machine=options.one_machine,
         )
         verdict = campaign.run(options.minutes * 60)
     sys.stdout.write(f"{verdict}\n")

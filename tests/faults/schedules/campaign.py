@@ -23,7 +23,10 @@ STALL = 2.0  # seconds: as long as this, it is a fault
 
 
 class Campaign:
-    """One campaign. ``faketime`` is libfaketime; without it, no clock is set."""
+    """One campaign. ``faketime`` is libfaketime; without it, no clock is set.
+
+    The broker's clock is set only if it is on the same machine as the workers.
+    """
 
     def __init__(
         self,
@@ -33,6 +36,7 @@ class Campaign:
         *,
         program: str = REAL,
         faketime: str | None = None,
+        is_one_machine: bool = False,
     ) -> None:
         self._folder = folder
         self._rng = random.Random(seed)
@@ -44,10 +48,16 @@ class Campaign:
         binlog = folder / "binlog"
         binlog.mkdir()
         options = "-b", str(binlog), "-f", "0"
-        self._broker = Beanstalkd(sockets / "b.sock", *options, program=program)
+        clock = [f"{name}={value}" for name, value in self._clock().items()]
+        self._broker = Beanstalkd(
+            sockets / "b.sock",
+            *options,
+            program=program,
+            wrapped_in=["env", *clock] if is_one_machine else (),
+        )
         self._workers: list[WorkerProcess] = []
         self._version = 1
-        self.timeline = Timeline()
+        self.timeline = Timeline(is_one_machine=is_one_machine)
 
     def run(self, seconds: float, pause: tuple[float, float] = (3, 9)) -> Verdict:
         """Run for some seconds, with pauses in this range between the faults."""
@@ -98,25 +108,29 @@ class Campaign:
         return faults
 
     def _start(self) -> WorkerProcess:
-        env: dict[str, Any] = {
+        env: dict[str, Any] = self._clock() | {
             "BEANSTALKD_URL": self._broker.url,
             "PYTHONPATH": str(ROOT),
             "RUNS": str(self._runs),
             "VERSION": str(self._version),
         }
-        if self._faketime:
-            env |= {
-                "LD_PRELOAD": self._faketime,
-                "FAKETIME_TIMESTAMP_FILE": str(self._clock_file),
-                "FAKETIME_NO_CACHE": "1",
-                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            }
         return WorkerProcess(
             self._folder,
             "--import=tests.faults.schedules.tasks",
             f"--processes={PROCESSES}",
             **env,
         )
+
+    def _clock(self) -> dict[str, str]:
+        """Return the environment of a program whose clock can be set."""
+        if not self._faketime:
+            return {}
+        return {
+            "LD_PRELOAD": self._faketime,
+            "FAKETIME_TIMESTAMP_FILE": str(self._clock_file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
 
     def _stop_all(self) -> None:
         for worker in self._workers:

@@ -11,14 +11,15 @@ from .timeline import Jump, Timeline
 RECOVERY = 8  # seconds for workers to start, or to be connected again
 
 CHANGING = "changing"  # with each deploy
+EACH_MINUTE = "each_minute"
 TIMES: dict[str, Callable[[int], Times]] = {
     "each_second": lambda _: Every(1),
     "each_five": lambda _: Every(5),
     "by_seconds": lambda _: Cron("*/7 * * * * *", ZoneInfo("America/New_York")),
-    "each_minute": lambda _: Cron("* * * * *", ZoneInfo("Europe/Berlin")),
+    EACH_MINUTE: lambda _: Cron("* * * * *", ZoneInfo("Europe/Berlin")),
     CHANGING: lambda version: Every(3 + version % 2),
 }
-_LONGEST = {"each_minute": 95}  # the mean pause between two checks, and half of it
+_CHECK = 95  # seconds: the mean pause between two checks of a worker, and half of it
 _SHORT = 10
 
 
@@ -29,13 +30,13 @@ class DueTime(NamedTuple):
     is_certain: bool
 
 
-def notices_within(name: str) -> int:
+def notices_within(name: str, *, is_delayed: bool = False) -> int:
     """Return for how many seconds workers may not notice that the clock was set.
 
-    The broker delays a tick by its own clock: a step of the workers' is noticed when
-    the tick is ready, or by the check of each minute.
+    A step is noticed when the tick is ready, or by the check of each minute. Where the
+    broker's clock is set back as well, each tick is delayed until then.
     """
-    return _LONGEST.get(name, _SHORT)
+    return _CHECK if is_delayed or name == EACH_MINUTE else _SHORT
 
 
 def due_times(
@@ -55,7 +56,8 @@ def due_times(
     spans = [(first, last)]
     for jump in resets:
         until = timeline.clock(timeline.next_jump(jump, end)) - 1
-        spans.append((jump.after + notices_within(name), min(first, until)))
+        known = notices_within(name, is_delayed=timeline.is_one_machine)
+        spans.append((jump.after + known, min(first, until)))
     found = {
         due: _is_certain(timeline, due)
         for version in {version % 2 for _, version in timeline.deploys}

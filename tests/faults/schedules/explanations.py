@@ -1,21 +1,26 @@
 """What explains that a due time was put again, or not at all."""
 
+from math import inf
+
 from jobqueue.schedule.decision import CLOCKS_DIFFER, EACH_FOR
 
 from .due_times import RECOVERY, notices_within
 from .runs import Run
 from .timeline import Fault, Jump, Timeline
 
-AFTER = 3  # seconds after a fault in which a due time may be put again
-AFTER_FREEZE = 33  # the same: a frozen worker's tick comes back when its ttr ends
+TTR = 30  # seconds of a tick
+SOON = 3  # seconds in which another worker takes a tick that has come back, and puts
+CLOCK_FORWARD = "clock forward"
 STALL = "stall of the machine"
 OUTAGES = {"long restart", "no worker", "restart of the broker", STALL}
-CUTS = {  # faults in which a worker may have put a job, and not said so in the tick
-    "kill of a process",
-    "kill of a worker",
-    "restart of the broker",
-    "long restart",
-    STALL,
+CUTS = {
+    # Faults in which a worker may have put a job, and not said so in the tick; and the
+    # seconds after each until another worker has put it again.
+    "kill of a process": SOON,
+    "kill of a worker": SOON,
+    "restart of the broker": RECOVERY,
+    "long restart": RECOVERY,
+    STALL: SOON,
 }
 _LAST_FEW = 3  # jobs, of which several workers may run one before another
 _STEP = 0.5  # seconds that a step of the clock may be seen later than it was noted
@@ -40,17 +45,17 @@ class Explanations:
 
     def of_another(self, before: Run, run: Run) -> str | None:
         """Return why there are two jobs of a due time, one after the other."""
-        for jump in self.resets:
-            if before.at - _STEP <= jump.at <= run.at:
+        for jump in self._timeline.jumps:
+            if jump in self.resets and before.at - _STEP <= jump.at <= run.at:
                 return "clock back"
-        near = [fault.name for fault in self._timeline.near(run.at, AFTER)]
-        frozen = [
+            if self._ends_ttr(jump) and 0 <= run.at - jump.at + _STEP <= SOON:
+                return CLOCK_FORWARD
+        near = (
             fault.name
-            for fault in self._timeline.near(run.at, AFTER_FREEZE)
-            if fault.name == "freeze"
-        ]
-        causes = [*frozen, *(name for name in near if name in CUTS)]
-        return causes[-1] if causes else None
+            for fault in reversed(self._timeline.faults)
+            if fault.begin - 1 <= run.at <= fault.end + CUTS.get(fault.name, -inf)
+        )
+        return next(near, None)
 
     def of_missed(self, first: int, last: int) -> str | None:
         """Return why the due times from one to another were skipped."""
@@ -71,7 +76,7 @@ class Explanations:
             if jump.before - 1 <= first <= jump.after and (
                 follower.at <= jump.at + notices_within(self._name)
             ):
-                return "clock forward"
+                return CLOCK_FORWARD
         return None
 
     def _back_after(self, fault: Fault) -> float:
@@ -81,6 +86,10 @@ class Explanations:
             if other.name in OUTAGES and fault.begin <= other.begin <= back:
                 back = max(back, other.end + RECOVERY)
         return back
+
+    def _ends_ttr(self, jump: Jump) -> bool:
+        """Return whether a step makes the broker give a held tick to another worker."""
+        return self._timeline.is_one_machine and jump.after - jump.before > TTR
 
     def _is_reset(self, jump: Jump) -> bool:
         """Return whether the last job lies so far in the future that it counts no more.

@@ -75,7 +75,7 @@ def test_no_due_time(judged: Judge) -> None:
     ("fault", "is_right"),
     [
         ("kill of a process", True),
-        ("freeze", True),
+        ("freeze", False),
         ("stop of a worker", False),
         ("deploy", False),
         ("kick by a stranger", False),

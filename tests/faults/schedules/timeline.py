@@ -34,6 +34,7 @@ class Timeline:
     faults: list[Fault] = field(default_factory=list)
     jumps: list[Jump] = field(default_factory=list)
     deploys: list[tuple[float, int]] = field(default_factory=list)  # end, version
+    is_one_machine: bool = False  # the broker sees the same clock as the workers
     begin: float = field(default_factory=time.monotonic)
     offset: int = 0  # seconds of the clock
     real: float = field(default_factory=lambda: time.time() - time.monotonic())
