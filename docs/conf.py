@@ -27,6 +27,9 @@ extensions = ["myst_parser", "sphinx.ext.autodoc"]
 source_suffix = {".md": "markdown"}
 html_theme = "furo"
 html_title = "jobqueue"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+smartquotes = False  # they would make one dash of the two before an option
 html_copy_source = False
 html_show_sphinx = False
 

@@ -6,7 +6,7 @@ import inspect
 
 import jobqueue
 from jobqueue import errors
-from tests.docs.reference.markdown import code, codes, summary, table
+from tests.docs.reference.markdown import bullets, code, codes, summary, table
 
 GROUPS = {  # by the page that each stands on
     "Tasks and puts": ["jobqueue.JobQueue", "jobqueue.Putter"],
@@ -79,14 +79,12 @@ def check_complete() -> None:
 
 
 def contents() -> str:
-    """Return a table of all public names, each with a link to its section."""
+    """Return a list of all public names, each with a link to its section."""
     check_complete()
-    rows = [
-        [group if number == 0 else "", _link(name, group), summary(found(name))]
+    return "\n".join(
+        bullets(group, [(_link(name, group), summary(found(name))) for name in names])
         for group, names in GROUPS.items()
-        for number, name in enumerate(names)
-    ]
-    return table(["", "name", "what it is"], rows)
+    )
 
 
 def api() -> str:

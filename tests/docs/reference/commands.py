@@ -8,7 +8,7 @@ from jobqueue.admin.arguments import make_parser as make_admin_parser
 from jobqueue.admin.shared_arguments import add_filters
 from jobqueue.devserver.__main__ import _parser as make_devserver_parser
 from jobqueue.worker.arguments import make_parser as make_worker_parser
-from tests.docs.reference.markdown import code, table
+from tests.docs.reference.markdown import bullets, code, table
 
 _COMMON = ("--url", "--json", "--help", "--version")
 GROUPS = {
@@ -20,13 +20,17 @@ GROUPS = {
 
 
 def contents() -> str:
-    """Return a table of all commands, each with a link to its section."""
-    rows = [
-        [group if number == 0 else "", f"[`{name}`](#{name})", parser.description or ""]
+    """Return a list of all commands, each with a link to its section."""
+    return "\n".join(
+        bullets(
+            group,
+            [
+                (f"[`{name}`](#{name})", parser.description or "")
+                for name, parser in commands.items()
+            ],
+        )
         for group, commands in _grouped()
-        for number, (name, parser) in enumerate(commands.items())
-    ]
-    return table(["", "command", "what it does"], rows)
+    )
 
 
 def filters() -> str:

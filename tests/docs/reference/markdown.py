@@ -42,6 +42,11 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
+def bullets(title: str, items: Iterable[tuple[str, str]]) -> str:
+    """Return a list with a title; each item has a text about it."""
+    return f"**{title}**\n\n" + "".join(f"- {item}: {text}\n" for item, text in items)
+
+
 def code(text: object) -> str:
     return f"`` {text} ``" if "`" in str(text) else f"`{text}`"
 
