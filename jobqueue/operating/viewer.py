@@ -213,6 +213,19 @@ class Viewer(FailureViewer):
         with self._connections.taken() as connection:
             return read_schedules(connection)
 
+    def job_records(self, *ids: int) -> list[JobRecord | None]:
+        """Return each of these jobs; None for one that does not exist.
+
+        >>> [job and job.kwargs for job in operator.job_records(1, 99)]
+        [{'to': 'ada'}, None]
+        """
+        with self._connections.taken() as connection:
+            counts = list(connection.jobs(ids))
+            return [
+                JobRecord(stats, body) if stats and body is not None else None
+                for stats, body in zip(counts, connection.bodies(ids), strict=True)
+            ]
+
     def job(self, job_id: int) -> JobRecord | None:
         """Return a job; None if there is no such job: it was done, or deleted.
 

@@ -19,6 +19,7 @@ from jobqueue.operating.operator import Operator
 _PAUSE = 3.0  # seconds between two readings of a tube's notes
 _PATIENCE = 3.0  # seconds for all tubes of a page
 _MOST_NOTES = 100_000  # that are remembered, of whatever number of tubes
+_MOST_SAMPLES = 50  # groups of a tube whose last traceback is remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class TubeFailures:
     """The failures of a tube's jobs, the oldest first, without traceback and body."""
 
     notes: Sequence[FailureNote]
+    last_of_groups: "LastFailures"
     jobs: dict[int, JobStats | None]  # present counts of the jobs
     counts: tuple[int, ...]  # of the tube, when they were read
     read_at: float
@@ -63,6 +65,29 @@ class GroupView:
     buried: Sequence[int]  # ids of jobs to kick or to delete
     deleted: Sequence[int]  # ids of jobs that can be put again
     without_note: int  # buried jobs of the tube of which nobody knows why
+    sample: FailureNote | None  # the last failure, with its traceback
+
+
+class LastFailures:
+    """The last failure of each of some groups, with its traceback: that takes room."""
+
+    def __init__(self) -> None:
+        self._last: dict[GroupKey, FailureNote] = {}
+
+    def see(self, note: FailureNote) -> FailureNote:
+        """Return what is kept of a note of whatever group."""
+        key = GroupKey(note.tube, note.func_name, note.error)
+        last = self._last.get(key)
+        is_later = (
+            len(self._last) < _MOST_SAMPLES if last is None else last.when <= note.when
+        )
+        if is_later:
+            self._last[key] = note.without_body()
+        return note.brief()
+
+    def of(self, key: GroupKey) -> FailureNote | None:
+        """Return the last failure of a group; None if it is not among those kept."""
+        return self._last.get(key)
 
 
 class KnownFailures:
@@ -98,10 +123,12 @@ class KnownFailures:
             known = self._tubes.get(tube.tube)
         if known and (known.counts == counts or _is_new(known)):
             return known
-        notes = [note.brief() for note in self._operator.failures(tube.tube)]
+        last = LastFailures()
+        noted = self._operator.notes(tube.tube, last.see).noted
+        notes = [note for _, note in noted]
         ids = list({note.job_id for note in notes})
         jobs = dict(zip(ids, self._operator.job_stats(*ids), strict=True))
-        read = TubeFailures(notes, jobs, counts, time.monotonic())
+        read = TubeFailures(notes, last, jobs, counts, time.monotonic())
         with self._lock:
             self._tubes[tube.tube] = read
             self._tubes.move_to_end(tube.tube)
@@ -138,6 +165,7 @@ class KnownFailures:
                 if note.kind is NoteKind.DELETED and jobs.get(note.job_id) is None
             ),
             without_note=max(0, tube.buried - sum(other.buried for other in groups)),
+            sample=failures.last_of_groups.of(key),
         )
 
     def expire(self) -> None:

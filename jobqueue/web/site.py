@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from jobqueue.operating.operator import Operator
 from jobqueue.web.actions.changes import Changes, new_token
 from jobqueue.web.broker_calls import BrokerCalls
+from jobqueue.web.known_calls import KnownCalls
 from jobqueue.web.known_failures import KnownFailures
 from jobqueue.web.rendering import Renderer
 from jobqueue.web.samples import Samples
@@ -20,6 +21,7 @@ class Site:
     calls: BrokerCalls
     samples: Samples
     failures: KnownFailures
+    calls_of_jobs: KnownCalls
     changes: Changes
     renderer: Renderer
 
@@ -46,6 +48,7 @@ class Site:
             calls=BrokerCalls(),
             samples=samples,
             failures=failures,
+            calls_of_jobs=KnownCalls(operator),
             changes=changes,
             renderer=Renderer(values),
         )

@@ -83,6 +83,10 @@ class Support:
         jobs = assert_type(self.operator.job_stats(*ids), list[JobStats | None])
         return [job and job.age for job in jobs]
 
+    def arguments(self, *ids: int) -> list[object]:
+        jobs = assert_type(self.operator.job_records(*ids), list[JobRecord | None])
+        return [job and job.kwargs for job in jobs]
+
     def start_over(self, tube: str) -> int:
         assert assert_type(self.operator.pause(tube, 1), bool)
         seen: list[JobStats] = []

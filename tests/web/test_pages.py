@@ -238,6 +238,38 @@ def test_failures(page: Page, broker: Beanstalkd) -> None:
     assert page.get("/failures/group?tube=t").status_code == 400
 
 
+def test_whom_a_group_hits(
+    queue: JobQueue, broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The calls are on its page, each asked for once, and the last traceback."""
+    ids = put_buried(broker, 3)
+    for job_id, text in zip(ids, ("slow", "slow", "other"), strict=True):
+        put_note(broker, job_id, text=text, traceback=f"Traceback\n {text}", ago=job_id)
+    put_note(broker, 99, kind="retried", ago=50)  # and then it was done
+    group = "/failures/group?tube=t&func=send&error=ValueError"
+    page = Page(queue)
+    asked: list[int] = []
+    records = Operator.job_records
+
+    def seen(self: Operator, *wanted: int) -> object:
+        asked.extend(wanted)
+        return records(self, *wanted)
+
+    monkeypatch.setattr(Operator, "job_records", seen)
+    text = page.text(group)
+    refreshed = page.get(group, Jobqueue_Refresh="1").text
+    hidden = Page(queue, hide_arguments=True)
+
+    for shown in map(words, (text, refreshed)):
+        assert [shown.count(f"send(n={n})") for n in range(3)] == [1, 1, 1]
+        assert f"Traceback of job {ids[0]} Traceback slow" in shown
+        assert shown.count("slow") == 2  # where all jobs say the same, it is said once
+        assert "no such address" in shown
+    assert ("<details open>" in text, "<details open>" in refreshed) == (True, False)
+    assert sorted(asked) == ids
+    assert "send(n=" not in hidden.text(group)
+
+
 def test_failures_of_a_tube_that_is_gone(page: Page, broker: Beanstalkd) -> None:
     """It goes with its last job and its last worker; why these failed stays."""
     put_note(broker, 98, tube="gone", kind="deleted", body=body(7))
@@ -395,13 +427,13 @@ def test_notes_of_many_tubes_are_read_once(
     for number in range(120):
         put_note(broker, broker.put(b"x", f"t{number}"), tube=f"t{number}")
     asked: list[str] = []
-    read = Operator.failures
+    read = Operator.notes
 
-    def counted(self: Operator, tube: str) -> Any:
+    def counted(self: Operator, tube: str, view: Any) -> Any:
         asked.append(tube)
-        return read(self, tube)
+        return read(self, tube, view)
 
-    monkeypatch.setattr(Operator, "failures", counted)
+    monkeypatch.setattr(Operator, "notes", counted)
     page.text("/failures")
     page.site.samples.expire()
     page.text("/failures")

@@ -53,12 +53,17 @@ def group(site: Site, request: Request) -> Response:
     notes = view.notes if view else []
     pages = max(1, -(-len(notes) // PAGE))
     page = min(page_number(request.query_params), pages)
+    notes = notes[(page - 1) * PAGE : page * PAGE]
+    calls = {}
+    if view and not site.settings.hide_arguments:
+        calls = site.calls_of_jobs.of(notes, view.jobs)
     return site.renderer.page(
         request,
         "group.html",
         key=key,
         view=view,
-        notes=notes[(page - 1) * PAGE : page * PAGE],
+        notes=notes,
+        calls=calls,
         page=page,
         pages=pages,
     )
