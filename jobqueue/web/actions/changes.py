@@ -79,7 +79,9 @@ class Change:
     def stop(self, error: JobQueueError) -> None:
         """Note what has stopped this, and log what a lost broker leaves in doubt."""
         shown = one_line(self.who)
-        logger.error("%s %s, for %s: %s", self.doing, self.where, shown, error)
+        jobs = "" if self.is_single else "jobs "
+        what = f"{self.doing} {jobs}{self.where}"
+        logger.error("%s, for %s: %s", what, shown, error)
         lost = error if isinstance(error, BrokerError) else None
         if isinstance(lost, BrokerUnreachableError):
             lost = None  # it was asked for nothing

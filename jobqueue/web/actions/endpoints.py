@@ -101,7 +101,7 @@ def _to_correct(site: Site, request: Request, form: Form, problem: str) -> Respo
     change.problem, change.is_over = problem.rstrip("."), True
     change.back = _page_of(form)
     site.changes.begin(change)
-    return _back_from(request, change)
+    return _back_from(request, change, "#put")
 
 
 def give_up(site: Site, request: Request, form: Form) -> Response:
@@ -117,9 +117,10 @@ def give_up(site: Site, request: Request, form: Form) -> Response:
     return _back_from(request, site.changes.get(token) or change)
 
 
-def _back_from(request: Request, change: Change) -> Response:
+def _back_from(request: Request, change: Change, at: str = "") -> Response:
     query = {**change.back.query, "change": change.token}
-    return RedirectResponse(link_of(request)(change.back.path, **query), 303)
+    there = link_of(request)(change.back.path, **query)
+    return RedirectResponse(f"{there}{at}", 303)
 
 
 def _page_of(form: Form) -> Back:
