@@ -52,12 +52,12 @@ class Tick(NamedTuple):
 def decode_tick(body: bytes) -> Tick | None:
     """Return the tick in the body of a job; None for anything else.
 
-    Anybody may put anything into a tube of ticks.
+    Anybody may put anything into a tube of ticks. A later version of jobqueue may say
+    more in its ticks, and its workers run beside those of this one in a deploy.
     """
     try:
         fields = json.loads(body.decode())
-        fields.pop(_SIGNATURE, None)
-        tick = Tick(**fields)
+        tick = Tick(**{name: fields[name] for name in fields.keys() & Tick._fields})
         tick.name.encode()  # JSON may hold half a character, which can't be printed
         tick.definition.encode()
     except (ValueError, TypeError, AttributeError, RecursionError):

@@ -77,6 +77,14 @@ def refused(name: str, why: str) -> None:
 
 
 @unfailing
+def signed_anew(name: str, why: str) -> None:
+    """Log that a tick was replaced by one that this worker's secret signs."""
+    logger.warning(
+        "Schedule %s: its tick is signed anew: %s", name, why, extra={"schedule": name}
+    )
+
+
+@unfailing
 def bad_tick(tick_id: int, tube: str, why: str) -> None:
     """Log that a job was deleted that was no tick, in a tube of ticks."""
     logger.warning(

@@ -120,7 +120,7 @@ class ScheduleKeeper(Listener):
                 if time.monotonic() >= next_check and not held:
                     next_check = self._next_check(is_well=ticks.check())
         finally:
-            self._kept_until = self._clock()
+            self._kept_until = ticks.kept_until
 
     def _wait_for_tick(
         self, connection: TickingConnection, seconds: float

@@ -3,6 +3,7 @@
 from typing import NamedTuple, Self
 
 from jobqueue.broker.put_options import PutOptions
+from jobqueue.errors import BadJobError
 from jobqueue.job.body import Encoder, with_headers
 from jobqueue.job.headers import DUE
 from jobqueue.job.note_tubes import tick_tube
@@ -43,6 +44,14 @@ class ScheduledTask(NamedTuple):
         """Return the body of the job of a due time."""
         body = Encoder(self.func_name, self.tube).encode({})
         return self.signing.sign(with_headers(body, {DUE: str(due)}))
+
+    def fault_of(self, tick: bytes) -> str:
+        """Return what is wrong with the signature of a tick; nothing if it is right."""
+        try:
+            self.signing.check(tick)
+        except BadJobError as error:
+            return str(error)
+        return ""
 
     def first_tick(self, due: int) -> Tick:
         """Return a tick without a history."""

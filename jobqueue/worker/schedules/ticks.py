@@ -1,7 +1,6 @@
 """The ticks of a worker's schedules, over one connection."""
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 
 from jobqueue.broker.operating import FoundJob
 from jobqueue.broker.put_options import PutOptions
@@ -9,12 +8,6 @@ from jobqueue.broker.server_stats import TubeStats
 from jobqueue.broker.settlement import DONE, Released
 from jobqueue.broker.stats import JobState
 from jobqueue.broker.ticking import TickingConnection
-from jobqueue.errors import (
-    BadJobError,
-    BrokerDrainingError,
-    BrokerOutOfMemoryError,
-    JobTooBigError,
-)
 from jobqueue.job.backoff import random_fraction
 from jobqueue.schedule.decision import (
     Leave,
@@ -29,6 +22,7 @@ from jobqueue.worker.reporting import schedule_log
 from jobqueue.worker.schedules.decider import Decider
 from jobqueue.worker.schedules.last_job import is_waiting
 from jobqueue.worker.schedules.other_code import OtherCode
+from jobqueue.worker.schedules.refusals import REFUSALS, Refusals
 from jobqueue.worker.schedules.scheduled_task import ScheduledTask
 
 _TTR = 30  # seconds: a tick is held for less than one, but the broker may be slow
@@ -37,8 +31,6 @@ _LEAVE_FOR = 1  # seconds that newer code has to take its tick
 _GIVE_WAY_FOR = 2  # seconds, while a worker that holds another tick handles both
 _HOLD_ON = 0.5  # the probability
 _REFUSED_FOR = 2  # seconds until the next try with a broker that takes no jobs
-
-_REFUSALS = BrokerDrainingError, BrokerOutOfMemoryError, JobTooBigError
 
 
 class Ticks:
@@ -60,27 +52,32 @@ class Ticks:
         self._started = started
         self._other_code = OtherCode(connection, tasks, clock)
         self._decider = Decider(self._other_code, started)
-        self._refused = ""  # why the broker took no job the last time
+        self._refusals = Refusals(clock)
 
     def watch(self) -> None:
         """Let the connection reserve the ticks when they are due."""
         self._connection.watch_only([*self._tasks, self._other_code.tube])
 
+    @property
+    def kept_until(self) -> float:
+        """The Unix time up to which no due time is left to do."""
+        return self._refusals.kept_until
+
     def check(self, missing_since: float | None = None) -> bool:
         """See to it that each schedule has one tick, with the right due time.
 
         A missing tick is made, for the first due time after ``missing_since``, or after
-        now. Returns False if this should be done again soon, as other workers are at
-        the same.
+        :attr:`kept_until`. Returns False if this should be done again soon, as other
+        workers are at the same.
         """
-        since = self._clock() if missing_since is None else missing_since
+        since = self.kept_until if missing_since is None else missing_since
         counts = self._counts(self._tasks)
         missing = [tube for tube, found in counts.items() if not _total(found)]
         for tube in missing:
             task = self._tasks[tube]
             due = self._decider.first_due(task, since)
             if due is not None:
-                self._put_tick(task, task.first_tick(due))
+                self._put_tick(task, task.first_tick(due), since)
         # Other workers may have put one at the same moment.
         counts |= self._counts(missing)
         odd = [tube for tube, found in counts.items() if _is_odd(found)]
@@ -150,12 +147,10 @@ class Ticks:
             return tick._replace(last_due=due)
         try:
             job_id = self._connection.put(task.tube, task.body(due), task.options)
-        except _REFUSALS as error:
-            if self._refused != str(error):
-                self._refused = str(error)
-                schedule_log.refused(task.name, self._refused)
+        except REFUSALS as error:
+            self._refusals.add(task.name, error, due - 1)
             return None
-        self._refused = ""
+        self._refusals.clear()
         schedule_log.put(task.name, job_id, due, now)
         return tick._replace(last_due=due, last_put=now, last_job=job_id)
 
@@ -165,21 +160,27 @@ class Ticks:
         So at any moment there is one. If there are two, as this worker ended in
         between, whoever takes one next deletes the other.
         """
-        if self._put_tick(task, tick):
+        if self._put_tick(task, tick, self._clock()):
             self._connection.settle(found.id, DONE)
         else:
             self._release(found, tick, _REFUSED_FOR)
 
-    def _put_tick(self, task: ScheduledTask, tick: Tick) -> bool:
-        """Put a tick; return False if the broker takes no jobs."""
+    def _put_tick(self, task: ScheduledTask, tick: Tick, since: float) -> bool:
+        """Put a tick; return False if the broker takes no jobs.
+
+        Then ``since`` is the Unix time up to which no due time is left to do.
+        """
         options = PutOptions(
             priority=tick.due, delay=delay_until(tick.due, self._clock()), ttr=_TTR
         )
         own = task.own(tick, self._started, self._other_code.own)
-        with suppress(*_REFUSALS):
+        try:
             self._connection.put(task.tick_tube, own.encode(task.signing), options)
-            return True
-        return False
+        except REFUSALS as error:
+            self._refusals.add(task.name, error, since)
+            return False
+        self._refusals.clear()
+        return True
 
     def _release(self, found: FoundJob, tick: Tick, delay: int) -> None:
         self._connection.settle(found.id, Released(tick.due, delay))
@@ -190,21 +191,40 @@ class Ticks:
         self._connection.settle(found.id, Released(tick.due if tick else 0, 0))
 
     def _valid(self, found: FoundJob) -> Tick | None:
-        """Return a reserved tick; None for what is none, which is deleted."""
+        """Return a reserved tick; None for what is none, or is replaced or deleted."""
         tick = decode_tick(found.body)
-        if tick is not None and tick.tick_tube in self._tasks:
-            try:
-                self._tasks[tick.tick_tube].signing.check(found.body)
-            except BadJobError as error:
-                why = str(error)
-            else:
+        task = self._tasks.get(tick.tick_tube) if tick else None
+        why = "it is no tick"
+        if tick is not None and task is not None:
+            why = task.fault_of(found.body)
+            if not why:
                 return tick
-        else:
-            why = "it is no tick"
+            if self._sign_anew(found, task, tick, why):
+                return None
         stats = self._connection.stats_job(found.id)
         schedule_log.bad_tick(found.id, stats.tube if stats else "a tube", why)
         self._connection.settle(found.id, DONE)
         return None
+
+    def _sign_anew(
+        self, found: FoundJob, task: ScheduledTask, tick: Tick, why: str
+    ) -> bool:
+        """Replace a tick that this worker's secret has not signed; return whether.
+
+        The secret may be new, and no due time shall be missed for that. So the tick is
+        believed how far its schedule was kept: a forged one has, at worst, the job of
+        the latest due time put again, as a copy of a signed one has. But if there is
+        another tick, this one is to be deleted.
+        """
+        if _total(self._count(tick.tick_tube)) > 1:
+            return False
+        since = min(tick.due - 1, self._clock())
+        due = self._decider.first_due(task, since)
+        if due is None:
+            return False
+        schedule_log.signed_anew(task.name, why)
+        self._replace(found, task, tick._replace(due=due, definition="", since=0))
+        return True
 
     def _check_delayed(self, tubes: Iterable[str]) -> None:
         """See to it that delayed ticks will be ready when they are due."""
@@ -220,7 +240,7 @@ class Ticks:
         """Return whether nothing is to be done with a delayed tick."""
         tick = decode_tick(found.body)
         task = self._tasks.get(tick.tick_tube) if tick else None
-        if tick is None or task is None:
+        if tick is None or task is None or task.fault_of(found.body):
             return False
         now = self._clock()
         match self._decider.decide(tick, task, now):

@@ -518,6 +518,46 @@ def test_draining_broker(keeper: Keeper, broker: Beanstalkd) -> None:
     assert jobs(broker) == {}
 
 
+def test_draining_broker_that_forgets_everything(
+    make: Make, keeper: Keeper, broker: Beanstalkd, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was due while it drained is put late, by a new connection."""
+    found = keeper.take()
+    broker.drain()
+    eventually(lambda: is_draining(broker), True)
+    for now in (NOON, NOON + 2):
+        keeper.now = now
+        assert keeper.ticks.handle(found)
+        found = keeper.take()
+    broker.kill()
+    broker.start()
+    kept_until = keeper.ticks.kept_until
+    keeper = make(now=NOON + 60)
+
+    assert keeper.ticks.check(kept_until)
+
+    assert keeper.is_due_at_once().last_due == NOON
+    assert jobs(broker) == {"ready": 1}
+    assert keeper.ticks.kept_until == NOON + 60
+    assert caplog.text.count("Schedule t/f: its job is put later, as ") == 1
+
+
+def test_first_start_at_a_draining_broker(
+    make: Make, broker: Beanstalkd, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker.drain()
+    eventually(lambda: is_draining(broker), True)
+    keeper = make()
+
+    for now in (NOON - 60, NOON + 60):
+        keeper.now = now
+        keeper.ticks.check(NOON - 60 if now < NOON else None)
+
+    assert keeper.all() == []
+    assert keeper.ticks.kept_until == NOON - 60
+    assert caplog.text.count("Schedule t/f: its job is put later, as ") == 1
+
+
 def is_draining(broker: Beanstalkd) -> bool:
     with broker.client() as client:
         return str(client.stats()["draining"]) in {"true", "True"}
@@ -559,3 +599,47 @@ def test_signed(make: Make) -> None:
     (task,) = keeper.ticks._tasks.values()
     assert found
     task.signing.check(found[1])
+
+
+def test_secret_that_is_new(
+    make: Make, keeper: Keeper, broker: Beanstalkd, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An unsigned tick is replaced long before it is due, and no due time is lost."""
+    last_job = keeper.is_due().last_job
+    signed = make(secret=SECRET, now=NOON + 60)
+
+    assert signed.ticks.check()
+
+    tick = signed.one()
+    (_, body) = signed.connection.job(signed.all()[0][0]) or (None, b"")
+    (task,) = signed.ticks._tasks.values()
+    task.signing.check(body)
+    assert (tick.due, tick.last_due, tick.last_job) == (NOON + HOUR, NOON, last_job)
+    assert caplog.text.count("Schedule t/f: its tick is signed anew: it is not") == 1
+    assert signed.ticks.check()
+    assert signed.one() == tick
+    signed.connection.delete_jobs([last_job])
+    signed.is_due()
+    assert jobs(broker) == {"ready": 1}
+
+
+@pytest.mark.usefixtures("keeper")
+def test_secret_that_is_new_when_it_is_due(make: Make, broker: Beanstalkd) -> None:
+    signed = make(secret=SECRET, now=NOON + 60)
+
+    assert signed.ticks.handle(signed.take())
+
+    assert jobs(broker) == {}
+    assert signed.is_due_at_once().last_due == NOON
+    assert jobs(broker) == {"ready": 1}
+
+
+@pytest.mark.usefixtures("keeper")
+def test_secret_and_schedule_that_are_new(make: Make, broker: Beanstalkd) -> None:
+    """What the old code said does not count."""
+    signed = make(secret=SECRET, every=7 * HOUR, now=NOON + 60)
+
+    assert signed.ticks.handle(signed.take())
+
+    assert jobs(broker) == {}
+    assert signed.one().due == NOON + 3 * HOUR
