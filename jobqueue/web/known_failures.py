@@ -66,6 +66,7 @@ class GroupView:
     deleted: Sequence[int]  # ids of jobs that can be put again
     without_note: int  # buried jobs of the tube of which nobody knows why
     sample: FailureNote | None  # the last failure, with its traceback
+    failures: TubeFailures  # of the whole tube
 
 
 class LastFailures:
@@ -166,6 +167,7 @@ class KnownFailures:
             ),
             without_note=max(0, tube.buried - sum(other.buried for other in groups)),
             sample=failures.last_of_groups.of(key),
+            failures=failures,
         )
 
     def expire(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from jobqueue.broker.stats import JobState, JobStats
 from jobqueue.job.note import FailureNote, NoteKind
+from jobqueue.operating.failures import is_last_kick
 from jobqueue.operating.formatting import duration, name_of, number_of
 from jobqueue.operating.record import JobRecord
 from jobqueue.safe_text import one_line, to_json
@@ -61,6 +62,15 @@ def state_of(job: JobStats) -> str:
             return "buried: it failed, and stays until it is kicked or deleted"
         case _:
             return "ready: it waits for a worker"
+
+
+def after_a_kick(job: JobStats, note: FailureNote) -> str:
+    """Return what a kick may lead to: that the job is deleted; empty if it is not."""
+    is_last = is_last_kick(job, note)
+    if job.state is not JobState.BURIED or is_last is False:
+        return ""
+    unless = "" if is_last else ", unless its task has another max_kicks"
+    return f"If it fails again after its next kick, it is deleted{unless}."
 
 
 def outcome_of(note: FailureNote) -> str:

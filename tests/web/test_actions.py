@@ -138,9 +138,23 @@ def test_last_kicks_are_told(page: Page, broker: Beanstalkd) -> None:
             client.bury(client.reserve(timeout=5))
     put_note(broker, job_id)
 
-    asked = page.text("/confirm?do=kick-group&tube=t&func=send&error=ValueError")
-
-    assert "For 1 job it is kick 3 or later" in asked
+    for asked in (
+        "kick-group&tube=t&func=send&error=ValueError",
+        "kick-tube&tube=t",
+        "kick-found&tube=t&state=buried&func=send",
+    ):
+        question = page.text(f"/confirm?do={asked}")
+        assert "For 1 job it is kick 3 or later" in question
+    job = page.text(f"/jobs/{job_id}")
+    assert "after its next kick, it is deleted, unless its task has another" in job
+    put_note(broker, job_id, kicks=2, last_kick=True)
+    page.site.failures.expire()
+    assert "For 1 job it is the last kick" in page.text("/confirm?do=kick-tube&tube=t")
+    assert "after its next kick, it is deleted." in page.text(f"/jobs/{job_id}")
+    put_note(broker, job_id, kicks=2, last_kick=False)  # max_kicks=None
+    page.site.failures.expire()
+    assert "is deleted" not in page.text("/confirm?do=kick-tube&tube=t")
+    assert "next kick" not in page.text(f"/jobs/{job_id}")
 
 
 def test_a_whole_tube(page: Page, broker: Beanstalkd) -> None:

@@ -12,6 +12,7 @@ from jobqueue.broker.stats import JobStats
 from jobqueue.job.note import FailureNote
 from jobqueue.job.outcome import RetryPolicy
 from jobqueue.operating import formatting
+from jobqueue.operating.failures import is_last_kick
 
 _DEFAULT = RetryPolicy().max_kicks or 0
 
@@ -30,15 +31,10 @@ class LastKicks:
     def add(self, jobs: Iterable[JobStats]) -> None:
         """Look at buried jobs."""
         for job in jobs:
-            note = self._failures.get(job.id)
-            if (
-                note is not None
-                and note.kicks == job.kicks
-                and note.last_kick is not None
-            ):
-                if note.last_kick:
-                    self._certain.append(job.id)
-            elif job.kicks + 1 >= _DEFAULT:
+            is_last = is_last_kick(job, self._failures.get(job.id))
+            if is_last:
+                self._certain.append(job.id)
+            elif is_last is None:
                 self._possible.append(job.id)
 
     def noted(self) -> list[int]:

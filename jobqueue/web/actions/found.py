@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from jobqueue.broker.stats import JobState
 from jobqueue.operating.formatting import number_of
 from jobqueue.web.actions.changes import Back, Change, by_ids, in_chunks
+from jobqueue.web.actions.last_kicks import last_kicks
 from jobqueue.web.actions.many import FOR_GOOD, FREE, GRANT
 from jobqueue.web.actions.plan import DELETE, KICK, Asked, Plan, Words
 from jobqueue.web.looked import ALL, Looked
@@ -28,7 +29,15 @@ class _Found(NamedTuple):
 def kick_found(asked: Asked) -> Plan:
     """Kick the buried jobs that a search finds."""
     kick = asked.site.operator.kick
-    return _of_found(asked, KICK, [JobState.BURIED], kick, GRANT)
+    plan = _of_found(asked, KICK, [JobState.BURIED], kick, GRANT)
+    tube = asked.site.operator.tube(asked.needed("tube"))
+    if not asked.is_question or tube is None:
+        return plan
+    ids = [int(job_id) for job_id in plan.counted["ids"].split(",") if job_id]
+    jobs = asked.site.operator.job_stats(*ids)
+    return plan._replace(
+        hint=plan.hint + last_kicks(jobs, asked.site.failures.of(tube))
+    )
 
 
 def delete_found(asked: Asked) -> Plan:

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable, Sequence
 from starlette.exceptions import HTTPException
 
 from jobqueue.broker.server_stats import TubeStats
-from jobqueue.broker.stats import JobState, JobStats
-from jobqueue.job.outcome import RetryPolicy
+from jobqueue.broker.stats import JobState
 from jobqueue.operating.formatting import number_of
 from jobqueue.operating.operator import OnStep
 from jobqueue.safe_text import one_line
 from jobqueue.web.actions.changes import Back, Change, by_ids, in_chunks
+from jobqueue.web.actions.last_kicks import last_kicks, last_kicks_noted
 from jobqueue.web.actions.plan import (
     DELETE,
     KICK,
@@ -23,9 +23,6 @@ from jobqueue.web.actions.plan import (
 )
 from jobqueue.web.known_failures import GroupKey, GroupView
 
-_ALLOWED = RetryPolicy().max_kicks or 0  # after so many, a job that fails is deleted
-
-
 GRANT = "A kicked job has its retries, and its lost workers, counted anew."
 FOR_GOOD = "There is no way back."
 FREE = (JobState.READY, JobState.DELAYED, JobState.BURIED)
@@ -34,13 +31,8 @@ FREE = (JobState.READY, JobState.DELAYED, JobState.BURIED)
 def kick_group(asked: Asked) -> Plan:
     """Kick the buried jobs of a group of failures."""
     key, view = _group(asked)
-    last = sum(_is_last(view.jobs.get(job_id)) for job_id in view.buried)
-    hint = GRANT + _beyond(view)
-    if last:
-        hint += (
-            f" For {number_of(last, 'job')} it is kick {_ALLOWED} or later: if it "
-            "fails again, such a job is deleted, unless its task has another max_kicks."
-        )
+    jobs = [view.jobs.get(job_id) for job_id in view.buried]
+    hint = GRANT + _beyond(view) + last_kicks(jobs, view.failures)
     kick = by_ids(asked.site.operator.kick)
     plan = _of_group(asked, key, KICK, view.buried, kick)
     return plan._replace(hint=hint)
@@ -83,7 +75,9 @@ def kick_tube(asked: Asked) -> Plan:
         return operator.kick_all(tube.tube, count=count, on_step=on_step)
 
     plan = _of_tube(asked, tube, KICK, JobState.BURIED, make)
-    return plan._replace(hint=GRANT)
+    if not asked.is_question:
+        return plan
+    return plan._replace(hint=GRANT + last_kicks_noted(asked.site.failures.of(tube)))
 
 
 def clear_tube(asked: Asked) -> Plan:
@@ -178,7 +172,3 @@ def _named(key: GroupKey) -> str:
     function = "no function" if key.func_name is None else one_line(key.func_name)
     error = one_line(key.error)
     return f"of {function} in tube {key.tube!r}, which failed with {error}"
-
-
-def _is_last(job: JobStats | None) -> bool:
-    return job is not None and job.kicks + 1 >= _ALLOWED

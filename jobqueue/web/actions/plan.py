@@ -47,6 +47,11 @@ class Asked(NamedTuple):
     form: Form
     who: str
 
+    @property
+    def is_question(self) -> bool:
+        """Whether nothing was counted yet, so that somebody will read the answer."""
+        return not {"ids", "most"} & self.form.keys()
+
     def needed(self, name: str) -> str:
         """Return a value of the form. Raises HTTPException if it is missing."""
         value = self.form.get(name)
