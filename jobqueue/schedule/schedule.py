@@ -1,6 +1,6 @@
 """Schedule: when a task is put by itself, as the decorator was told."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -111,9 +111,9 @@ def _cron(expression: object, tz: object) -> Cron:
     return times
 
 
-def _zone(tz: object) -> ZoneInfo:
-    if tz is None:
-        return ZoneInfo("UTC")
+def _zone(tz: object) -> tzinfo:
+    if tz is None or tz == "UTC":  # it needs no data, which a system may lack
+        return UTC
     if isinstance(tz, str):
         try:
             return ZoneInfo(tz)

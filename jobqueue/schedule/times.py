@@ -1,9 +1,8 @@
 """Due times: whole seconds of Unix time, by an interval or by a cron expression."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime, tzinfo
 from typing import NamedTuple, Protocol
-from zoneinfo import ZoneInfo
 
 _FIRST_STEP = 60  # seconds that a search for the latest due time goes back at first
 _STEPS_GROW = 8  # times, so that few due times are passed on the way
@@ -59,12 +58,12 @@ class Cron(NamedTuple):
     """
 
     expression: str
-    zone: ZoneInfo
+    zone: tzinfo  # UTC, or a ZoneInfo
 
     @property
     def text(self) -> str:
         """The definition, as people read it."""
-        return f"cron {self.expression} {self.zone.key}"
+        return f"cron {self.expression} {self.zone}"
 
     def next_after(self, moment: float) -> int:
         """Return the first due time after a moment."""
@@ -94,6 +93,6 @@ class Cron(NamedTuple):
         """Yield due times; the first ones may be at ``moment`` or before."""
         from cronsim import CronSim  # noqa: PLC0415 - see the extra cron
 
-        zone = UTC if self.zone.key == "UTC" else self.zone
-        for due in CronSim(self.expression, datetime.fromtimestamp(moment, zone)):
+        start = datetime.fromtimestamp(moment, self.zone)
+        for due in CronSim(self.expression, start):
             yield int(due.timestamp())

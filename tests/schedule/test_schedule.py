@@ -1,6 +1,8 @@
 """The options that make a task periodic, and what is refused."""
 
 import builtins
+import zoneinfo
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -33,6 +35,26 @@ def test_all_options() -> None:
     assert found is not None
     assert found.text == "cron 0 7 * * MON-FRI Europe/Berlin"
     assert (found.late, found.pile_up) == (60, True)
+
+
+@pytest.fixture
+def _no_time_zones() -> Iterator[None]:
+    zoneinfo.reset_tzpath(to=[])
+    zoneinfo.ZoneInfo.clear_cache()
+    yield
+    zoneinfo.reset_tzpath()
+    zoneinfo.ZoneInfo.clear_cache()
+
+
+@pytest.mark.usefixtures("_no_time_zones")
+@pytest.mark.parametrize("options", [{}, {"tz": "UTC"}], ids=["default", "named"])
+def test_system_without_time_zones(options: dict[str, str]) -> None:
+    """UTC needs no data."""
+    found = schedule_of(cron="0 7 * * *", **options)
+
+    assert found is not None
+    assert found.text == "cron 0 7 * * * UTC"
+    assert found.times.next_after(0) == 7 * 3600
 
 
 def test_not_periodic() -> None:

@@ -17,7 +17,7 @@ def at(text: str) -> int:
 
 
 def cron(expression: str, zone: str = "UTC") -> Cron:
-    return Cron(expression, ZoneInfo(zone))
+    return Cron(expression, UTC if zone == "UTC" else ZoneInfo(zone))
 
 
 def shown(dues: Iterable[int]) -> list[str]:
