@@ -8,11 +8,11 @@ from jobqueue.admin.commands.put_task import put_task
 from jobqueue.admin.errors import CommandError, UsageError
 from jobqueue.admin.session import Session
 from jobqueue.admin.shared_arguments import passed_put_options
-from jobqueue.broker.checks import check_tube
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.job.body import Encoder
 from jobqueue.job.names import is_name
 from jobqueue.job.signing import Signing
+from jobqueue.operating.apart import check_job_tube
 from jobqueue.task.options import TaskOptions
 
 
@@ -25,7 +25,7 @@ def put(session: Session) -> int:
         return _say_id(session, _put_again(session, options.failed))
     if not options.func_name:
         raise UsageError("the following arguments are required: TUBE, FUNC")
-    tube = check_tube(options.tube)
+    tube = check_job_tube(options.tube)
     if not is_name(options.func_name):
         raise UsageError(f"{options.func_name!r} is not the name of a task")
     kwargs = arguments(options.arguments)
