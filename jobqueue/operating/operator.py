@@ -237,8 +237,8 @@ class Operator(Viewer):
             have = "process has" if found.workers == 1 else "processes have"
             raise OptionError(
                 f"{found.name} is the schedule of a task that {found.workers} worker "
-                f"{have}: it would be made again. Take every= or cron= out of the code, "
-                "or remove the task, and start the workers anew"
+                f"{have}: it would be made again. Take every= or cron= out of the "
+                "code, or remove the task, and start the workers anew"
             )
         with self._connections.taken() as connection:
             return all(connection.delete_jobs([found.id]))
