@@ -1,5 +1,6 @@
 """What explains that a due time was put again, or not at all."""
 
+from collections.abc import Sequence
 from math import inf
 
 from jobqueue.schedule.decision import CLOCKS_DIFFER, EACH_FOR
@@ -57,13 +58,26 @@ class Explanations:
         )
         return next(near, None)
 
-    def of_missed(self, first: int, last: int) -> str | None:
-        """Return why the due times from one to another were skipped."""
+    def of_missed(self, earlier: Sequence[int], first: int, last: int) -> str | None:
+        """Return why the due times from one to another were skipped.
+
+        ``earlier`` are those before: some of the same gap may have been put already,
+        before the clock was set back.
+        """
         timeline, passed = self._timeline, self._timeline.passed(first)
+        past = [jump for jump in self.resets if jump.at < passed]
+        if past:
+            anew = {run.due for run in self._runs if run.at > past[-1].at}
+            for due in reversed(earlier):
+                if due in anew or due <= past[-1].after:
+                    break
+                first, passed = due, timeline.passed(due, past[-1].at)
         follower = next(
             (run for run in self._runs if run.at > passed and run.due > last), None
         )
-        if follower is None or timeline.highest(follower.at) - first <= EACH_FOR:
+        if follower is None:
+            return None
+        if timeline.highest(follower.at, passed) - first <= EACH_FOR:
             return None
         for fault in timeline.faults:
             if (

@@ -10,7 +10,7 @@ from .due_times import TIMES, due_times
 from .timeline import Fault, Timeline
 from .verdict import Verdict, judge
 
-BEGIN, END = 1000, 1100  # moments, and times: the clock shows both alike at first
+BEGIN, END = 1000, 1140  # moments, and times: the clock shows both alike at first
 DUE = 1020  # of each second, of each five, and not of each seven
 
 Judge = Callable[..., Verdict]
@@ -162,6 +162,24 @@ def test_clock_before_the_beginning(judged: Judge, timeline: Timeline) -> None:
     assert about_seconds(judged(added=shown[:-1])) == [
         "each_second was not put for [999]"
     ]
+
+
+def test_outage_where_the_clock_shows_times_again(
+    judged: Judge, timeline: Timeline
+) -> None:
+    """What was put before it was set back is a part of the gap."""
+    step(timeline, 1064, -62)  # to 1002
+    timeline.faults.append(Fault("long restart", 1117, 1129))  # of 1055 to 1067
+
+    verdict = judged([1064, 1065, 1066], added=again(1003, 1055))
+
+    assert about_seconds(verdict) == []
+    late = judged([1064, 1065, 1066], added=again(1003, 1058))
+    assert about_seconds(late) == ["each_second was not put for [1064, 1065, 1066]"]
+
+
+def again(first: int, last: int) -> list[tuple[str, int, float]]:
+    return [("each_second", due, due + 62) for due in range(first, last + 1)]
 
 
 def about_seconds(verdict: Verdict) -> list[str]:

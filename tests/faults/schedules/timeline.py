@@ -89,15 +89,16 @@ class Timeline:
                 begin, offset = jump.at, offset + jump.after - jump.before
         return found
 
-    def highest(self, moment: float) -> float:
+    def highest(self, moment: float, since: float = float("-inf")) -> float:
         """Return the latest time that the clock has shown up to a moment."""
-        past = [jump.before for jump in self.jumps if jump.at <= moment]
+        past = [jump.before for jump in self.jumps if since < jump.at <= moment]
         return max(self.clock(moment), *past, 0)
 
-    def passed(self, due: int) -> float:
+    def passed(self, due: int, since: float = float("-inf")) -> float:
         """Return the first moment at which the clock showed a time, or jumped it."""
         jumps = [jump.at for jump in self.jumps if jump.before < due <= jump.after]
-        return min([*self.moments_of(due), *jumps], default=float("inf"))
+        moments = [at for at in (*self.moments_of(due), *jumps) if at > since]
+        return min(moments, default=float("inf"))
 
     def next_jump(self, jump: Jump, end: float) -> float:
         """Return the moment of the jump after this one; ``end`` if there is none."""

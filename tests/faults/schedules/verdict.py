@@ -78,17 +78,19 @@ class _Judge:
             jobs.setdefault(run.due, []).append(run)
             self._judge_moment(run)
         resets = self._explanations.resets
+        earlier: list[int] = []
         missed: list[DueTime] = []  # one after the other
         for time in due_times(self._timeline, name, begin, end, resets):
             verdict.due[name] += time.is_certain
             if time.due not in jobs:
                 missed.append(time)
                 continue
-            self._judge_missed(missed)
+            self._judge_missed(earlier, missed)
+            earlier += [*(due for due, _ in missed), time.due]
             missed = []
             if time.is_certain:
                 self._judge_jobs(time.due, jobs[time.due])
-        self._judge_missed(missed)
+        self._judge_missed(earlier, missed)
 
     def _judge_moment(self, run: Run) -> None:
         if not is_due_of_any(self._name, run.due):
@@ -109,11 +111,11 @@ class _Judge:
             self._verdict.again[self._name] += 1
             self._verdict.blamed[str(why[-1])] += 1
 
-    def _judge_missed(self, missed: list[DueTime]) -> None:
+    def _judge_missed(self, earlier: list[int], missed: list[DueTime]) -> None:
         dues = [due for due, is_certain in missed if is_certain]
         if not dues:
             return
-        why = self._explanations.of_missed(missed[0].due, dues[-1])
+        why = self._explanations.of_missed(earlier, missed[0].due, dues[-1])
         if why is None:
             self._say(f"was not put for {dues}")
         else:
