@@ -102,6 +102,14 @@ OF_SCHEDULES = [
         (f"{TICKS_TESTS}::test_two_workers_start_at_once",),
     ),
     Mutant(
+        "looks-only-at-the-start",
+        "a tick that is gone is made again while the worker runs",
+        KEEPER,
+        "if time.monotonic() >= next_check and not held:",
+        "if time.monotonic() < 0:",
+        (f"{KEEPER_TESTS}::test_tick_that_is_deleted",),
+    ),
+    Mutant(
         "tick-held-by-a-child",
         "a child that a task forks does not keep a tick reserved",
         KEEPER,

@@ -40,10 +40,11 @@ def runs(queue: JobQueue) -> list[int]:
 def keep(broker: Beanstalkd) -> Callable[..., ScheduleKeeper]:
     """Return a function that makes a keeper of all tasks, whose clock stands still."""
 
-    def keep(now: float) -> ScheduleKeeper:
+    def keep(now: float, check: float = 60) -> ScheduleKeeper:
         address = Address.parse(broker.url)
         tasks = subscriber.tasks(["t"])
-        return ScheduleKeeper(tasks, address, Timings(), lambda: now)
+        timings = Timings(schedules_check=check)
+        return ScheduleKeeper(tasks, address, timings, lambda: now)
 
     return keep
 
@@ -90,6 +91,21 @@ def test_broker_that_forgets_everything(
         eventually(lambda: broker.counts(TUBE), {"delayed": 1})
         broker.kill()
         broker.start()
+        eventually(lambda: broker.counts(TUBE), {"delayed": 1})
+
+
+def test_tick_that_is_deleted(
+    broker: Beanstalkd, queue: JobQueue, keep: Callable[..., ScheduleKeeper]
+) -> None:
+    """The check of each minute makes another."""
+
+    @queue.task("t", every=3600)
+    def f() -> None: ...
+
+    with keep(NOON + 1, check=0.1):
+        eventually(lambda: broker.counts(TUBE), {"delayed": 1})
+        with broker.client(TUBE) as client:
+            client.delete(client.peek_delayed())
         eventually(lambda: broker.counts(TUBE), {"delayed": 1})
 
 
