@@ -1,6 +1,10 @@
 """UnderPath: the page under a path that a proxy has, or an application around it."""
 
+import re
+
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+_PAGE_OF_A_JOB = re.compile(r"/jobs/\d+(/body)?", re.ASCII)
 
 
 def with_whole_path(scope: Scope) -> Scope:
@@ -27,6 +31,12 @@ class UnderPath:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Have a request answered that may lack the path."""
         path = scope.get("path", "")
-        if self._root and not f"{path}/".startswith(f"{self._root}/"):
+        if self._root and self._is_left_out_of(path):
             path = self._root + path
         await self._app({**scope, "path": path, "root_path": self._root}, receive, send)
+
+    def _is_left_out_of(self, path: str) -> bool:
+        if not f"{path}/".startswith(f"{self._root}/"):
+            return True
+        # Under /jobs, /jobs/7 is what a proxy leaves of /jobs/jobs/7.
+        return self._root == "/jobs" and bool(_PAGE_OF_A_JOB.fullmatch(path))

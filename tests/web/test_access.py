@@ -339,6 +339,17 @@ def test_redirects(queue: JobQueue) -> None:
     assert browser.get("/ops/failures/").url.path == "/ops/failures"
 
 
+def test_path_like_one_of_ours(queue: JobQueue, broker: Beanstalkd) -> None:
+    """The documented path is also the beginning of the address of a job's page."""
+    job_id = broker.put(b"x")
+    under = UnderPath(app(queue), "/jobs")
+    browser = TestClient(under, base_url="http://localhost", client=("::1", 1))
+    for path in ("/jobs/{}", "/jobs/jobs/{}", "/jobs/{}/body", "/jobs/jobs/{}/body"):
+        assert browser.get(path.format(job_id)).status_code == 200
+    for path in ("/", "/jobs", "/jobs/", "/failures", "/jobs/failures"):
+        assert "/jobs/failures" in browser.get(path).text
+
+
 def test_path_left_out(queue: JobQueue) -> None:
     """By a proxy, of which an application around the page knows, as FastAPI does."""
     around = Starlette(routes=[Mount("/jobs", app(queue))])
