@@ -80,6 +80,7 @@ def _routes(site: Site) -> list[Route]:
         "/failures": failures.failures,
         "/failures/group": failures.group,
         "/schedules": schedules.schedules,
+        "/job": job.by_id,
         "/jobs/{job_id}": job.job,
         "/jobs/{job_id}/body": job.body,
         "/confirm": confirm,

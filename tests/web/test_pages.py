@@ -300,6 +300,10 @@ def test_a_job(page: Page, broker: Beanstalkd) -> None:
     assert page.get("/jobs/99").status_code == 404
     assert page.get(f"/jobs/{'9' * 5000}").status_code == 404
     assert page.get(f"/jobs/{2**70}").status_code == 404
+    found = page.get(f"/job?id=+{job_id}+")
+    assert found.headers["location"] == f"/jobs/{job_id}"
+    for typed in ("", "?id=", "?id=x", "?id=..%2F", "?id=1%0d%0aX", f"?id={10**30}"):
+        assert page.get(f"/job{typed}").status_code == 404
 
 
 def test_a_job_that_is_gone(page: Page, broker: Beanstalkd) -> None:

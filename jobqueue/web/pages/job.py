@@ -2,7 +2,7 @@
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from jobqueue.broker.checks import MAX_JOB_ID
 from jobqueue.operating.formatting import pretty
@@ -10,6 +10,7 @@ from jobqueue.operating.record import JobRecord
 from jobqueue.safe_text import MAX_TRACEBACK, shortened
 from jobqueue.web.rendering import MAX_TEXT, is_refresh
 from jobqueue.web.site import Site
+from jobqueue.web.urls import link_of, one
 from jobqueue.web.wording import put_command
 
 _MAX_COMMAND = 4_000  # characters
@@ -45,6 +46,14 @@ def job(site: Site, request: Request) -> Response:
         command=None if record is None or hidden else _command(record),
         longest=MAX_TRACEBACK,
     )
+
+
+def by_id(_site: Site, request: Request) -> Response:
+    """Lead to the job whose id somebody typed, as from a log."""
+    text = (one(request.query_params, "id") or "").strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
+        raise HTTPException(404, "A job's id is a whole number.")
+    return RedirectResponse(link_of(request)(f"/jobs/{text}"), 303)
 
 
 def body(site: Site, request: Request) -> Response:
