@@ -13,7 +13,7 @@ from jobqueue.broker.stats import JobState
 from jobqueue.job.note import FailureNote
 from jobqueue.operating import formatting
 
-_GRANT = "A kicked job has its retries and its max_lost anew"
+_GRANT = "A kicked job gets its retries and its max_lost again"
 
 
 def kick(session: Session) -> int:

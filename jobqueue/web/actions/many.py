@@ -23,7 +23,7 @@ from jobqueue.web.actions.plan import (
 )
 from jobqueue.web.known_failures import GroupKey, GroupView
 
-GRANT = "A kicked job has its retries, and its lost workers, counted anew."
+GRANT = "A kicked job gets its retries and its max_lost again."
 FOR_GOOD = "There is no way back."
 FREE = (JobState.READY, JobState.DELAYED, JobState.BURIED)
 

@@ -228,7 +228,8 @@ def test_last_kick_without_a_note(broker: Beanstalkd) -> None:
     assert dry.stderr == by_id.stderr == warning
     assert done.stdout == "Kicked 1 job of tube 't'\n"
     assert (
-        done.stderr == f"A kicked job has its retries and its max_lost anew\n{warning}"
+        done.stderr
+        == f"A kicked job gets its retries and its max_lost again\n{warning}"
     )
 
 
