@@ -109,6 +109,16 @@ def times_failed(name: str, error: Exception) -> None:
 
 
 @unfailing
+def broker_too_old(version: str) -> None:
+    """Log that the broker is older than schedules need."""
+    logger.error(
+        "Schedules need beanstalkd 1.12, and this is %s: due times may be missed, and "
+        "a schedule that is changed in the code stays as it is",
+        version,
+    )
+
+
+@unfailing
 def keeper_failed(error: Exception) -> None:
     """Log a fault of the thread that keeps the schedules. It goes on."""
     logger.error("Schedules: %s; trying again", error_of(error), exc_info=error)

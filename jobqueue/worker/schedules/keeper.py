@@ -52,6 +52,7 @@ class ScheduleKeeper(Listener):
         self._stopping = threading.Event()
         self._connection: TickingConnection | None = None
         self._is_waiting = False  # for a tick
+        self._has_told_version = False
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
@@ -101,6 +102,7 @@ class ScheduleKeeper(Listener):
 
     def _keep(self, connection: TickingConnection) -> None:
         """Handle ticks until the worker stops, or the connection is lost."""
+        self._check_version(connection)
         ticks = Ticks(connection, self._tasks, self._clock, self._started)
         ticks.watch()
         next_check = self._next_check(is_well=ticks.check(self._kept_until))
@@ -121,6 +123,13 @@ class ScheduleKeeper(Listener):
                     next_check = self._next_check(is_well=ticks.check())
         finally:
             self._kept_until = ticks.kept_until
+
+    def _check_version(self, connection: TickingConnection) -> None:
+        """Log once that the broker is too old, as it can't reserve a tick by its id."""
+        server = connection.server()
+        if server.is_draining is None and not self._has_told_version:
+            self._has_told_version = True
+            schedule_log.broker_too_old(server.version)
 
     def _wait_for_tick(
         self, connection: TickingConnection, seconds: float

@@ -8,6 +8,8 @@ import pytest
 
 from jobqueue import JobQueue, Worker, current_job
 from jobqueue.broker.address import Address
+from jobqueue.broker.operating import OperatorConnection
+from jobqueue.broker.ticking import TickingConnection
 from jobqueue.job.note_tubes import is_tick_tube
 from jobqueue.schedule.tick import Tick
 from jobqueue.task.registry import subscriber
@@ -107,6 +109,23 @@ def test_tick_that_is_deleted(
         with broker.client(TUBE) as client:
             client.delete(client.peek_delayed())
         eventually(lambda: broker.counts(TUBE), {"delayed": 1})
+
+
+def test_broker_that_is_too_old(
+    broker: Beanstalkd,
+    runs: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with OperatorConnection(Address.parse(broker.url)) as connection:
+        server = connection.server()
+    old = server._replace(version="1.11", is_draining=None)
+    monkeypatch.setattr(TickingConnection, "server", lambda _: old)
+
+    with working(Worker(["t"])):
+        eventually_true(lambda: runs)
+
+    assert caplog.text.count("Schedules need beanstalkd 1.12, and this is 1.11") == 1
 
 
 @pytest.mark.usefixtures("runs")
