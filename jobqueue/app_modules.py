@@ -45,8 +45,10 @@ def import_module(name: str) -> None:
 def _reason(error: BaseException) -> str:
     """Return why an import failed, and in which line."""
     text = safe_text.error_of(error)
-    if isinstance(error, SyntaxError):
-        return text
+    if isinstance(error, SyntaxError):  # it shows the file's name without its folder
+        path = error.filename or ""
+        name = os.path.basename(path)  # noqa: PTH119 - as above
+        return text.replace(f"({name}, line ", f"({safe_text.one_line(path)}, line ")
     # The app's own line, not the line of jobqueue that refused it.
     *_, (file, line) = (
         (frame.f_code.co_filename, line)
