@@ -8,6 +8,7 @@ from typing import Self
 
 from jobqueue.broker.operating import OperatorConnection
 from jobqueue.broker.server_stats import ServerStats, TubeStats
+from jobqueue.job.note_tubes import is_tick_tube
 from jobqueue.operating.apart import (
     gone_with_failures,
     with_failures,
@@ -26,6 +27,7 @@ class Sample:
     tubes: Mapping[str, TubeStats]
     # Of which only the notes of failures are left:
     gone: Mapping[str, TubeStats] = field(default_factory=dict)
+    due: int = 0  # schedules that are due, and wait for a worker to see it
 
     @classmethod
     def take(cls, connection: OperatorConnection) -> Self:
@@ -36,6 +38,7 @@ class Sample:
             without_notes(connection.server(), tubes),
             {tube.tube: tube for tube in with_failures(tubes)},
             {tube.tube: tube for tube in gone_with_failures(tubes)},
+            sum(tube.ready > 0 for tube in tubes if is_tick_tube(tube.tube)),
         )
 
 

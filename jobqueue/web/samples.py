@@ -20,6 +20,7 @@ from jobqueue.operating.rates import RateHistory, Rates, Sample
 
 PACE = 3.0  # seconds between two samples
 LINGER = 900.0  # seconds for which samples go on after the last look
+_GRACE = 5  # seconds that a schedule may be due before it is late
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Samples:
         self._history = RateHistory()
         self._last: Sample | None = None
         self._next_ready: dict[str, JobStats | None] = {}  # as of the last sample
+        self._late_schedules: int | None = None  # as of the last sample
         self._last_look = 0.0
         self._thread: threading.Thread | None = None
 
@@ -98,6 +100,16 @@ class Samples:
                 known |= {job.tube: job for job in self._operator.next_ready(*new)}
             return {name: job for name in names if (job := known[name])}
 
+    def late_schedules(self) -> int:
+        """Return how many schedules are late. They are read only while one is due."""
+        with self._lock:
+            if self._late_schedules is None:
+                is_one_due = self._last is not None and self._last.due
+                found = self._operator.schedules() if is_one_due else []
+                late = [schedule for schedule in found if schedule.late > _GRACE]
+                self._late_schedules = len(late)
+            return self._late_schedules
+
     def expire(self) -> None:
         """Have the next look take a new sample, as something was changed."""
         with self._lock:
@@ -110,6 +122,7 @@ class Samples:
             self._last = None  # if the broker is away, there are no counts
             self._last = self._operator.sample()
             self._next_ready = {}
+            self._late_schedules = None
             self._history.add(self._last)
 
     def _counts(self) -> Counts:

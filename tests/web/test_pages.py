@@ -322,8 +322,10 @@ def test_schedules(page: Page, broker: Beanstalkd) -> None:
     put_tick(broker, func_name="late", due=1_000_000_000)
     put_tick(broker)
 
+    first = words(page.text("/"))
     text = words(page.text("/schedules"))
 
+    assert " 1 schedule is late. " in first
     assert "late every 86400 s , tube reports" in text
     assert re.search(r"\d+d \d+h late \u2013 \u2013 none Run now Delete", text)
     assert re.search(r"nightly .* in (1h|59m \d+s) \u2013 \u2013 none", text)

@@ -38,6 +38,7 @@ def tubes(site: Site, request: Request) -> Response:
         next_ready=site.samples.next_ready(
             [tube.name for tube in shown if tube.stats.ready]
         ),
+        late_schedules=site.samples.late_schedules(),
         found=len(found),
         words=words,
         sort=sort if sort in _SORTS else None,
