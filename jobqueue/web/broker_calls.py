@@ -15,7 +15,7 @@ from jobqueue.errors import BrokerTimeoutError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-THREADS = 4
+THREADS = 8
 TIMEOUT = 10.0  # seconds, with the wait for a thread
 
 

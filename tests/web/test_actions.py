@@ -336,7 +336,11 @@ def _lost(change: Callable[..., Any]) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     ("count", "do", "said"),
     [
-        (2, {"do": "kick-group", **GROUP}, "2 more jobs were kicked: see the log"),
+        (
+            2,
+            {"do": "kick-group", **GROUP},
+            "2 more jobs were kicked (the log has the ids)",
+        ),
         (2, {"do": "clear-tube", "tube": "t", "state": "buried"}, "1 more job was"),
         (1, {"do": "kick-job", "id": 1}, "this was done: the connection was cut"),
         (1, {"do": "kick-group", **GROUP}, "this was done: the connection was cut"),

@@ -103,7 +103,7 @@ class Change:
         were = "was" if in_doubt == 1 else "were"
         return (
             f"{known}. It is not known whether {number_of(in_doubt, 'more job')} "
-            f"{were} {self.done.lower()}: see the log for the ids"
+            f"{were} {self.done.lower()} (the log has the ids)"
         )
 
     def step(self, ids: Sequence[int], was: Sequence[int] = ()) -> None:

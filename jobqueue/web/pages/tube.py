@@ -22,7 +22,7 @@ from jobqueue.web.urls import link_of, one
 
 PAGE = 50  # jobs
 _LOOK_FOR = 1.0  # seconds for the first page
-_LOOK_ON_FOR = 5.0  # for each that is asked for then, which ends as soon as it is full
+_LOOK_ON_FOR = 3.0  # for each that is asked for then, which ends as soon as it is full
 
 
 class Found(NamedTuple):
