@@ -23,7 +23,8 @@ def failures(session: Session) -> int:
     elif groups:
         session.console.table(failure_views.failure_groups(groups))
     else:
-        session.console.note("No such failure is noted")
+        is_narrowed = tube or session.has_filters
+        session.console.note(f"No {'such ' if is_narrowed else ''}failure is noted")
     _say_what_is_missing(session, missing)
     if not session.has_filters:
         noted = sum(group.buried for group in groups)

@@ -13,7 +13,7 @@ from jobqueue.broker.stats import JobState
 from jobqueue.job.note import FailureNote
 from jobqueue.operating import formatting
 
-_GRANT = "A kicked job gets its retries and its max_lost again"
+_GRANT = "A kicked job may be retried, or crash its worker, as often as a new job"
 
 
 def kick(session: Session) -> int:

@@ -23,7 +23,7 @@ from jobqueue.web.actions.plan import (
 )
 from jobqueue.web.known_failures import GroupKey, GroupView
 
-GRANT = "A kicked job gets its retries and its max_lost again."
+GRANT = "A kicked job may be retried, or crash its worker, as often as a new job."
 FOR_GOOD = "There is no way back."
 FREE = (JobState.READY, JobState.DELAYED, JobState.BURIED)
 
