@@ -10,6 +10,8 @@ from tempfile import TemporaryDirectory, mkdtemp
 from tests.helpers.beanstalkds import programs
 
 from .campaign import Campaign
+from .timeline import Timeline
+from .verdict import judge
 
 
 def main() -> None:
@@ -26,7 +28,18 @@ def main() -> None:
         action="store_true",
         help="set the broker's clock as well as that of the workers",
     )
+    parser.add_argument(
+        "--judge",
+        metavar="FOLDER",
+        type=Path,
+        help="judge what an earlier campaign has left in its folder once more",
+    )
     options = parser.parse_args()
+    if options.judge:
+        timeline = Timeline.load(options.judge / "timeline")
+        verdict = judge(options.judge / "runs", timeline)
+        sys.stdout.write(f"{verdict}\n")
+        sys.exit(bool(verdict.wrong))
     if not programs():
         sys.exit("beanstalkd is not installed")
     faketime = find_faketime()

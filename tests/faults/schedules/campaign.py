@@ -85,8 +85,9 @@ class Campaign:
                 with self.timeline.fault(name):
                     faults[name]()
             time.sleep(15)  # for the last to be put, and to run
-            end = time.monotonic() - 12
-        return judge(self._runs, self.timeline, begin, end)
+            self.timeline.end = time.monotonic() - 12
+        self.timeline.save(self._folder / "timeline")
+        return judge(self._runs, self.timeline)
 
     def _faults(self) -> dict[str, Callable[[], None]]:
         faults: dict[str, Callable[[], None]] = {

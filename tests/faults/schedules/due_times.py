@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from jobqueue.schedule.decision import EACH_FOR
 from jobqueue.schedule.times import Cron, Every, Times
 
 from .timeline import Jump, Timeline
@@ -24,7 +25,7 @@ _SHORT = 10
 
 
 class DueTime(NamedTuple):
-    """A due time. It is not certain if a deploy was changing it just then."""
+    """A due time. It is not certain if deploys may have changed it just then."""
 
     due: int
     is_certain: bool
@@ -40,18 +41,14 @@ def notices_within(name: str, *, is_delayed: bool = False) -> int:
 
 
 def due_times(
-    timeline: Timeline,
-    name: str,
-    begin: float,
-    end: float,
-    resets: Iterable[Jump],
+    timeline: Timeline, name: str, resets: Iterable[Jump]
 ) -> Iterator[DueTime]:
-    """Yield each due time that the clock has shown between two moments, or jumped over.
+    """Yield each due time that the clock has shown in a campaign, or jumped over.
 
     Earlier ones count as well if the clock was set back so far that the workers begin
     anew (``resets``), from the time on by which they have to know.
     """
-    first = timeline.clock(begin)
+    first, end = timeline.clock(timeline.begin), timeline.end
     last = max(timeline.clock(end), *(jump.before for jump in timeline.jumps), 0)
     spans = [(first, last)]
     for jump in resets:
@@ -91,8 +88,13 @@ def _is_current(timeline: Timeline, due: int, version: int) -> bool:
 
 
 def _is_certain(timeline: Timeline, due: int) -> bool:
-    """Return whether all workers had the same code when it was due."""
-    return not timeline.was_jumped(due) and not any(
+    """Return whether all workers had the same code then, and for some time before."""
+    if timeline.was_jumped(due):
+        return False
+    before = timeline.passed(due) - EACH_FOR - 2
+    if timeline.highest(before) > timeline.clock(before):  # with other code, maybe
+        return False
+    return not any(
         fault.name == "deploy"
         for moment in timeline.moments_of(due)
         for fault in timeline.near(moment, RECOVERY)

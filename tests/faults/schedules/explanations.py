@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from math import inf
+from typing import NamedTuple
 
 from jobqueue.schedule.decision import CLOCKS_DIFFER, EACH_FOR
 
 from .due_times import RECOVERY, notices_within
 from .runs import Run
-from .timeline import Fault, Jump, Timeline
+from .timeline import Jump, Timeline
 
 TTR = 30  # seconds of a tick
 SOON = 3  # seconds in which another worker takes a tick that has come back, and puts
@@ -27,6 +28,15 @@ _LAST_FEW = 3  # jobs, of which several workers may run one before another
 _STEP = 0.5  # seconds that a step of the clock may be seen later than it was noted
 
 
+class _Cause(NamedTuple):
+    """What explains a gap that begins in a time; ``back`` is when it has to end."""
+
+    name: str
+    begin: float
+    end: float
+    back: float
+
+
 class Explanations:
     """Tells why due times of one schedule were put again, or skipped. ``runs`` are its.
 
@@ -42,6 +52,18 @@ class Explanations:
         self._timeline = timeline
         self._name = name
         self._runs = runs
+        outages = [
+            _Cause(fault.name, fault.begin - 1, back, back)
+            for fault in timeline.faults
+            if fault.name in OUTAGES
+            for back in [fault.end + RECOVERY]
+        ]
+        jumps = [
+            _Cause(CLOCK_FORWARD, jump.at - 1, jump.at, jump.at + notices_within(name))
+            for jump in timeline.jumps
+            if jump.after > jump.before
+        ]
+        self._causes = sorted([*outages, *jumps], key=lambda cause: cause.begin)
         self.resets = [jump for jump in timeline.jumps if self._is_reset(jump)]
 
     def of_another(self, before: Run, run: Run) -> str | None:
@@ -79,26 +101,17 @@ class Explanations:
             return None
         if timeline.highest(follower.at, passed) - first <= EACH_FOR:
             return None
-        for fault in timeline.faults:
-            if (
-                fault.name in OUTAGES
-                and fault.begin - 1 <= passed
-                and follower.at <= self._back_after(fault)
-            ):
-                return fault.name
-        for jump in timeline.jumps:
-            if jump.before - 1 <= first <= jump.after and (
-                follower.at <= jump.at + notices_within(self._name)
-            ):
-                return CLOCK_FORWARD
+        for cause in self._causes:
+            if cause.begin <= passed <= cause.end and follower.at <= self._back(cause):
+                return cause.name
         return None
 
-    def _back_after(self, fault: Fault) -> float:
-        """Return when workers have to be back, also if outages follow each other."""
-        back = fault.end + RECOVERY
-        for other in self._timeline.faults:  # in the order of their ends
-            if other.name in OUTAGES and fault.begin <= other.begin <= back:
-                back = max(back, other.end + RECOVERY)
+    def _back(self, cause: _Cause) -> float:
+        """Return when workers have to be back, also if causes follow each other."""
+        back = cause.back
+        for other in self._causes:
+            if cause.begin <= other.begin <= back:
+                back = max(back, other.back)
         return back
 
     def _ends_ttr(self, jump: Jump) -> bool:

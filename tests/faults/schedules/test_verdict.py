@@ -18,7 +18,7 @@ Judge = Callable[..., Verdict]
 
 @pytest.fixture
 def timeline() -> Timeline:
-    return Timeline(begin=BEGIN, real=0, deploys=[(BEGIN, 1)])
+    return Timeline(begin=BEGIN, end=END, real=0, deploys=[(BEGIN, 1)])
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def judged(tmp_path: Path, timeline: Timeline) -> Judge:
         runs = [
             (name, due, timeline.passed(due))
             for name in TIMES
-            for due, _ in due_times(timeline, name, BEGIN, END, [])
+            for due, _ in due_times(timeline, name, [])
             if name != "each_second" or due not in missed
         ]
         file = tmp_path / "runs"
@@ -40,7 +40,7 @@ def judged(tmp_path: Path, timeline: Timeline) -> Judge:
             for job, (name, due, at) in enumerate([*runs, *added]):
                 line = {"name": name, "due": due, "job": job, "at": at + 0.01}
                 lines.write(json.dumps(line) + "\n")
-        return judge(file, timeline, BEGIN, END)
+        return judge(file, timeline)
 
     return judged
 
@@ -137,6 +137,13 @@ def test_clock_forward(
     missed = range(DUE + 1, DUE + seconds)
 
     assert (not judged(missed).wrong) is is_right
+
+
+def test_outage_while_a_step_is_not_noticed(judged: Judge, timeline: Timeline) -> None:
+    step(timeline, DUE, 75)  # to 1095
+    timeline.faults.append(Fault("long restart", DUE + 8, DUE + 13))
+
+    assert not judged(range(DUE + 1, 1108)).wrong
 
 
 @pytest.mark.parametrize(("seconds", "is_right"), [(75, True), (10, False)])

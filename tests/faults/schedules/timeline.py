@@ -4,11 +4,13 @@ Moments are by ``time.monotonic()``, which no step of the clock changes. Due tim
 by the clock that the workers see.
 """
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import NamedTuple, Self
 
 
 class Fault(NamedTuple):
@@ -36,8 +38,22 @@ class Timeline:
     deploys: list[tuple[float, int]] = field(default_factory=list)  # end, version
     is_one_machine: bool = False  # the broker sees the same clock as the workers
     begin: float = field(default_factory=time.monotonic)
+    end: float = float("inf")
     offset: int = 0  # seconds of the clock
     real: float = field(default_factory=lambda: time.time() - time.monotonic())
+
+    def save(self, file: Path) -> None:
+        """Write it to a file, from which :meth:`load` reads it."""
+        file.write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def load(cls, file: Path) -> Self:
+        """Return what :meth:`save` has written."""
+        fields = json.loads(file.read_text())
+        faults = [Fault(*fault) for fault in fields.pop("faults")]
+        jumps = [Jump(*jump) for jump in fields.pop("jumps")]
+        deploys = [(at, version) for at, version in fields.pop("deploys")]
+        return cls(faults, jumps, deploys, **fields)
 
     def __str__(self) -> str:
         """Return what has happened in lines, by the clock of the workers."""

@@ -46,8 +46,8 @@ def _listed(counts: Counter[str]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.most_common())
 
 
-def judge(file: Path, timeline: Timeline, begin: float, end: float) -> Verdict:
-    """Return what became of the due times between two moments.
+def judge(file: Path, timeline: Timeline) -> Verdict:
+    """Return what became of the due times of a campaign, by the file of its runs.
 
     Each has to be put once, and not early. See :class:`Explanations` for what explains
     that it was put again, or skipped.
@@ -55,7 +55,7 @@ def judge(file: Path, timeline: Timeline, begin: float, end: float) -> Verdict:
     runs = runs_of(file)
     verdict = Verdict(faults=Counter(fault.name for fault in timeline.faults))
     for name in TIMES:
-        _Judge(verdict, timeline, name, runs.get(name, [])).judge(begin, end)
+        _Judge(verdict, timeline, name, runs.get(name, [])).judge()
     return verdict
 
 
@@ -71,7 +71,7 @@ class _Judge:
         self._runs = runs
         self._explanations = Explanations(timeline, name, runs)
 
-    def judge(self, begin: float, end: float) -> None:
+    def judge(self) -> None:
         verdict, name = self._verdict, self._name
         jobs: dict[int, list[Run]] = {}
         for run in self._runs:
@@ -80,7 +80,7 @@ class _Judge:
         resets = self._explanations.resets
         earlier: list[int] = []
         missed: list[DueTime] = []  # one after the other
-        for time in due_times(self._timeline, name, begin, end, resets):
+        for time in due_times(self._timeline, name, resets):
             verdict.due[name] += time.is_certain
             if time.due not in jobs:
                 missed.append(time)
