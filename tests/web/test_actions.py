@@ -18,7 +18,7 @@ from jobqueue.web.actions.changes import CHUNK, Change
 from tests.helpers.noted_failure import put_note
 from tests.helpers.notes import burials
 from tests.helpers.page import OURS, Page
-from tests.helpers.servers import Beanstalkd, eventually
+from tests.helpers.servers import Beanstalkd, eventually, eventually_true
 from tests.helpers.terminal import body, put, put_buried
 from tests.helpers.ticks import put_tick
 
@@ -316,9 +316,14 @@ def test_progress(
     assert page.act("kick-group", **GROUP).status_code == 429
     assert "Kicking 0 of 3 jobs" in page.text(paths[0])
     assert '<progress max="3" value="0"' in page.text(paths[0])
+    tube = f"/tube?name=t&state=all&change={paths[0].partition('change=')[2]}"
+    meanwhile = page.text(tube)
+    assert "The jobs are listed when the change is done" in meanwhile
+    assert 'href="/jobs/' not in meanwhile
     go_on.set()
 
     eventually(lambda: broker.counts("t"), {"ready": 3})
+    eventually_true(lambda: page.text(tube).count('href="/jobs/') == 3)
     said = [html.unescape(page.notice(path)) for path in paths]
     assert any(text.startswith("Kicked 3 jobs of tube 't'.") for text in said)
 

@@ -72,6 +72,11 @@ class Change:
         return f"{self.done} {number_of(self.count, 'job')} {self.where}".rstrip()
 
     @property
+    def is_under_way(self) -> bool:
+        """Whether jobs are being changed, so that a list of them would be wrong."""
+        return bool(self.total) and not self.is_over
+
+    @property
     def is_single(self) -> bool:
         """Whether this is done at once, or not at all."""
         return self.total is None or self.total == 1

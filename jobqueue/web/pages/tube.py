@@ -50,8 +50,10 @@ def tube(site: Site, request: Request) -> Response:
         )
     looked = _looked(query, view)
     rest = one(query, "rest")
+    change = site.changes.get(query.get("change"))
+    is_changing = change is not None and change.is_under_way
     found = wrong = None
-    if not is_refresh(request):
+    if not (is_refresh(request) or is_changing):
         try:
             found = _found(site, view, looked, rest)
         except HTTPException as error:
@@ -70,6 +72,7 @@ def tube(site: Site, request: Request) -> Response:
         rest=rest,
         found=found,
         wrong=wrong,
+        is_changing=is_changing,
         functions=_functions(found) if found else [],
         states=list(JobState),
     )

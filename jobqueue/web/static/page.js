@@ -82,11 +82,18 @@ function show(response, page) {
   fresh.hidden = false;
   seen = new Date().toLocaleTimeString();
   fresh.textContent = seen;
+  showAwaited();
+}
+
+// Loads the page again when the change is done that its list of jobs has to wait for.
+function showAwaited() {
+  const isWaiting = document.querySelector("[data-awaits-change]");
+  if (isWaiting && !document.querySelector("progress")) location.replace(location.pathname + location.search);
 }
 
 function tell(text) {
   const isStale = Boolean(text);
-  const said = isStale && seen ? `${text} What you see is of ${seen}.` : text;
+  const said = isStale && seen ? `${text}${/[.?!]$/.test(text) ? "" : "."} What you see is of ${seen}.` : text;
   if (trouble.textContent !== said) trouble.textContent = said;
   trouble.hidden = !isStale;
   document.body.classList.toggle("stale", isStale);
@@ -166,4 +173,5 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 }
 
 document.addEventListener("visibilitychange", () => plan(0));
+showAwaited();
 plan(usualPause());
