@@ -264,6 +264,16 @@ def test_wrong_put(
     assert broker.counts("t") == {"ready": 1}
 
 
+def test_wrong_put_of_much(page: Page) -> None:
+    """What is too long to be remembered is told of all the same."""
+    form = {"tube": "t", "func_name": "send", "delay": 0, "priority": 9, "ttr": 60}
+
+    refused = page.act("put", **form, kwargs="[" * 200_000)
+
+    assert refused.status_code == 400
+    assert "The arguments are not JSON" in refused.text
+
+
 def test_schedules(page: Page, broker: Beanstalkd) -> None:
     put_tick(broker)
     name = "reports/nightly"

@@ -18,6 +18,7 @@ from jobqueue.web.access.middleware import CLIENT, USER
 from jobqueue.web.actions import found, many, single
 from jobqueue.web.actions.changes import Back, Change, new_token
 from jobqueue.web.actions.plan import Asked, Form, Plan, group_key, group_query
+from jobqueue.web.rendering import MAX_TEXT
 from jobqueue.web.site import Site
 from jobqueue.web.urls import link_of
 
@@ -97,6 +98,8 @@ def act(site: Site, request: Request, form: Form) -> Response:
 
 def _to_correct(site: Site, request: Request, form: Form, problem: str) -> Response:
     """Go back to a form that somebody has typed into, to correct it there."""
+    if sum(map(len, form.values())) > MAX_TEXT:  # forms are remembered for a while
+        raise HTTPException(HTTPStatus.BAD_REQUEST, problem)
     change = Change("Putting", "Put", who(request), token=_token_of(form), form=form)
     change.problem, change.is_over = problem.rstrip("."), True
     change.back = _page_of(form)
