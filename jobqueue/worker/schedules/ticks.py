@@ -24,8 +24,11 @@ from jobqueue.worker.schedules.last_job import is_waiting
 from jobqueue.worker.schedules.other_code import OtherCode
 from jobqueue.worker.schedules.refusals import REFUSALS, Refusals
 from jobqueue.worker.schedules.scheduled_task import ScheduledTask
+from jobqueue.worker.schedules.tick_counts import is_odd, total
 
-_TTR = 30  # seconds: a tick is held for less than one, but the broker may be slow
+# Seconds: a tick is held for less than one, but the broker may be slow. If its worker
+# freezes, another gets it in time to put each due time: see EACH_FOR.
+_TTR = 8
 _LATEST = 2  # seconds after its due time at which a tick may be ready: rounding is 1
 _LEAVE_FOR = 1  # seconds that newer code has to take its tick
 _GIVE_WAY_FOR = 2  # seconds, while a worker that holds another tick handles both
@@ -72,7 +75,7 @@ class Ticks:
         """
         since = self.kept_until if missing_since is None else missing_since
         counts = self._counts(self._tasks)
-        missing = [tube for tube, found in counts.items() if not _total(found)]
+        missing = [tube for tube, found in counts.items() if not total(found)]
         for tube in missing:
             task = self._tasks[tube]
             due = self._decider.first_due(task, since)
@@ -80,11 +83,11 @@ class Ticks:
                 self._put_tick(task, task.first_tick(due), since)
         # Other workers may have put one at the same moment.
         counts |= self._counts(missing)
-        odd = [tube for tube, found in counts.items() if _is_odd(found)]
+        odd = [tube for tube, found in counts.items() if is_odd(found)]
         for tube in odd:
             self._gather(tube)
         self._check_delayed(tube for tube in counts if tube not in odd)
-        return all(_total(found) == 1 for found in self._counts(odd).values())
+        return all(total(found) == 1 for found in self._counts(odd).values())
 
     def handle(self, found: FoundJob) -> bool:
         """Do what is to be done with a reserved tick.
@@ -110,7 +113,7 @@ class Ticks:
             case Skip(due, next_due):
                 schedule_log.skipped_late(task.name, due, now)
                 self._replace(found, task, tick._replace(due=next_due, last_due=due))
-            case Put() if _total(counts := self._count(tick.tick_tube)) > 1:
+            case Put() if total(counts := self._count(tick.tick_tube)) > 1:
                 return self._meet(found, tick, counts)
             case Put(due, next_due):
                 done = self._put_job(task, tick, due, now)
@@ -191,20 +194,25 @@ class Ticks:
         self._connection.settle(found.id, Released(tick.due if tick else 0, 0))
 
     def _valid(self, found: FoundJob) -> Tick | None:
-        """Return a reserved tick; None for what is none, or is replaced or deleted."""
+        """Return a reserved tick; None if it is lost, or is none and so is deleted."""
         tick = decode_tick(found.body)
         task = self._tasks.get(tick.tick_tube) if tick else None
         why = "it is no tick"
         if tick is not None and task is not None:
             why = task.fault_of(found.body)
             if not why:
-                return tick
+                return tick if self._is_reserved(found, tick) else None
             if self._sign_anew(found, task, tick, why):
                 return None
         stats = self._connection.stats_job(found.id)
         schedule_log.bad_tick(found.id, stats.tube if stats else "a tube", why)
         self._connection.settle(found.id, DONE)
         return None
+
+    def _is_reserved(self, found: FoundJob, tick: Tick) -> bool:
+        """Return whether a tick is still reserved: else this process was frozen."""
+        is_late = self._clock() > tick.due + _LATEST
+        return not is_late or self._connection.touch(found.id)
 
     def _sign_anew(
         self, found: FoundJob, task: ScheduledTask, tick: Tick, why: str
@@ -216,7 +224,7 @@ class Ticks:
         the latest due time put again, as a copy of a signed one has. But if there is
         another tick, this one is to be deleted.
         """
-        if _total(self._count(tick.tick_tube)) > 1:
+        if total(self._count(tick.tick_tube)) > 1:
             return False
         since = min(tick.due - 1, self._clock())
         due = self._decider.first_due(task, since)
@@ -287,12 +295,3 @@ class Ticks:
     def _counts(self, tubes: Iterable[str]) -> dict[str, TubeStats | None]:
         names = list(tubes)
         return dict(zip(names, self._connection.tube_stats(names), strict=True))
-
-
-def _total(counts: TubeStats | None) -> int:
-    return counts.jobs_in(JobState) if counts else 0
-
-
-def _is_odd(counts: TubeStats | None) -> bool:
-    """Return whether a tube of a tick holds other than one that is on its way."""
-    return counts is not None and (counts.buried > 0 or _total(counts) > 1)

@@ -40,13 +40,15 @@ pytestmark = pytest.mark.thorough
 def worker(
     folder: Path,
     broker: Beanstalkd,
+    *,
     name: str = "f",
     options: str = "every=1",
     rest: str = "",
+    processes: int = 2,
 ) -> WorkerProcess:
     module = f"tasks_{len(list(folder.glob('*.py')))}"
     write_module(folder, module, TASKS.format(name=name, options=options) + rest)
-    arguments = "--import", module, "--processes", "2"
+    arguments = "--import", module, "--processes", str(processes)
     return WorkerProcess(folder, *arguments, BEANSTALKD_URL=broker.url)
 
 
@@ -77,6 +79,37 @@ def test_killed_processes(broker: Beanstalkd, tmp_path: Path) -> None:
             wait_for(tmp_path, wanted)
 
         assert are_complete(dues(tmp_path))
+
+
+def test_frozen_process(broker: Beanstalkd, tmp_path: Path) -> None:
+    """The tick that it holds comes to another in time to put each due time."""
+    with worker(tmp_path, broker, processes=1) as first:
+        wait_for(tmp_path, 1)
+        freeze_with_tick(first, broker)
+        with worker(tmp_path, broker):
+            wait_for(tmp_path, len(dues(tmp_path)) + 10)
+            for pid in first.children():
+                os.kill(pid, signal.SIGCONT)
+            wait_for(tmp_path, len(dues(tmp_path)) + 3)
+            first.signal(signal.SIGTERM)  # it runs the job that it had got
+            assert first.exit_code() == 0
+
+        assert are_complete(dues(tmp_path))
+
+
+def freeze_with_tick(process: WorkerProcess, broker: Beanstalkd) -> None:
+    """Freeze the processes of a worker while one of them holds the tick."""
+
+    def is_frozen() -> bool:
+        for pid in process.children():
+            os.kill(pid, signal.SIGSTOP)
+        if broker.counts("jobqueue.schedules/t/f") == {"reserved": 1}:
+            return True
+        for pid in process.children():
+            os.kill(pid, signal.SIGCONT)
+        return False
+
+    eventually_true(is_frozen)
 
 
 def test_restarts_of_a_broker_with_a_binlog(

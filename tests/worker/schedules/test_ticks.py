@@ -169,6 +169,22 @@ def test_due_within_the_second(keeper: Keeper, broker: Beanstalkd) -> None:
     assert jobs(broker) == {"ready": 1}
 
 
+def test_late_tick_that_another_worker_has(
+    make: Make, keeper: Keeper, broker: Beanstalkd
+) -> None:
+    """The process was frozen, and knows no more than it did."""
+    found = keeper.take()
+    keeper.connection.close()
+    other = make(now=NOON)
+    other.is_due(NOON)
+    frozen = make(now=NOON + 9)
+
+    assert frozen.ticks.handle(found)
+
+    assert jobs(broker) == {"ready": 1}
+    assert other.one().last_due == NOON
+
+
 def test_kicked_by_a_stranger(keeper: Keeper, broker: Beanstalkd) -> None:
     with broker.client(TUBE) as client:
         assert client.kick(10) == 1
