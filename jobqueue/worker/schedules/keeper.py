@@ -139,7 +139,7 @@ class ScheduleKeeper(Listener):
         try:
             if self._stopping.is_set():
                 return None
-            timeout = min(math.ceil(seconds), self._timings.reserve_timeout)
+            timeout = min(math.ceil(seconds), self._timings.tick_wait)
             found = connection.reserve(timeout)
         finally:
             self._is_waiting = False
