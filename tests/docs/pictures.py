@@ -51,7 +51,7 @@ def charge(order):
 def main() -> None:
     """Run the shop, and take the pictures."""
     with (
-        tempfile.TemporaryDirectory() as name,
+        tempfile.TemporaryDirectory(prefix="shop-") as name,
         Beanstalkd(PORT) as broker,
         JobQueue(broker.url) as queue,
     ):
@@ -65,9 +65,13 @@ def main() -> None:
             sync_playwright() as started,
         ):
             browser = started.chromium.launch(executable_path=CHROMIUM)
-            tubes = browser.new_page(viewport={"width": 1000, "height": 420})
+            tubes = browser.new_page(viewport={"width": 1000, "height": 430})
             tubes.goto(web.url)
             sell(queue, tubes)
+            for number in range(120):
+                put_image(queue, number)
+            tubes.wait_for_selector(".changed")
+            tubes.wait_for_selector(".changed", state="detached")
             tubes.screenshot(path=DOCS / "pictures" / "web-tubes.png")
 
             group = browser.new_page(
@@ -77,6 +81,11 @@ def main() -> None:
             group.get_by_role("link", name="ValueError").click()
             group.wait_for_selector("#fresh:not([hidden])")
             group.screenshot(path=DOCS / "pictures" / "web-group.png")
+
+
+def put_image(queue: JobQueue, number: int) -> None:
+    """Put a job that takes a while."""
+    queue.operator.put("images", "resize", {"image": f"{number}.jpg", "width": 640})
 
 
 def sell(queue: JobQueue, page: Any) -> None:
@@ -92,7 +101,7 @@ def sell(queue: JobQueue, page: Any) -> None:
             put("emails", "send", {"to": f"{to}@example.org", "order": order})
             put("payments.eu", "charge", {"order": order})
             if order % 3 == 0:
-                put("images", "resize", {"image": f"{order}.jpg", "width": 640})
+                put_image(queue, order)
         page.wait_for_timeout(700)
 
 

@@ -155,8 +155,10 @@ def test_double_tap(browser: Any, web: WebProcess, broker: Beanstalkd) -> None:
     page = operator.page
     operator.open("/confirm?do=kick-tube&tube=t")
     change = "const sheet = document.styleSheets[0]; sheet."
-    longer = "'.question button { animation-duration: 1h !important }'"
+    longer = "'.question button { animation-duration: 3600s !important }'"
     page.evaluate(f"() => {{ {change}insertRule({longer}, sheet.cssRules.length) }}")
+    style = "getComputedStyle(document.querySelector('.question button'))"
+    page.wait_for_function(f"{style}.pointerEvents === 'none'")
     box = page.get_by_role("button").bounding_box()
     page.mouse.click(box["x"] + 5, box["y"] + 5)
     page.evaluate(f"() => {{ {change}deleteRule(sheet.cssRules.length - 1) }}")
