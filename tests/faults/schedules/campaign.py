@@ -164,7 +164,9 @@ class Campaign:
         if pid is not None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGSTOP)
-                time.sleep(self._rng.uniform(0.5, 4))
+                time.sleep(
+                    self._rng.choice([0.5, 4, 12])
+                )  # the last: longer than the ttr
                 os.kill(pid, signal.SIGCONT)
 
     def _restart_broker(self, least: float = 0.1, most: float = 1.5) -> None:

@@ -1,18 +1,18 @@
 """What explains that a due time was put again, or not at all."""
 
 from collections.abc import Sequence
-from math import inf
 from typing import NamedTuple
 
 from jobqueue.schedule.decision import CLOCKS_DIFFER, EACH_FOR
 
 from .due_times import RECOVERY, notices_within
 from .runs import Run
-from .timeline import Jump, Timeline
+from .timeline import Fault, Jump, Timeline
 
-TTR = 30  # seconds of a tick
+TTR = 8  # seconds of a tick
 SOON = 3  # seconds in which another worker takes a tick that has come back, and puts
 CLOCK_FORWARD = "clock forward"
+FREEZE = "freeze"
 STALL = "stall of the machine"
 OUTAGES = {"long restart", "no worker", "restart of the broker", STALL}
 CUTS = {
@@ -22,6 +22,7 @@ CUTS = {
     "kill of a worker": SOON,
     "restart of the broker": RECOVERY,
     "long restart": RECOVERY,
+    FREEZE: SOON,  # if it lasts as long as the ttr: see _cuts()
     STALL: SOON,
 }
 _LAST_FEW = 3  # jobs, of which several workers may run one before another
@@ -76,7 +77,8 @@ class Explanations:
         near = (
             fault.name
             for fault in reversed(self._timeline.faults)
-            if fault.begin - 1 <= run.at <= fault.end + CUTS.get(fault.name, -inf)
+            if _cuts(fault)
+            and fault.begin - 1 <= run.at <= fault.end + CUTS[fault.name]
         )
         return next(near, None)
 
@@ -101,7 +103,7 @@ class Explanations:
             return None
         if timeline.highest(follower.at, passed) - first <= EACH_FOR:
             return None
-        for cause in self._causes:
+        for cause in reversed(self._causes):
             if cause.begin <= passed <= cause.end and follower.at <= self._back(cause):
                 return cause.name
         return None
@@ -125,3 +127,10 @@ class Explanations:
         """
         last = [run.due for run in self._runs if run.at < jump.at + _STEP][-_LAST_FEW:]
         return max(last, default=0) > jump.after - _STEP + CLOCKS_DIFFER
+
+
+def _cuts(fault: Fault) -> bool:
+    """Return whether a worker may be cut off between two steps: see CUTS."""
+    return fault.name in CUTS and (
+        fault.name != FREEZE or fault.end - fault.begin > TTR - 1
+    )

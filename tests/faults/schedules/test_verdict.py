@@ -72,23 +72,24 @@ def test_no_due_time(judged: Judge) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "is_right"),
+    ("fault", "seconds", "is_right"),
     [
-        ("kill of a process", True),
-        ("freeze", False),
-        ("stop of a worker", False),
-        ("deploy", False),
-        ("kick by a stranger", False),
+        ("kill of a process", 0.1, True),
+        ("freeze", 12, True),  # the broker gives the tick to another worker
+        ("freeze", 4, False),
+        ("stop of a worker", 2, False),
+        ("deploy", 5, False),
+        ("kick by a stranger", 0.1, False),
     ],
 )
 def test_put_again(
-    judged: Judge, timeline: Timeline, fault: str, *, is_right: bool
+    judged: Judge, timeline: Timeline, fault: str, seconds: float, *, is_right: bool
 ) -> None:
     """Only what cuts a worker off in the middle explains it."""
     again = [("each_five", DUE, DUE + 2)]
     assert judged(added=again).wrong
 
-    timeline.faults.append(Fault(fault, DUE, DUE + 0.1))
+    timeline.faults.append(Fault(fault, DUE, DUE + seconds))
     verdict = judged(added=again)
 
     assert (not verdict.wrong) is is_right
