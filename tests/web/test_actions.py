@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from jobqueue import JobQueue, Worker
@@ -21,6 +22,7 @@ from tests.helpers.page import OURS, Page
 from tests.helpers.servers import Beanstalkd, eventually, eventually_true
 from tests.helpers.terminal import body, put, put_buried
 from tests.helpers.ticks import put_tick
+from tests.helpers.web_process import WebProcess
 
 GROUP = {"tube": "t", "func": "send", "error": "ValueError"}
 
@@ -391,6 +393,20 @@ def test_broker_lost_meanwhile(
     assert last.message.startswith("Not known whether ")
     assert last.message.endswith(f", for 127.0.0.1: {', '.join(map(str, in_doubt))}")
     assert last.__dict__["job_ids"] == in_doubt
+
+
+def test_end_of_the_page(broker: Beanstalkd, tmp_path: Path) -> None:
+    """It waits for the end of a step, so that the log has all that was changed."""
+    jobs = 20_000
+    put(broker, jobs)
+    with WebProcess(tmp_path, "--allow-actions", BEANSTALKD_URL=broker.url) as web:
+        form = {"do": "clear-tube", "tube": "t", "state": "ready"}
+        httpx.post(f"{web.url}/act", data=form, headers={"origin": web.url})
+        eventually_true(lambda: broker.counts("t").get("ready", 0) < jobs)
+
+    steps = re.findall(r"Deleted .*: ([\d, ]+)$", web.log, re.MULTILINE)
+    logged = sum(len(step.split(", ")) for step in steps)
+    assert logged == jobs - broker.counts("t").get("ready", 0)
 
 
 def test_broker_away_before_a_step() -> None:

@@ -112,13 +112,18 @@ class Change:
         )
 
     def step(self, ids: Sequence[int], was: Sequence[int] = ()) -> None:
-        """Note that these jobs were changed. Those put again had other ids: ``was``."""
+        """Note that these jobs were changed. Those put again had other ids: ``was``.
+
+        Raises JobQueueError after a step that the end of the process waits for.
+        """
         if not ids:
             return
         self.count += len(ids)
         before = f", deleted as {', '.join(map(str, was))}" if was else ""
         jobs = f"{number_of(len(ids), 'job')} {self.where}{before}"
         log(f"{self.done} {jobs}", self.who, ids)
+        if not threading.main_thread().is_alive():
+            raise JobQueueError("the process of this page ends")
 
 
 Steps = Callable[[Change], Iterable[object]]
@@ -189,7 +194,7 @@ class Changes:
             target=self._run,
             args=(change, steps),
             name="jobqueue-web-change",
-            daemon=True,  # each step is whole: what is left at an exit, is left
+            daemon=False,  # the process ends after a step, which is logged, not in it
         ).start()
         return True
 

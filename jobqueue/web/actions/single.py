@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 
 from jobqueue.broker.put_options import PutOptions
 from jobqueue.operating.formatting import duration
+from jobqueue.safe_text import one_line
 from jobqueue.web.actions.changes import Back, Change, log
 from jobqueue.web.actions.plan import DELETE, KICK, PUT, Asked, Plan, Words
 
@@ -90,7 +91,8 @@ def put(asked: Asked) -> Plan:
         log(f"Put {func_name} into tube {tube!r}", change.who, [job_id])
         return ()
 
-    change = Change("Putting", "Put", asked.who, f"{func_name} into tube {tube!r}")
+    where = f"{one_line(func_name)} into tube {tube!r}"
+    change = Change("Putting", "Put", asked.who, where)
     back = Back("/tube", {"name": tube})
     return Plan("Put a job?", "Put", back, change, make, is_quick=True)
 
