@@ -22,6 +22,7 @@ def kick_job(asked: Asked) -> Plan:
     def make(change: Change) -> Iterable[object]:
         kicked = asked.site.operator.kick(job_id)
         change.step(kicked)
+        change.summary = f"Kicked job {job_id}"
         if not kicked:
             change.problem = f"Job {job_id} was not kicked: it is not buried any more"
         return ()
@@ -36,6 +37,7 @@ def delete_job(asked: Asked) -> Plan:
     def make(change: Change) -> Iterable[object]:
         deleted = asked.site.operator.delete(job_id)
         change.step(deleted)
+        change.summary = f"Deleted job {job_id}"
         if not deleted:
             change.problem = (
                 f"Job {job_id} was not deleted: it is gone, or reserved by a worker"
