@@ -36,7 +36,7 @@ from jobqueue.worker.reporting.counters import (
     totals,
 )
 from jobqueue.worker.reporting.metrics_server import DescribedCollector
-from jobqueue.worker.schedules.overdue import overdue
+from jobqueue.worker.schedules.overdue import Overdue
 
 BROKER_TIMEOUT = 2.0  # seconds: a whole scrape has 10 by default
 
@@ -62,6 +62,7 @@ class WorkerMetrics(DescribedCollector):
         self._memories = memories
         self._running = running
         self._quiet = quiet
+        self._overdue = Overdue()
 
     @classmethod
     def of(cls, worker: Worker) -> "WorkerMetrics":
@@ -87,7 +88,7 @@ class WorkerMetrics(DescribedCollector):
             "Processes that were told to take no more jobs, and stay.",
             value=self._quiet(),
         )
-        yield from _metrics_of_broker(counted)
+        yield from _metrics_of_broker(counted, self._overdue)
 
     def describe(self) -> Iterator[Metric]:
         """Yield the metrics' names, without asking for any number."""
@@ -116,7 +117,7 @@ def _metrics_of_jobs(counted: Totals) -> Iterator[Metric]:
     yield durations
 
 
-def _metrics_of_broker(counted: Totals) -> Iterator[Metric]:
+def _metrics_of_broker(counted: Totals, overdue: Overdue) -> Iterator[Metric]:
     brokers = {key[0]: row for key, row in counted.items() if len(key) == 1}
     yield CounterMetricFamily(
         "jobqueue_broker_reconnects",
@@ -145,7 +146,7 @@ def _metrics_of_broker(counted: Totals) -> Iterator[Metric]:
     )
     schedules: dict[str, int] = {}
     if brokers:  # none before the first process has started
-        asked = _ask(list(brokers)[-1], sorted(_tubes(counted)))
+        asked = _ask(list(brokers)[-1], sorted(_tubes(counted)), overdue)
         up.add_metric([], asked is not None)
         records, schedules = asked or ([], {})
         for record in records:
@@ -183,7 +184,7 @@ class _TubeRecord(NamedTuple):
 
 
 def _ask(
-    url: str, tubes: Sequence[str]
+    url: str, tubes: Sequence[str], overdue: Overdue
 ) -> tuple[list[_TubeRecord], dict[str, int]] | None:
     """Return the broker's counts of those tubes that exist; None if it is away.
 
@@ -194,7 +195,7 @@ def _ask(
         with OperatorConnection(address) as connection:
             return (
                 _ask_about(connection, tubes),
-                overdue(connection, tubes, time.time()),
+                overdue.ask(connection, tubes, time.time()),
             )
     except BrokerError:
         return None

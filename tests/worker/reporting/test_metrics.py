@@ -465,15 +465,45 @@ def test_overdue_schedules(
     put_tick(broker, tube="others")
     registry.register(WorkerMetrics.of(Worker()))
 
-    scraped = samples(generate_latest(registry).decode())
+    late = overdue(registry)
 
-    name = "jobqueue_schedule_overdue_seconds"
-    late = {
-        dict(of)["schedule"]: n for (found, of), n in scraped.items() if found == name
-    }
     assert late.keys() == {"reports/nightly", "reports/later"}
     assert 100 <= late["reports/nightly"] < 160
     assert late["reports/later"] == 0
+
+
+def overdue(registry: CollectorRegistry) -> dict[str, float]:
+    scraped = samples(generate_latest(registry).decode())
+    name = "jobqueue_schedule_overdue_seconds"
+    return {
+        dict(of)["schedule"]: n for (found, of), n in scraped.items() if found == name
+    }
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["known", "new"])
+def test_schedule_that_a_frozen_worker_holds(
+    queue: JobQueue, broker: Beanstalkd, registry: CollectorRegistry, *, is_known: bool
+) -> None:
+    """It can't be read any more, and stays overdue until another tick is put."""
+
+    @queue.task("reports")
+    def work() -> None: ...
+
+    put_tick(broker, due=int(time.time()) - 100)
+    registry.register(WorkerMetrics.of(Worker()))
+    if is_known:
+        overdue(registry)
+    with broker.client() as frozen:
+        frozen.watch("jobqueue.schedules/reports/nightly")
+        frozen.reserve()
+
+        (late,) = overdue(registry).values()
+        assert (late >= 100) is is_known
+        if not is_known:
+            eventually_true(lambda: overdue(registry)["reports/nightly"] > 0)
+        put_tick(broker, due=1)
+        frozen.reserve()
+        assert overdue(registry) == {"reports/nightly": 0}
 
 
 def test_registered_twice(queue: JobQueue, registry: CollectorRegistry) -> None:
