@@ -5,6 +5,8 @@ from .mutant import Mutant
 TIMES = "jobqueue/schedule/times.py"
 DECISION = "jobqueue/schedule/decision.py"
 TICKS = "jobqueue/worker/schedules/ticks.py"
+TICK_COUNTS = "jobqueue/worker/schedules/tick_counts.py"
+SCHEDULED_TASK = "jobqueue/worker/schedules/scheduled_task.py"
 OTHER_CODE = "jobqueue/worker/schedules/other_code.py"
 KEEPER = "jobqueue/worker/schedules/keeper.py"
 TIMES_TESTS = "tests/schedule/test_times.py"
@@ -71,26 +73,26 @@ OF_SCHEDULES = [
     ),
     Mutant(
         "strangers-tick",
-        "a tick that is not signed puts no job",
-        TICKS,
-        "self._tasks[tick.tick_tube].signing.check(found.body)",
+        "a tick that is not signed is signed anew before it is due",
+        SCHEDULED_TASK,
+        "self.signing.check(tick)",
         "pass",
-        (f"{TICKS_TESTS}::test_no_tick",),
+        (f"{TICKS_TESTS}::test_secret_that_is_new",),
     ),
     Mutant(
         "two-ticks-stay",
         "of two ticks of a schedule, one is deleted",
-        TICKS,
-        "(counts.buried > 0 or _total(counts) > 1)",
-        "(counts.buried > 0 or _total(counts) > 2)",
+        TICK_COUNTS,
+        "(counts.buried > 0 or total(counts) > 1)",
+        "(counts.buried > 0 or total(counts) > 2)",
         (f"{TICKS_TESTS}::test_two_workers_start_at_once",),
     ),
     Mutant(
         "both-ticks-are-put",
         "two ticks of a schedule put a due time once",
         TICKS,
-        "case Put() if _total(counts",
-        "case Put() if -_total(counts",
+        "case Put() if total(counts",
+        "case Put() if -total(counts",
         (f"{TICKS_TESTS}::test_two_ticks_of_one_due_time",),
     ),
     Mutant(
