@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from jobqueue.broker.operating import FoundJob, OperatorConnection
 from jobqueue.broker.stats import JobState
 from jobqueue.errors import OptionError
-from jobqueue.job.note_tubes import is_tick_tube
+from jobqueue.job.note_tubes import SCHEDULES, is_tick_tube, tick_tube
 from jobqueue.schedule.tick import Tick, decode_tick, is_signed
 
 _PATIENCE = 1.5  # seconds: a worker holds a tick for less than one
@@ -91,6 +91,19 @@ def read_schedules(connection: OperatorConnection) -> list[ScheduleRecord]:
         if tubes:
             time.sleep(_PAUSE)
     return sorted(records, key=lambda record: (record.next_due, record.name))
+
+
+def held_by_workers(
+    connection: OperatorConnection, records: Iterable[ScheduleRecord]
+) -> list[str]:
+    """Return the names of schedules that are none of these, as a worker holds them."""
+    read = {tick_tube(record.tube, record.func_name) for record in records}
+    tubes = [name for name in connection.tubes() if is_tick_tube(name)]
+    return [
+        counts.tube.removeprefix(SCHEDULES)
+        for counts in connection.tube_stats(tubes)
+        if counts and counts.reserved and counts.tube not in read
+    ]
 
 
 def named(records: Iterable[ScheduleRecord], name: str) -> ScheduleRecord | None:

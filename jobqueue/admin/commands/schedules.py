@@ -4,6 +4,7 @@ from jobqueue.admin.errors import CommandError, UsageError
 from jobqueue.admin.screen.schedule_table import table_of
 from jobqueue.admin.session import Session
 from jobqueue.errors import OptionError
+from jobqueue.operating.schedules import held_by_workers
 
 
 def schedules(session: Session) -> int:
@@ -22,7 +23,13 @@ def _show(session: Session) -> int:
         console.json({"schedules": [schedule.as_dict() for schedule in found]})
     elif found:
         console.table(table_of(found))
-    else:
+    held = held_by_workers(session.connection, found)
+    if held:
+        console.note(
+            f"Not shown, as a worker holds it: {', '.join(held)}. If that stays so, "
+            "the worker is frozen, or its machine is gone: end it, or its connection"
+        )
+    elif not found:
         console.note("There is no schedule: a worker that has a periodic task makes it")
     unkept = sum(not schedule.workers for schedule in found)
     if unkept:

@@ -132,14 +132,18 @@ def test_unknown(broker: Beanstalkd, action: str) -> None:
 
 
 def test_held_tick(broker: Beanstalkd) -> None:
-    """One that a worker holds at the moment is waited for."""
+    """One that a worker holds is waited for, and named if it does not come."""
     put_tick(broker, due=1)
     with broker.client() as worker:
         worker.watch(TUBE)
         job = worker.reserve()
-        assert operate(broker, "schedules").returncode == 1
+        held = operate(broker, "schedules")
+        assert held.returncode == 1
+        assert "Not shown, as a worker holds it: reports/nightly." in held.stderr
         worker.release(job)
-    assert operate(broker, "schedules").returncode == 0
+    shown = operate(broker, "schedules")
+    assert shown.returncode == 0
+    assert "Not shown" not in shown.stderr
 
 
 def test_anything_in_a_tube_of_ticks(broker: Beanstalkd) -> None:
