@@ -131,7 +131,7 @@ def test_sandbox(tmp_path: Path, broker: Beanstalkd) -> None:
 
 
 def test_commands_of_systemd(tmp_path: Path) -> None:
-    """They are about the unit that the page prints."""
+    """They are about the unit that the page prints, or two instances of it."""
     script = "".join(t for t in blocks("deploying/systemd", "sh") if "sudo" in t)
     for program in ("sudo", "systemctl", "journalctl"):
         fake = tmp_path / program
@@ -144,10 +144,11 @@ def test_commands_of_systemd(tmp_path: Path) -> None:
         text=True,
     )
 
-    assert len(printed_words.splitlines()) == 4
-    assert (
-        re.findall(r"\bapp-\S+", printed_words) == [UNIT.removesuffix(".service")] * 3
-    )
+    unit_name = UNIT.removesuffix(".service")
+    named = re.findall(r"\bapp-\S+", printed_words)
+    assert len(printed_words.splitlines()) == len(named) + 1  # and daemon-reload
+    assert named[:3] == [unit_name] * 3
+    assert set(named[3:]) == {f"{unit_name}@a", f"{unit_name}@b"}
 
 
 @pytest.mark.parametrize("file", ["app/worker.env", "default/beanstalkd"])
