@@ -28,7 +28,7 @@ PAGE = "operating/beanstalkd"
 ORDER = "guide/priorities"
 SIZE = "How large a broker"
 BINLOG = "What makes the binlog grow"
-LARGER = "A larger `-z` has no way back"
+EXPORT_ALL = "Export all tubes"
 SEVERAL = "Several brokers, side by side"
 NETWORK = "Between the machines"
 LIMIT = 65_536  # of open files, as the page has it
@@ -140,7 +140,7 @@ def test_way_back(broker: Beanstalkd, socket_folder: Path, tmp_path: Path) -> No
 
 
 def go_back(large: Beanstalkd, usual: Beanstalkd, tmp_path: Path) -> None:
-    export, import_ = blocks_of(LARGER)
+    export, import_ = blocks_of(EXPORT_ALL)
     put(large, 2, "first")
     put(large, 1, "first", text="x" * 100_000)
     put(large, 2, "first")
@@ -170,7 +170,7 @@ def go_back(large: Beanstalkd, usual: Beanstalkd, tmp_path: Path) -> None:
 
 def test_export_that_fails(tmp_path: Path, broker: Beanstalkd) -> None:
     """It says so, and does not pass for an export of nothing."""
-    export, _ = blocks_of(LARGER)
+    export, _ = blocks_of(EXPORT_ALL)
     put(broker)
     (tmp_path / "jobs.jsonl").mkdir()
 
