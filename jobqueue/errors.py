@@ -153,7 +153,7 @@ class BrokerDrainingError(BrokerError):
 
 
 class BrokerOutOfMemoryError(BrokerError):
-    """The broker has no memory left for the job."""
+    """The broker has no memory left for the job, or no room on its disk."""
 
 
 class ReservationLostError(BrokerError):

@@ -135,9 +135,9 @@ class JobQueue(QueueHooks):
 
         What jobs call the task:
 
-        - ``name``: its name, if not that of its function; or several names. The first
-          is put, and jobs with any of them are run: so a task can be renamed while jobs
-          with its old name wait.
+        - ``name``: its name, if not that of its function; or several names. Jobs are
+          put with the first, and run with any of them: so a task can be renamed while
+          jobs with its old name wait.
 
         How a job is put; :meth:`Putter.options <jobqueue.Putter.options>` changes it
         for single puts:
@@ -189,9 +189,9 @@ class JobQueue(QueueHooks):
         - ``cron``: a cron expression instead, as in ``"0 7 * * MON-FRI"``; needs
           ``jobqueue[cron]``.
         - ``tz``: the time zone of ``cron``, as in ``"Europe/Berlin"`` (UTC).
-        - ``late``: after how many seconds, or which timedelta, a missed due time is
-          skipped. None: if due times were missed while no worker was up, a job is put
-          for the last of them.
+        - ``late``: how late a job may be put, in seconds or as a timedelta: a due time
+          that was missed for longer is skipped. None: if due times were missed while no
+          worker was up, a job is put for the last of them.
         - ``pile_up``: put a job also while the last one still waits (False).
 
         Raises :class:`~jobqueue.errors.TubeNameError`, and

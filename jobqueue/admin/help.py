@@ -42,10 +42,12 @@ With --json:
   schedules  {"schedules": [{"name": "reports/nightly", "definition": ...,
           "next_due": ..., "last_put": ..., "workers": 2, ...}, ...]}; with run
           {"id": 17}, with delete {"deleted": 1}
-  kick    {"kicked": 3}, and with --job "not_kicked": [ids]
-  delete  {"deleted": 3, "not_deleted": [ids]}
-          with --dry-run: {"would_kick": [ids]}, and likewise for the others
-  clear   {"cleared": 3, "reserved": 0, "left": 0}
+  kick    {"kicked": 3}, and with --job "not_kicked": [ids]; with --dry-run
+          {"kicked": 0}, and "would_kick": [ids] but for --all and --count
+  delete  {"deleted": 3, "not_deleted": [ids]}; with --dry-run
+          {"would_delete": [ids]}
+  clear   {"cleared": 3, "reserved": 0, "left": 0}; with --dry-run
+          {"would_clear": [ids]}
   pause, resume   {"tube": "emails", "paused": 60}
   put     {"id": 17}
   import  {"put": 3, "next_line": null, "unconfirmed": 0}
@@ -133,7 +135,7 @@ columns:
   SCHEDULE   the task's tube and its name
   DUE        its times, by the code of the worker that started last
   NEXT, IN   the next due time, in UTC, and how long until then; below 0: late
-  LAST, JOB  how long ago its last job was put (by `run`: not counted), its id
+  LAST, JOB  how long ago its last job was put, and its id; `run` doesn't count
   WORKERS    processes that have the task; 0: nobody puts its jobs
 
 Workers keep a schedule for each periodic task that they have, as a job in a
@@ -224,7 +226,7 @@ IMPORT = """\
 Puts each job into its tube, with its priority, its ttr and the rest of its
 delay. Jobs get new ids, and their counts start at 0. Reserved jobs become
 ready. Buried jobs are put with a delay of a hundred years, so that no worker
-gets them, and buried at once; that needs beanstalkd 1.12.
+gets them, and buried at once; that needs beanstalkd 1.12 or newer.
 
 If the import stops half-way (at a line that can't be read, at Ctrl-C, or as the
 broker can't be reached), it prints how many jobs were put, and the line to go

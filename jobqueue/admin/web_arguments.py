@@ -29,7 +29,7 @@ def add_web(add: Callable[..., Any]) -> None:
     add(
         "--behind-proxy",
         action="store_true",
-        help="a proxy asks for a login, and says who it is (X-Forwarded-User, -For)",
+        help="a proxy asks for a login, and names the user (X-Forwarded-User, -For)",
     )
     add(
         "--root-path",

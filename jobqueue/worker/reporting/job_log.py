@@ -68,7 +68,7 @@ class JobLog(Listener):
             logger.info("Stopping: %s", reason)
 
     def jobs_abandoned(self, reason: str, running: Sequence[int]) -> None:
-        """Log, for each running job, that the worker stops without waiting for it."""
+        """Log that the worker stops without waiting for a job that still runs."""
         for job_id in running:
             logger.warning(
                 "Stopping without waiting for job %d, which the broker makes ready "

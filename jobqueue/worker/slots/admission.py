@@ -135,16 +135,16 @@ class Admission:
         about the connection, not the job.
         """
         may_have_crashed = self._guard.must_check(reservation.id)
-        may_be_replayed = self._has_many_tubes and task.signing.is_on
+        may_be_moved = self._has_many_tubes and task.signing.is_on
         has_max_age = max_age is not None or task.options.max_age is not None
         if not may_have_crashed:
             self._guard.let_pass(reservation.id)
-            if not (may_be_replayed or has_max_age):
+            if not (may_be_moved or has_max_age):
                 return
         stats = reservation.stats()
         if stats is None:
             raise BadJobError(_GONE)
-        if may_be_replayed and stats.tube != task.tube:
+        if may_be_moved and stats.tube != task.tube:
             raise SignatureError(
                 f"it was signed for tube {task.tube!r}, not for this one"
             )
