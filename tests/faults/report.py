@@ -56,7 +56,9 @@ ROWS: Mapping[str, Callable[[Verdict], str]] = {
     "**or were lost**": lambda v: f"**{len(v.lost)}**",
     "found buried, as their task failed for good": _buried_for(Reason.FAILED),
     "found buried, as their workers were lost too often": _buried_for(Reason.LOST),
-    "of these, without a run that was cut off": lambda v: f"{v.innocent:,}",
+    "of these, whose workers were lost before or after a run, not in it": lambda v: (
+        f"{v.innocent:,}"
+    ),
     "found buried, as beanstalkd itself destroyed the body": _buried_for(
         Reason.DESTROYED
     ),
@@ -69,7 +71,9 @@ ROWS: Mapping[str, Callable[[Verdict], str]] = {
         Cause.EXPIRY
     ),
     "for no reason": lambda v: f"{len(v.unexplained_runs)}",
-    "puts that failed, so that nobody knows": lambda v: f"{v.unconfirmed:,}",
+    "puts that failed: nobody knows whether the job was put": lambda v: (
+        f"{v.unconfirmed:,}"
+    ),
     "ran, but were never put": lambda v: f"{len(v.strangers)}",
 }
 
