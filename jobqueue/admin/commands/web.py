@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PASSWORD = "JOBQUEUE_WEB_PASSWORD"  # noqa: S105 - the name of a variable
 _HTTP_PORT = 80
 _MAX_PORT = 2**16 - 1
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - all addresses
 _MOST_REQUESTS = 200  # at the same time; silent connections don't count
 _GRACE = 5  # seconds for requests at the end
 
@@ -106,8 +107,11 @@ def _is_local(listening: socket.socket) -> bool:
 
 def _welcome(session: Session, listening: socket.socket) -> str:
     host, port = listening.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
+    loopback = _LOOPBACK.get(host)
+    shown = loopback or (f"[{host}]" if ":" in host else host)
     path = session.options.root_path.strip("/")
     place = f"http://{shown}{'' if port == _HTTP_PORT else f':{port}'}/{path}"
+    if loopback:
+        place += ", and at each other address of this machine,"
     acts = "shows and changes" if session.options.allow_actions else "shows"
     return f"{place} {acts} the jobs of {session.address}. Ctrl-C ends it"
