@@ -561,9 +561,9 @@ def test_draining_broker_that_forgets_everything(
 def test_first_start_at_a_draining_broker(
     make: Make, broker: Beanstalkd, caplog: pytest.LogCaptureFixture
 ) -> None:
+    keeper = make()
     broker.drain()
     eventually(lambda: is_draining(broker), True)
-    keeper = make()
 
     for now in (NOON - 60, NOON + 60):
         keeper.now = now
