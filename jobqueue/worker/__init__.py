@@ -4,7 +4,7 @@ The life of a job is one function, :meth:`Slot._work_on_one` in ``slots/slot.py`
 
     reserve    broker/consuming.py     one connection, one job at a time
     resolve    running/executor.py     body -> task and arguments, or a refusal
-    admit      slots/admission.py      may it run? crash loops, moved signed jobs
+    admit      slots/admission.py      may it run? crash loops, age, signed tube
     run        running/executor.py     hooks, time limit, event loop -> Result
     decide     job/outcome.py          the one rule: delete, release or bury
     settle     slots/reservation.py    tells the broker, asks for the next in one write

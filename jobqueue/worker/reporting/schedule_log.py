@@ -86,7 +86,7 @@ def signed_anew(name: str, why: str) -> None:
 
 @unfailing
 def bad_tick(tick_id: int, tube: str, why: str) -> None:
-    """Log that a job that is no tick was deleted: a tick is what holds a schedule."""
+    """Log that a job in the tube of a schedule was deleted, as it does not hold it."""
     logger.warning(
         "Deleted job %d in %s, which holds the tick of a schedule: %s",
         tick_id,
