@@ -24,7 +24,7 @@ from jobqueue.worker.schedules.last_job import is_waiting
 from jobqueue.worker.schedules.other_code import OtherCode
 from jobqueue.worker.schedules.refusals import REFUSALS, Refusals
 from jobqueue.worker.schedules.scheduled_task import ScheduledTask
-from jobqueue.worker.schedules.tick_counts import is_odd, total
+from jobqueue.worker.schedules.tick_counts import count_at_rest, is_odd, total
 
 # Seconds: a tick is held for less than one, but the broker may be slow. If its worker
 # freezes, another gets it in time to put each due time: see EACH_FOR.
@@ -113,7 +113,7 @@ class Ticks:
             case Skip(due, next_due):
                 schedule_log.skipped_late(task.name, due, now)
                 self._replace(found, task, tick._replace(due=next_due, last_due=due))
-            case Put() if total(counts := self._count(tick.tick_tube)) > 1:
+            case Put() if total(counts := self._at_rest(tick)) > 1:
                 return self._meet(found, tick, counts)
             case Put(due, next_due):
                 done = self._put_job(task, tick, due, now)
@@ -288,6 +288,9 @@ class Ticks:
             found = FoundJob(job_id, body)
             if not self.handle(found):
                 self._give_back(found)
+
+    def _at_rest(self, tick: Tick) -> TubeStats | None:
+        return count_at_rest(lambda: self._count(tick.tick_tube))
 
     def _count(self, tube: str) -> TubeStats | None:
         return self._counts([tube])[tube]

@@ -1,6 +1,7 @@
 """What explains that a due time was put again, or not at all."""
 
 from collections.abc import Sequence
+from math import inf
 from typing import NamedTuple
 
 from jobqueue.schedule.decision import CLOCKS_DIFFER, EACH_FOR
@@ -9,6 +10,7 @@ from .due_times import RECOVERY, notices_within
 from .runs import Run
 from .timeline import Fault, Jump, Timeline
 
+LATE = 2  # seconds by which a loaded machine puts a job late
 TTR = 8  # seconds of a tick
 SOON = 3  # seconds in which another worker takes a tick that has come back, and puts
 CLOCK_FORWARD = "clock forward"
@@ -54,7 +56,7 @@ class Explanations:
         self._name = name
         self._runs = runs
         outages = [
-            _Cause(fault.name, fault.begin - 1, back, back)
+            _Cause(fault.name, fault.begin - LATE, back, back)
             for fault in timeline.faults
             if fault.name in OUTAGES
             for back in [fault.end + RECOVERY]
@@ -85,17 +87,18 @@ class Explanations:
     def of_missed(self, earlier: Sequence[int], first: int, last: int) -> str | None:
         """Return why the due times from one to another were skipped.
 
-        ``earlier`` are those before: some of the same gap may have been put already,
-        before the clock was set back.
+        ``earlier`` are those before: some of the same gap may have been put before the
+        clock was set back, or after.
         """
         timeline, passed = self._timeline, self._timeline.passed(first)
         past = [jump for jump in self.resets if jump.at < passed]
-        if past:
-            anew = {run.due for run in self._runs if run.at > past[-1].at}
-            for due in reversed(earlier):
-                if due in anew or due <= past[-1].after:
-                    break
-                first, passed = due, timeline.passed(due, past[-1].at)
+        since, shown = (past[-1].at, past[-1].after) if past else (-inf, -inf)
+        until = min((jump.at for jump in self.resets if jump.at > passed), default=inf)
+        put = {run.due for run in self._runs if since < run.at < until}
+        for due in reversed(earlier):
+            if due in put or due <= shown:
+                break
+            first, passed = due, timeline.passed(due, since)
         follower = next(
             (run for run in self._runs if run.at > passed and run.due > last), None
         )

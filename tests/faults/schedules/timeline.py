@@ -112,7 +112,7 @@ class Timeline:
 
     def passed(self, due: int, since: float = float("-inf")) -> float:
         """Return the first moment at which the clock showed a time, or jumped it."""
-        jumps = [jump.at for jump in self.jumps if jump.before < due <= jump.after]
+        jumps = [jump.at for jump in self.jumps if jump.before <= due <= jump.after]
         moments = [at for at in (*self.moments_of(due), *jumps) if at > since]
         return min(moments, default=float("inf"))
 

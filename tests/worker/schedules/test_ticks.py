@@ -11,6 +11,7 @@ from jobqueue import JobQueue
 from jobqueue.broker.address import Address
 from jobqueue.broker.operating import FoundJob
 from jobqueue.broker.put_options import PutOptions
+from jobqueue.broker.settlement import DONE
 from jobqueue.broker.stats import JobState
 from jobqueue.broker.ticking import TickingConnection
 from jobqueue.job.body import Message, decode
@@ -257,6 +258,21 @@ def test_two_ticks_of_one_due_time(keeper: Keeper, broker: Beanstalkd) -> None:
     assert jobs(broker) == {"ready": 1}
     assert broker.counts(TUBE) == {"delayed": 1}
     assert keeper.one().last_due == NOON
+
+
+def test_tick_whose_last_is_just_being_deleted(
+    make: Make, keeper: Keeper, broker: Beanstalkd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Late ones are put at once: none gives way to a worker that is done."""
+    old = keeper.take()
+    other = make(now=NOON)
+    put_tick(other, NOON)
+    monkeypatch.setattr("time.sleep", lambda _: keeper.connection.settle(old.id, DONE))
+
+    assert other.ticks.handle(other.take())
+
+    assert jobs(broker) == {"ready": 1}
+    assert other.one().due == NOON + HOUR
 
 
 def test_tick_whose_next_is_there(keeper: Keeper, broker: Beanstalkd) -> None:
