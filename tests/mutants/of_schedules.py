@@ -96,6 +96,14 @@ OF_SCHEDULES = [
         (f"{TICKS_TESTS}::test_two_ticks_of_one_due_time",),
     ),
     Mutant(
+        "late-ones-give-way",
+        "due times that are late are put at once, one after the other",
+        "jobqueue/worker/schedules/tick_counts.py",
+        "if counts is None or counts.reserved <= 1:",
+        "if counts is None or counts.reserved:",
+        (f"{TICKS_TESTS}::test_tick_whose_last_is_just_being_deleted",),
+    ),
+    Mutant(
         "new-tick-stays",
         "of two ticks of a schedule, the one with a history stays, or else the older",
         TICKS,
