@@ -159,8 +159,8 @@ OF_SLOTS = [
         "signature-of-another-tube",
         "a signed job runs only from the tube that it was signed for",
         ADMISSION,
-        "if may_be_replayed and stats.tube != task.tube:",
-        "if may_be_replayed and not stats.tube:",
+        "if may_be_moved and stats.tube != task.tube:",
+        "if may_be_moved and not stats.tube:",
         (f"{KEEPING_OUT_TESTS}::test_replay_into_another_tube",),
     ),
     Mutant(
