@@ -10,7 +10,7 @@ from .due_times import RECOVERY, notices_within
 from .runs import Run
 from .timeline import Fault, Jump, Timeline
 
-LATE = 2  # seconds by which a loaded machine puts a job late
+LATE = 4  # seconds by which a machine with too much to do puts a job late
 TTR = 8  # seconds of a tick
 SOON = 3  # seconds in which another worker takes a tick that has come back, and puts
 CLOCK_FORWARD = "clock forward"
