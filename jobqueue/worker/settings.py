@@ -60,11 +60,11 @@ class Timings(NamedTuple):
     # Schedules of periodic tasks.
     schedules_check: float = 60.0
     """Between two looks whether each schedule has its tick, on average."""
+    second_look: float = 0.5
+    """The same if two workers are in each other's way."""
     tick_wait: int = 10
     """How often the broker must answer a worker that waits for a tick: while a machine
     that is gone seems to wait, the broker may give it one."""
-    second_look: float = 0.5
-    """The same if two workers are in each other's way."""
     tick_patience: float = 1.0
     """For the job of a periodic task to be put that is due when the worker stops."""
 
