@@ -43,7 +43,8 @@ With --json:
           "next_due": ..., "last_put": ..., "workers": 2, ...}, ...]}; with run
           {"id": 17}, with delete {"deleted": 1}
   kick    {"kicked": 3}, and with --job "not_kicked": [ids]; with --dry-run
-          {"kicked": 0}, and "would_kick": [ids] unless --all or --count
+          {"kicked": 0, "count": 3}, and "would_kick": [ids] unless --all
+          or --count
   delete  {"deleted": 3, "not_deleted": [ids]}; with --dry-run
           {"would_delete": [ids]}
   clear   {"cleared": 3, "reserved": 0, "left": 0}; with --dry-run

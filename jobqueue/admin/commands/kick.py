@@ -141,7 +141,7 @@ def _say_what_would_be(
     """Print how many jobs would be kicked, and which."""
     if session.console.as_json:
         which = {} if ids is None else {"would_kick": list(ids)}
-        session.console.json({"kicked": 0, **which})
+        session.console.json({"kicked": 0, "count": count, **which})
     else:
         which_ones = f": {selecting.listed(ids)}" if ids else ""
         jobs = formatting.number_of(count, "job")

@@ -177,7 +177,7 @@ def test_kick_all(broker: Beanstalkd, jobs: list[int]) -> None:
     """A dry run only counts; on a terminal there is a question."""
     dry = ("kick", "t", "--dry-run")
     assert operate(broker, *dry, "--all").stdout == "Would kick 3 jobs\n"
-    assert operate_json(broker, *dry, "--count", 2) == {"kicked": 0}
+    assert operate_json(broker, *dry, "--count", 2) == {"kicked": 0, "count": 2}
     by_id = operate(broker, "kick", "--job", *jobs[:2], "--dry-run")
     assert by_id.stdout == "Would kick 2 jobs: 1, 2\n"
     assert broker.counts("t") == {"buried": 3}
