@@ -107,22 +107,28 @@ class ScheduleKeeper(Listener):
         ticks.watch()
         next_check = self._next_check(is_well=ticks.check(self._kept_until))
         self._pause = self._timings.first_reconnect_pause
-        held: list[FoundJob] = []
         try:
             while not self._stopping.is_set():
-                rest = 0 if held else max(0, next_check - time.monotonic())
-                found = self._wait_for_tick(connection, rest)
-                if found is not None:
-                    held.append(found)
-                elif held:
-                    self._wait_for_next_second()
+                rest = max(0, next_check - time.monotonic())
+                self._handle(self._wait_for_tick(connection, rest), ticks)
                 if self._stopping.is_set():
                     return
-                held = [tick for tick in held if not ticks.handle(tick)]
-                if time.monotonic() >= next_check and not held:
+                if time.monotonic() >= next_check:
                     next_check = self._next_check(is_well=ticks.check())
         finally:
             self._kept_until = ticks.kept_until
+
+    def _handle(self, tick: FoundJob | None, ticks: Ticks) -> None:
+        """Do what is to be done with a tick, as soon as it is due.
+
+        Another is reserved only after that. None can be due before this one, and if a
+        worker freezes with two jobs, beanstalkd gives neither to another worker at the
+        end of its time to run.
+        """
+        while tick is not None and not self._stopping.is_set():
+            if ticks.handle(tick):
+                return
+            self._wait_for_next_second()
 
     def _check_version(self, connection: TickingConnection) -> None:
         """Log once that the broker is too old, as it can't reserve a tick by its id."""

@@ -83,6 +83,29 @@ def test_stop_while_a_tick_is_held(
     assert not runs
 
 
+def test_one_tick_is_held_at_a_time(broker: Beanstalkd, queue: JobQueue) -> None:
+    """If its worker freezes with two, beanstalkd gives neither to another."""
+
+    @queue.task("t", every=1)
+    def f() -> None: ...
+
+    @queue.task("t", every=1)
+    def g() -> None: ...
+
+    looks: list[float] = []
+
+    def clock() -> float:
+        looks.append(NOON - 0.01)
+        return looks[-1]
+
+    tasks = subscriber.tasks(["t"])
+    with ScheduleKeeper(tasks, Address.parse(broker.url), Timings(), clock):
+        eventually_true(lambda: len(looks) > 100)
+
+        states = [*broker.counts(TUBE), *broker.counts("jobqueue.schedules/t/g")]
+        assert sorted(states) == ["ready", "reserved"]
+
+
 def test_broker_that_forgets_everything(
     broker: Beanstalkd, queue: JobQueue, keep: Callable[..., ScheduleKeeper]
 ) -> None:
