@@ -115,9 +115,17 @@ OF_SCHEDULES = [
         "looks-only-at-the-start",
         "a tick that is gone is made again while the worker runs",
         KEEPER,
-        "if time.monotonic() >= next_check and not held:",
+        "if time.monotonic() >= next_check:",
         "if time.monotonic() < 0:",
         (f"{KEEPER_TESTS}::test_tick_that_is_deleted",),
+    ),
+    Mutant(
+        "two-ticks-are-held",
+        "a worker that freezes holds one tick, which the broker gives to another",
+        KEEPER,
+        "self._wait_for_next_second()\n",
+        "self._handle(self._wait_for_tick(self._connection, 0), ticks)\n",
+        (f"{KEEPER_TESTS}::test_one_tick_is_held_at_a_time",),
     ),
     Mutant(
         "tick-held-by-a-child",
