@@ -15,6 +15,7 @@ TTR = 8  # seconds of a tick
 SOON = 3  # seconds in which another worker takes a tick that has come back, and puts
 CLOCK_FORWARD = "clock forward"
 FREEZE = "freeze"
+FORGOTTEN = "freeze with a tick whose ttr beanstalkd forgot"
 STALL = "stall of the machine"
 OUTAGES = {"long restart", "no worker", "restart of the broker", STALL}
 CUTS = {
@@ -46,9 +47,11 @@ class Explanations:
     - A due time may be put again if a worker or the broker was cut off in the middle,
       or if the clock was set back by more than a minute between both jobs: then what
       was put last lies too far in the future to be believed.
-    - Due times may be skipped if there was an outage, or the clock jumped over them.
-      But then the one after them has to be put when workers are back, and the first
-      that was skipped has to be more than ten seconds ago: else each is put.
+    - Due times may be skipped if there was an outage, or the clock jumped over them,
+      or a worker froze with the tick and beanstalkd gave it to no other: up to 1.13, it
+      may forget the end of a ttr. But then the one after them has to be put when
+      workers are back, and the first that was skipped has to be more than ten seconds
+      ago: else each is put.
     """
 
     def __init__(self, timeline: Timeline, name: str, runs: list[Run]) -> None:
@@ -66,7 +69,13 @@ class Explanations:
             for jump in timeline.jumps
             if jump.after > jump.before
         ]
-        self._causes = sorted([*outages, *jumps], key=lambda cause: cause.begin)
+        forgotten = [
+            _Cause(FORGOTTEN, fault.begin - 1, fault.end, fault.end + SOON)
+            for fault in timeline.faults
+            if fault.name == FREEZE and _cuts(fault)
+        ]
+        causes = [*outages, *jumps, *forgotten]
+        self._causes = sorted(causes, key=lambda cause: cause.begin)
         self.resets = [jump for jump in timeline.jumps if self._is_reset(jump)]
 
     def of_another(self, before: Run, run: Run) -> str | None:

@@ -115,6 +115,25 @@ def test_outage(
     assert verdict.skipped["each_second"] == (missed if is_right else 0)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "missed", "is_right"),
+    [
+        (12, 12, True),  # beanstalkd forgot the ttr
+        (12, 16, False),  # the worker was back long ago
+        (4, 4, False),
+    ],
+)
+def test_freeze_with_the_tick(
+    judged: Judge, timeline: Timeline, seconds: int, missed: int, *, is_right: bool
+) -> None:
+    timeline.faults.append(Fault("freeze", DUE, DUE + seconds))
+
+    verdict = judged(range(DUE, DUE + missed))
+
+    assert (not verdict.wrong) is is_right
+    assert verdict.skipped["each_second"] == (missed if is_right else 0)
+
+
 def test_two_outages(judged: Judge, timeline: Timeline) -> None:
     """The second comes before the workers are back from the first."""
     timeline.faults.append(Fault("long restart", DUE, DUE + 5))

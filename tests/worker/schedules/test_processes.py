@@ -81,18 +81,22 @@ def test_killed_processes(broker: Beanstalkd, tmp_path: Path) -> None:
         assert are_complete(dues(tmp_path))
 
 
-def test_frozen_process(broker: Beanstalkd, tmp_path: Path) -> None:
-    """The tick that it holds comes to another in time to put each due time."""
-    with worker(tmp_path, broker, processes=1) as first:
-        wait_for(tmp_path, 1)
-        freeze_with_tick(first, broker)
-        with worker(tmp_path, broker):
-            wait_for(tmp_path, len(dues(tmp_path)) + 10)
-            for pid in first.children():
-                os.kill(pid, signal.SIGCONT)
-            wait_for(tmp_path, len(dues(tmp_path)) + 3)
-            first.signal(signal.SIGTERM)  # it runs the job that it had got
-            assert first.exit_code() == 0
+def test_frozen_process(socket_folder: Path, tmp_path: Path) -> None:
+    """The tick that it holds comes to another in time to put each due time.
+
+    That is so on the development server. beanstalkd may forget the end of its ttr.
+    """
+    with Beanstalkd(socket_folder / "b.sock", program=None) as broker:
+        with worker(tmp_path, broker, processes=1) as first:
+            wait_for(tmp_path, 1)
+            freeze_with_tick(first, broker)
+            with worker(tmp_path, broker):
+                wait_for(tmp_path, len(dues(tmp_path)) + 10)
+                for pid in first.children():
+                    os.kill(pid, signal.SIGCONT)
+                wait_for(tmp_path, len(dues(tmp_path)) + 3)
+                first.signal(signal.SIGTERM)  # it runs the job that it had got
+                assert first.exit_code() == 0
 
         assert are_complete(dues(tmp_path))
 
