@@ -6,10 +6,8 @@ from typing import NamedTuple
 
 from jobqueue.broker.stats import JobState, JobStats
 from jobqueue.job.note import FailureNote, NoteKind
-from jobqueue.job.outcome import RetryPolicy
 
 SHOWN_TEXT = 200  # characters of an error's text in a group
-_DEFAULT_MAX_KICKS = RetryPolicy().max_kicks or 0
 
 
 class FailureGroup(NamedTuple):
@@ -35,18 +33,6 @@ class FailureGroup(NamedTuple):
         values["first"] = self.first.isoformat()
         values["last"] = self.last.isoformat()
         return values
-
-
-def is_last_kick(job: JobStats, note: FailureNote | None) -> bool | None:
-    """Return whether the next kick of a buried job is the last that its task allows.
-
-    ``note`` is that of the job's last failure. Only workers know a task's
-    ``max_kicks``, and note it. None stands for a job without such a note, for which it
-    is the last kick if its task has the default.
-    """
-    if note is not None and note.kicks == job.kicks and note.last_kick is not None:
-        return note.last_kick
-    return None if job.kicks + 1 >= _DEFAULT_MAX_KICKS else False
 
 
 def grouped(

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from jobqueue.broker.stats import JobState, JobStats
 from jobqueue.job.note import FailureNote, NoteKind
-from jobqueue.operating.failures import is_last_kick
 from jobqueue.operating.formatting import duration, name_of, number_of
+from jobqueue.operating.last_kicks import is_last_kick
 from jobqueue.operating.record import JobRecord
 from jobqueue.safe_text import one_line, to_json
 

@@ -12,8 +12,7 @@ from jobqueue.admin.session import Session
 from jobqueue.broker.stats import JobState
 from jobqueue.job.note import FailureNote
 from jobqueue.operating import formatting
-
-_GRANT = "A kicked job may be retried, or crash its worker, as often as a new job"
+from jobqueue.operating.last_kicks import GRANT
 
 
 def kick(session: Session) -> int:
@@ -128,7 +127,7 @@ def _stopped(sentences: Iterable[str]) -> Iterator[str]:
 
 def _say_what_it_grants(session: Session, kicked: int, last: Iterable[str]) -> None:
     if kicked:
-        for sentence in (_GRANT, *last):
+        for sentence in (GRANT, *last):
             session.console.note(sentence)
 
 

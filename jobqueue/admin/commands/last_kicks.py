@@ -10,11 +10,7 @@ from collections.abc import Iterable, Mapping
 from jobqueue.admin.commands.selecting import listed
 from jobqueue.broker.stats import JobStats
 from jobqueue.job.note import FailureNote
-from jobqueue.job.outcome import RetryPolicy
-from jobqueue.operating import formatting
-from jobqueue.operating.failures import is_last_kick
-
-_DEFAULT = RetryPolicy().max_kicks or 0
+from jobqueue.operating.last_kicks import is_last_kick, of_certain, of_possible
 
 
 class LastKicks:
@@ -43,18 +39,5 @@ class LastKicks:
 
     def sentences(self) -> list[str]:
         """Return what there is to say of the jobs."""
-        found = []
-        if self._certain:
-            jobs = formatting.number_of(len(self._certain), "job")
-            found.append(
-                f"For {jobs} it is the last kick: if it fails again, such a job is "
-                f"deleted ({listed(self._certain)})"
-            )
-        if self._possible:
-            jobs = formatting.number_of(len(self._possible), "job")
-            found.append(
-                f"For {jobs} it is kick {_DEFAULT} or later: if it fails again, such a "
-                "job is deleted, unless its task has another max_kicks "
-                f"({listed(self._possible)})"
-            )
-        return found
+        kinds = (self._certain, of_certain), (self._possible, of_possible)
+        return [f"{told(len(ids))} ({listed(ids)})" for ids, told in kinds if ids]

@@ -12,8 +12,8 @@ from starlette.exceptions import HTTPException
 from jobqueue.broker.stats import JobState
 from jobqueue.operating.formatting import number_of
 from jobqueue.web.actions.changes import Back, Change, by_ids, in_chunks
-from jobqueue.web.actions.last_kicks import last_kicks
-from jobqueue.web.actions.many import FOR_GOOD, FREE, GRANT
+from jobqueue.web.actions.last_kicks import GRANTED, last_kicks
+from jobqueue.web.actions.many import FOR_GOOD, FREE
 from jobqueue.web.actions.plan import DELETE, KICK, Asked, Plan, Words
 from jobqueue.web.looked import ALL, Looked
 
@@ -29,7 +29,7 @@ class _Found(NamedTuple):
 def kick_found(asked: Asked) -> Plan:
     """Kick the buried jobs that a search finds."""
     kick = asked.site.operator.kick
-    plan = _of_found(asked, KICK, [JobState.BURIED], kick, GRANT)
+    plan = _of_found(asked, KICK, [JobState.BURIED], kick, GRANTED)
     tube = asked.site.operator.tube(asked.needed("tube"))
     if not asked.is_question or tube is None:
         return plan

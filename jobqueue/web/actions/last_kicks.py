@@ -3,28 +3,18 @@
 from collections.abc import Iterable
 
 from jobqueue.broker.stats import JobState, JobStats
-from jobqueue.job.outcome import RetryPolicy
-from jobqueue.operating.failures import is_last_kick
-from jobqueue.operating.formatting import number_of
+from jobqueue.operating.last_kicks import GRANT, is_last_kick, of_certain, of_possible
 from jobqueue.web.known_failures import TubeFailures
 
-_ALLOWED = RetryPolicy().max_kicks or 0
-_DELETED = "if it fails again, such a job is deleted"
+GRANTED = f"{GRANT}."
 
 
 def last_kicks(jobs: Iterable[JobStats | None], failures: TubeFailures) -> str:
     """Return sentences about such jobs of a tube, to follow others; empty without."""
     notes = failures.last_of_jobs()
     found = [is_last_kick(job, notes.get(job.id)) for job in jobs if job]
-    told = ""
-    if certain := found.count(True):
-        told += f" For {number_of(certain, 'job')} it is the last kick: {_DELETED}."
-    if possible := found.count(None):
-        told += (
-            f" For {number_of(possible, 'job')} it is kick {_ALLOWED} or later: "
-            f"{_DELETED}, unless its task has another max_kicks."
-        )
-    return told
+    kinds = (found.count(True), of_certain), (found.count(None), of_possible)
+    return "".join(f" {told(count)}." for count, told in kinds if count)
 
 
 def last_kicks_noted(failures: TubeFailures) -> str:

@@ -10,7 +10,7 @@ from jobqueue.operating.formatting import number_of
 from jobqueue.operating.operator import OnStep
 from jobqueue.safe_text import one_line
 from jobqueue.web.actions.changes import Back, Change, by_ids, in_chunks
-from jobqueue.web.actions.last_kicks import last_kicks, last_kicks_noted
+from jobqueue.web.actions.last_kicks import GRANTED, last_kicks, last_kicks_noted
 from jobqueue.web.actions.plan import (
     DELETE,
     KICK,
@@ -23,7 +23,6 @@ from jobqueue.web.actions.plan import (
 )
 from jobqueue.web.known_failures import GroupKey, GroupView
 
-GRANT = "A kicked job may be retried, or crash its worker, as often as a new job."
 FOR_GOOD = "There is no way back."
 FREE = (JobState.READY, JobState.DELAYED, JobState.BURIED)
 
@@ -32,7 +31,7 @@ def kick_group(asked: Asked) -> Plan:
     """Kick the buried jobs of a group of failures."""
     key, view = _group(asked)
     jobs = [view.jobs.get(job_id) for job_id in view.buried]
-    hint = GRANT + _beyond(view) + last_kicks(jobs, view.failures)
+    hint = GRANTED + _beyond(view) + last_kicks(jobs, view.failures)
     kick = by_ids(asked.site.operator.kick)
     plan = _of_group(asked, key, KICK, view.buried, kick)
     return plan._replace(hint=hint)
@@ -77,7 +76,7 @@ def kick_tube(asked: Asked) -> Plan:
     plan = _of_tube(asked, tube, KICK, JobState.BURIED, make)
     if not asked.is_question:
         return plan
-    return plan._replace(hint=GRANT + last_kicks_noted(asked.site.failures.of(tube)))
+    return plan._replace(hint=GRANTED + last_kicks_noted(asked.site.failures.of(tube)))
 
 
 def clear_tube(asked: Asked) -> Plan:
