@@ -167,14 +167,7 @@ class Operator(Viewer):
         True
         """
         notes = self.notes_about(job_id)
-        failure = notes.last_of_jobs().get(job_id)
-        if failure is None or failure.body is None:
-            return None
-        with self._connections.taken() as connection:
-            options = options or PutOptions()
-            new_id = connection.put(failure.tube, failure.body, options)
-            delete_notes(connection, notes.ids_of({job_id}))
-        return new_id
+        return self._put_noted(notes, options or PutOptions()).get(job_id)
 
     def put_all_failed(self, tube: str, *ids: int) -> dict[int, int]:
         """Put jobs of a tube again that were deleted for their kicks.
@@ -190,14 +183,7 @@ class Operator(Viewer):
         notes = self.notes(
             tube, lambda n: n if n.job_id in meant and n.tube == tube else None
         )
-        options = PutOptions()
-        new_ids: dict[int, int] = {}
-        with self._connections.taken() as connection:
-            for job_id, failure in notes.last_of_jobs().items():
-                if failure.body is not None:
-                    new_ids[job_id] = connection.put(tube, failure.body, options)
-            delete_notes(connection, notes.ids_of(new_ids))
-        return new_ids
+        return self._put_noted(notes, PutOptions())
 
     def run_schedule(self, name: str) -> int | None:
         """Put a job of a periodic task now, and return its id; None if there is none.
@@ -254,6 +240,18 @@ class Operator(Viewer):
         """
         with self._connections.taken() as connection:
             return connection.pause(check_job_tube(tube), seconds)
+
+    def _put_noted(self, notes: Notes, options: PutOptions) -> dict[int, int]:
+        """Put the jobs whose notes have a body; return new ids by the old ones."""
+        new_ids: dict[int, int] = {}
+        with self._connections.taken() as connection:
+            for job_id, failure in notes.last_of_jobs().items():
+                if failure.body is not None:
+                    new_ids[job_id] = connection.put(
+                        failure.tube, failure.body, options
+                    )
+            delete_notes(connection, notes.ids_of(new_ids))
+        return new_ids
 
     def _changed(
         self, connection: OperatorConnection, change: Change, jobs: Sequence[JobStats]

@@ -38,9 +38,10 @@ def tube(site: Site, request: Request) -> Response:
     query = request.query_params
     name = one(query, "name")
     view = site.samples.counts().tube(name) if name else None
-    if view is None and site.changes.get(query.get("change")):
+    change = site.changes.get(query.get("change"))
+    if view is None and change is not None:
         # Its last jobs were deleted, and the tube is gone with them.
-        there = link_of(request)("/", change=query["change"])
+        there = link_of(request)("/", change=change.token)
         return RedirectResponse(there, 303)
     if view is None:
         raise HTTPException(
@@ -50,7 +51,6 @@ def tube(site: Site, request: Request) -> Response:
         )
     looked = _looked(query, view)
     rest = one(query, "rest")
-    change = site.changes.get(query.get("change"))
     is_changing = change is not None and change.is_under_way
     found = wrong = None
     if not (is_refresh(request) or is_changing):
