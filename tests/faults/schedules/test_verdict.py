@@ -97,36 +97,26 @@ def test_put_again(
 
 
 @pytest.mark.parametrize(
-    ("seconds", "missed", "is_right"),
+    ("fault", "seconds", "missed", "is_right"),
     [
-        (12, 12, True),
-        (12, 21, False),  # workers were back long ago
-        (3, 3, False),  # all that were due in such a time are put
+        ("long restart", 12, 12, True),
+        ("long restart", 12, 21, False),  # workers were back long ago
+        ("long restart", 3, 3, False),  # all that were due in such a time are put
+        ("freeze", 12, 12, True),  # beanstalkd forgot the ttr of the tick
+        ("freeze", 12, 16, False),
+        ("freeze", 4, 4, False),
     ],
 )
-def test_outage(
-    judged: Judge, timeline: Timeline, seconds: int, missed: int, *, is_right: bool
+def test_skipped(
+    judged: Judge,
+    timeline: Timeline,
+    fault: str,
+    seconds: int,
+    missed: int,
+    *,
+    is_right: bool,
 ) -> None:
-    timeline.faults.append(Fault("long restart", DUE, DUE + seconds))
-
-    verdict = judged(range(DUE, DUE + missed))
-
-    assert (not verdict.wrong) is is_right
-    assert verdict.skipped["each_second"] == (missed if is_right else 0)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "missed", "is_right"),
-    [
-        (12, 12, True),  # beanstalkd forgot the ttr
-        (12, 16, False),  # the worker was back long ago
-        (4, 4, False),
-    ],
-)
-def test_freeze_with_the_tick(
-    judged: Judge, timeline: Timeline, seconds: int, missed: int, *, is_right: bool
-) -> None:
-    timeline.faults.append(Fault("freeze", DUE, DUE + seconds))
+    timeline.faults.append(Fault(fault, DUE, DUE + seconds))
 
     verdict = judged(range(DUE, DUE + missed))
 
