@@ -191,6 +191,7 @@ class AwaitGuard:
         self._task: asyncio.Task[object] | None = None
         self._is_expired = False
         self._is_cancelled = False
+        self._has_turned = False  # the loop, since it was cancelled
         self._has_ended = False
 
     def interrupt(self) -> bool:
@@ -206,15 +207,15 @@ class AwaitGuard:
         import asyncio  # noqa: PLC0415 - see EventLoop.start
 
         task = self._task
-        if self._is_cancelled:
+        if self._has_turned:
             return False
         if task is None:  # the loop has not come to it yet
             return True
         return asyncio.current_task(task.get_loop()) is not task
 
     def is_loop_blocked(self) -> bool:
-        """Return whether the loop has run nothing since the interrupt."""
-        return not self._is_cancelled
+        """Return whether the loop has not come to the code since the interrupt."""
+        return not self._has_turned
 
     def end(self) -> None:
         """Interrupt the awaitable no more."""
@@ -241,6 +242,11 @@ class AwaitGuard:
         if self._task is not None and not self._has_ended:
             self._is_cancelled = True
             self._task.cancel()
+            # After the next step of the code, which others may hold up until then.
+            self._task.get_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._has_turned = True
 
 
 def close_unstarted(awaitable: Awaitable[object]) -> None:
