@@ -1,5 +1,4 @@
 import importlib
-import json
 import os
 import signal
 import sys
@@ -7,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import hypothesis
 import pytest
@@ -17,10 +15,11 @@ from jobqueue.task.registry import subscriber
 from jobqueue.worker.running.event_loop import EventLoop
 from jobqueue.worker.running.executor import Executor, ReservedJob
 from jobqueue.worker.running.time_limit import TimeLimits
+from jobqueue.worker.settings import Timings
 from tests.helpers.beanstalkds import NAME, Program, programs
 from tests.helpers.optional_programs import OPTIONAL_PROGRAMS
 from tests.helpers.raw_client import RawClient
-from tests.helpers.reserved import Executed, Reserved, Run, Running, execute
+from tests.helpers.reserved import Run, Running, runner
 from tests.helpers.servers import (
     DEVELOPMENT,
     IS_INSTALLED,
@@ -277,22 +276,25 @@ def running() -> Iterator[Running]:
 
 
 @pytest.fixture
-def executor(running: Running) -> Iterator[Executor]:
-    event_loop = EventLoop()
+def event_loop() -> Iterator[EventLoop]:
+    event_loop = EventLoop(Timings(loop_look=0.02))
+    yield event_loop
+    event_loop.close()
+
+
+@pytest.fixture
+def executor(running: Running, event_loop: EventLoop) -> Iterator[Executor]:
     limits: TimeLimits[ReservedJob] = TimeLimits(
         lambda job, _guard: running.stuck.append(job)
     )
     yield Executor(subscriber.find, limits, event_loop)
     limits.close()
-    event_loop.close()
 
 
 @pytest.fixture
-def run(executor: Executor) -> Run:
-    """Return a function that runs a job: ``run("func_name", **kwargs)``."""
-
-    def run(func_name: str, **kwargs: Any) -> Executed:
-        body = {"func_name": func_name, "tube": "t", "kwargs": kwargs}
-        return execute(executor, Reserved(json.dumps(body).encode()))
-
-    return run
+def run(
+    request: pytest.FixtureRequest, executor: Executor, event_loop: EventLoop
+) -> Run:
+    """Return a function that runs a job: see :data:`BOTH_WAYS`."""
+    on_loop = getattr(request, "param", "thread") == "loop"
+    return runner(executor, event_loop, on_loop=on_loop)

@@ -75,6 +75,7 @@ MAY_IMPORT: Mapping[str, set[str]] = {
 CONNECTIONS = {
     "broker.connection",
     "broker.consuming",
+    "broker.loop_consuming",
     "broker.operating",
     "broker.producing",
     "broker.pool",

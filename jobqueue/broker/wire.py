@@ -190,7 +190,7 @@ class ReplyReader:
     def has_replies(self, count: int) -> bool:
         """Return whether so many whole replies can be read without waiting.
 
-        A reply is a line, and after a line of ``OK`` its data.
+        A reply is a line, and after a line of ``OK`` or ``RESERVED`` its data.
         """
         position = self._position
         for _ in range(count):
@@ -199,7 +199,7 @@ class ReplyReader:
                 return False
             word, _, size = self._buffer[position:end].rpartition(b" ")
             position = end + 2
-            if word == b"OK" and size.isdigit():
+            if word[:3] in (b"OK", b"RES") and size.isdigit():
                 position += int(size) + 2
         return position <= len(self._buffer)
 

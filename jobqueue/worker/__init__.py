@@ -1,6 +1,6 @@
 """The worker: reserves jobs, runs them, and tells the broker what became of them.
 
-The life of a job is one function, :meth:`Slot._work_on_one` in ``slots/slot.py``::
+The life of a job is one function, :meth:`Slot._take_jobs` in ``slots/slot.py``::
 
     reserve    broker/consuming.py     one connection, one job at a time
     resolve    running/executor.py     body -> task and arguments, or a refusal
@@ -10,6 +10,10 @@ The life of a job is one function, :meth:`Slot._work_on_one` in ``slots/slot.py`
     settle     slots/reservation.py    tells the broker, asks for the next in one write
                                        (with a note of a failure: failure_notes.py)
     report     reporting/reporter.py   to the log and the counters
+
+A thread takes a slot through these steps (``slots/slot_thread.py``). If all tasks are
+async, the event loop does, and threads only take the steps that may block
+(``slots/loop_slot.py``).
 
 Meanwhile ``slots/heartbeat.py`` touches the running jobs, and ``slots/manager.py``
 starts, watches and stops the slots of this process (``slots/shutdown.py``). If tasks
@@ -56,11 +60,12 @@ class Worker:
 
     ``threads`` is the number of slots: each is a thread with a connection of its own,
     and runs one job at a time. ``async`` tasks run on one event loop, which the slots
-    share. With ``burst`` the worker stops as soon as no job is ready, and with
-    ``max_jobs`` it stops after that many jobs. ``time_limit``, in seconds, is for tasks
-    that have none of their own. ``shutdown_timeout`` is how many seconds running jobs
-    get to finish after a signal. ``failures_kept`` is how many notes of why jobs of a
-    tube failed are kept in the broker, and as many again of its retries; 0: none.
+    share; if all tasks are ``async``, the slots need no threads. With ``burst`` the
+    worker stops as soon as no job is ready, and with ``max_jobs`` it stops after that
+    many jobs. ``time_limit``, in seconds, is for tasks that have none of their own.
+    ``shutdown_timeout`` is how many seconds running jobs get to finish after a signal.
+    ``failures_kept`` is how many notes of why jobs of a tube failed are kept in the
+    broker, and as many again of its retries; 0: none.
 
     Raises :class:`~jobqueue.errors.UnknownTubeError` for a tube without a task,
     :class:`~jobqueue.errors.OptionError` if the tubes' tasks belong to different

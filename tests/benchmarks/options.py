@@ -1,5 +1,8 @@
 """What the options of a worker cost, on one core and on two; also beside a base.
 
+Async slots are also measured where the kernel places all processes itself, as the
+threads that they go without would be on any core then.
+
     python tests/benchmarks/options.py [--base PATH_OR_REF] [--jobs N] [--rounds N]
 
 Starts a beanstalkd of its own, and a real worker for each option, which all wait for
@@ -9,6 +12,7 @@ also has a worker that runs the code of that checkout.
 
 import argparse
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -38,6 +42,7 @@ class Option(NamedTuple):
 
     arguments: Sequence[str] = WARNING
     func_name: str = "no_op"
+    beside: str = ""  # another task of the worker
     slots: int = 1
     tubes: int = 1
     jobs: float = 1  # times those of the others
@@ -59,7 +64,12 @@ OPTIONS = {
         ("--failures-kept", "0"), func_name="fail", jobs=0.5
     ),
 }
-ASYNC = {"200 async slots": Option(func_name="wait_async", slots=200, jobs=2)}
+_IN_THREADS = "200 async slots in threads"
+ASYNC = {
+    "200 async slots": Option(func_name="wait_async", slots=200, jobs=2),
+    _IN_THREADS: Option(func_name="wait_async", beside="no_op", slots=200, jobs=2),
+}
+POSSIBLE = 2000  # jobs/s, in 200 slots
 RATIOS = (
     ("info", "warning"),
     ("JSON", "warning"),
@@ -69,6 +79,7 @@ RATIOS = (
     ("1000 tubes", "warning"),
     ("3 threads", "warning"),
     ("failing with notes", "failing without notes"),
+    ("200 async slots", _IN_THREADS),
 )
 
 
@@ -79,7 +90,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2000, help="each, in each round")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--only", help="some options, with commas between them")
-    parser.add_argument("--mode", choices=contest.MODES, help="one mode only")
+    modes = (*contest.MODES, contest.ANY_CORE)
+    parser.add_argument("--mode", choices=modes, help="one mode only")
     options = parser.parse_args()
     wanted = {
         name: option
@@ -91,9 +103,12 @@ def main() -> None:
         sources = {"": ROOT}
         if options.base:
             sources[BASE] = contest.checkout(options.base, folder)
-        for mode in contest.MODES:
-            if options.mode in {None, mode}:
-                Contest(folder, sources, wanted, options.jobs).run(mode, options.rounds)
+        for mode in modes:
+            found = wanted
+            if mode == contest.ANY_CORE:
+                found = {name: wanted[name] for name in ASYNC if name in wanted}
+            if found and options.mode in {None, mode}:
+                Contest(folder, sources, found, options.jobs).run(mode, options.rounds)
 
 
 class Contest(NamedTuple):
@@ -108,6 +123,8 @@ class Contest(NamedTuple):
         """Measure in one mode, and print what was found."""
         figures = self._measure(mode, rounds)
         contest.show_figures(f"{mode}:", figures)
+        for name in ASYNC.keys() & self.options.keys():
+            show_share(figures, name)
         for prefix in self.sources:
             for name, other in RATIOS:
                 if {name, other} <= self.options.keys():
@@ -142,6 +159,15 @@ class Contest(NamedTuple):
                         if number >= WARM_UP:
                             figures.setdefault(name, []).append(figure)
         return figures
+
+
+def show_share(figures: Figures, name: str) -> None:
+    """Print how near jobs that wait for 100 ms come to the possible rate."""
+    shares = [figure.rate / POSSIBLE for figure in figures[name]]
+    print(
+        f"{name}: {statistics.median(shares):.2f} of the possible "
+        f"({min(shares):.2f} to {max(shares):.2f})"
+    )
 
 
 class Contender:
@@ -206,6 +232,7 @@ def contending(
                 CONTEST_JOBS=str(jobs),
                 CONTEST_TUBE=tube,
                 CONTEST_REPORT=str(report),
+                CONTEST_FUNC_NAMES=f"{option.func_name} {option.beside}",
                 CONTEST_MORE_TUBES=str(option.tubes - 1),
             ),
             stderr=log,

@@ -1,13 +1,23 @@
 """Running a job without a broker."""
 
+import json
+import threading
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import pytest
 
 from jobqueue.broker.stats import JobState, JobStats
 from jobqueue.errors import BadJobError
 from jobqueue.task.definition import Task
+from jobqueue.worker.running.event_loop import EventLoop
 from jobqueue.worker.running.executor import Executor, ReservedJob, refused
+from jobqueue.worker.slots.loop_waits import runs_on_loop
+from tests.helpers.servers import DEADLINE
+
+# For tests of async tasks: a slot's thread waits for their end, or the loop tells it.
+BOTH_WAYS = pytest.mark.parametrize("run", ["thread", "loop"], indirect=True)
 
 
 def stats(**counts: int) -> JobStats:
@@ -70,6 +80,45 @@ def execute(executor: Executor, reserved: ReservedJob) -> Executed:
         result = refused(refusal, reserved)
     else:
         result = executor.run(call, reserved)
+    try:
+        return Executed(reserved.task, result.error, result.seconds)
+    finally:
+        del result  # an error leads to this frame
+
+
+def runner(executor: Executor, event_loop: EventLoop, *, on_loop: bool) -> Run:
+    """Return a function that runs a job: ``run("func_name", **kwargs)``."""
+
+    def run(func_name: str, **kwargs: Any) -> Executed:
+        body = {"func_name": func_name, "tube": "t", "kwargs": kwargs}
+        reserved = Reserved(json.dumps(body).encode())
+        if on_loop and runs_on_loop(executor.resolve(reserved).task):
+            return _execute_on_loop(executor, event_loop, reserved)
+        return execute(executor, reserved)
+
+    return run
+
+
+def _execute_on_loop(
+    executor: Executor, event_loop: EventLoop, reserved: ReservedJob
+) -> Executed:
+    loop = event_loop.start()
+    loop_call = executor.begin(executor.resolve(reserved), reserved)
+    ended = threading.Event()
+
+    def begin() -> None:
+        if loop_call.begin():
+            ended.set()
+
+    def lose() -> None:
+        loop_call.loop_lost()
+        ended.set()
+
+    event_loop.call_when_lost(lose)
+    loop_call.prepare(ended.set)
+    loop.call_soon_threadsafe(begin)
+    assert ended.wait(DEADLINE)
+    result = executor.end(loop_call, reserved)
     try:
         return Executed(reserved.task, result.error, result.seconds)
     finally:

@@ -4,6 +4,7 @@ from .of_admin import OF_ADMIN
 from .of_broker import OF_BROKER
 from .of_connections import OF_CONNECTIONS
 from .of_job import OF_JOB
+from .of_loop_slots import OF_LOOP_SLOTS
 from .of_messages import OF_MESSAGES
 from .of_processes import OF_PROCESSES
 from .of_proof import OF_PROOF
@@ -17,6 +18,7 @@ MUTANTS = [
     *OF_JOB,
     *OF_MESSAGES,
     *OF_SLOTS,
+    *OF_LOOP_SLOTS,
     *OF_SCHEDULES,
     *OF_PROCESSES,
     *OF_REPORTING,

@@ -3,6 +3,7 @@
 from .mutant import Mutant
 
 SLOT = "jobqueue/worker/slots/slot.py"
+JOB_END = "jobqueue/worker/slots/job_end.py"
 HEARTBEAT = "jobqueue/worker/slots/heartbeat.py"
 ADMISSION = "jobqueue/worker/slots/admission.py"
 MANAGER = "jobqueue/worker/slots/manager.py"
@@ -24,10 +25,12 @@ OF_SLOTS = [
         "retry-deleted-at-a-drain",
         "a job that fails while its worker drains is tried again",
         SLOT,
-        "            return reservation.settle_failed(decision, reserve=reserve)\n",
+        "            is_settled = reservation.settle_failed(",
         "            if reserve is None:\n"
-        "                return reservation.settle(SUCCEEDED.outcome, reserve=None)\n"
-        "            return reservation.settle_failed(decision, reserve=reserve)\n",
+        "                from jobqueue.broker.settlement import DONE\n"
+        "                reservation.settle(DONE, reserve=None)\n"
+        "                return decision\n"
+        "            is_settled = reservation.settle_failed(",
         (f"{DRAINING_TESTS}::test_failure_during_a_drain",),
     ),
     Mutant(
@@ -141,9 +144,9 @@ OF_SLOTS = [
     Mutant(
         "lost-reservation-trusted",
         "a job is checked after its process was frozen",
-        SLOT,
-        "            self._admission.distrust()\n            self._reporter.job_ended(",
-        "            self._reporter.job_ended(",
+        JOB_END,
+        "        admission.distrust()\n",
+        "",
         (f"{DRAINING_TESTS}::test_lost_reservation_brings_doubt",),
     ),
     Mutant(
@@ -167,14 +170,14 @@ OF_SLOTS = [
         "job-lost-in-admission-counts",
         "a job whose broker was lost before the call has not failed",
         SLOT,
-        "            except BrokerError:\n                raise  # the job",
-        "            except SystemError:\n                raise  # the job",
+        "                except BrokerError:\n                    raise  # the job",
+        "                except SystemError:\n                    raise  # the job",
         (f"{SLOT_TESTS}::test_broker_lost_in_admission",),
     ),
     Mutant(
         "unwritten-body-deleted",
         "a job is deleted for its kicks only when its body was logged",
-        SLOT,
+        JOB_END,
         "if not is_kept:",
         "if stats is None:",
         (f"{SLOT_TESTS}::test_body_that_nobody_keeps",),
@@ -182,7 +185,7 @@ OF_SLOTS = [
     Mutant(
         "failed-doubted-job-deleted",
         "a doubted job is deleted only if it succeeds",
-        SLOT,
+        JOB_END,
         "is_well = is_doubted and result.error is None",
         "is_well = is_doubted",
         (f"{ADMISSION_TESTS}::test_late_counts_bury_a_running_job",),
@@ -190,7 +193,7 @@ OF_SLOTS = [
     Mutant(
         "doubted-job-stays-buried",
         "a doubted job that succeeds is deleted",
-        SLOT,
+        JOB_END,
         "is_deleted = is_well and reservation.delete_buried()",
         "is_deleted = is_well",
         (f"{ADMISSION_TESTS}::test_neighbours_are_not_buried",),

@@ -23,7 +23,7 @@ def log_if_written(
 
     Nothing is logged if no handler is of that kind.
     """
-    handlers = list(_handlers()) if logger.isEnabledFor(logging.ERROR) else []
+    handlers = list(handlers_of(logging.ERROR))
     if not any(_can_keep(handler) for handler in handlers):
         return False
     exc_info = (type(error), error, traceback_of(error))
@@ -37,14 +37,14 @@ def log_if_written(
     return any(written)
 
 
-def _handlers() -> Iterator[logging.Handler]:
-    """Yield the handlers that an error of the worker's logger goes to."""
-    current: logging.Logger | None = logger
-    found = False
+def handlers_of(level: int) -> Iterator[logging.Handler]:
+    """Yield the handlers that a line of the worker's logger goes to."""
+    current: logging.Logger | None = logger if logger.isEnabledFor(level) else None
+    found = current is None
     while current is not None:
         for handler in current.handlers:
             found = True
-            if handler.level <= logging.ERROR:
+            if handler.level <= level:
                 yield handler
         current = current.parent if current.propagate else None
     if not found and logging.lastResort is not None:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 from jobqueue.errors import JobQueueError, TimeLimitExceeded
 from jobqueue.job.outcome import RunLater
 from jobqueue.worker.exits import end_child
+from jobqueue.worker.forks import called_in_children
 from jobqueue.worker.running.tracebacks import set_traceback, traceback_of
 from jobqueue.worker.settings import Timings
 from jobqueue.worker.threads import reason_of, start_thread
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
     from types import FrameType
 
 
@@ -36,6 +37,17 @@ class EventLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._closing = False
+        self.is_forked = False  # this is the copy in a child that a task forked
+        self._on_loss: list[Callable[[], object]] = []
+
+    @property
+    def thread(self) -> threading.Thread | None:
+        """The thread of the loop, if that was started."""
+        return self._thread
+
+    def call_when_lost(self, callback: Callable[[], object]) -> None:
+        """Have ``callback`` called when the loop ends that runs now, unless closed."""
+        self._on_loss.append(callback)
 
     def run(self, awaitable: Awaitable[object]) -> None:
         """Have the loop run an awaitable, and wait for its end in the calling thread.
@@ -100,10 +112,17 @@ class EventLoop:
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
-            self._serve_until_closed(loop)
+            with called_in_children(self._forked):
+                self._serve_until_closed(loop)
         finally:  # whatever has ended it: jobs that wait for it must not do so for ever
             self._forget(loop)
             loop.close()
+            lost, self._on_loss = self._on_loss, []
+            for callback in [] if self._closing else lost:
+                callback()
+
+    def _forked(self) -> None:
+        self.is_forked = True
 
     def _forget(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let the next job get another loop."""

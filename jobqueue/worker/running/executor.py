@@ -9,7 +9,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from types import AsyncGeneratorType, GeneratorType
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from jobqueue.errors import BadJobError
 from jobqueue.job.body import Message, decode
@@ -22,6 +22,9 @@ from jobqueue.worker.running.hooks import call_around
 from jobqueue.worker.running.thread_guard import ThreadGuard
 from jobqueue.worker.running.time_limit import Guard, Limited, TimeLimits
 from jobqueue.worker.running.tracebacks import traceback_of, without_own_frames
+
+if TYPE_CHECKING:
+    from jobqueue.worker.running.loop_call import LoopCall
 
 FindTask = Callable[[str, str], Task | None]
 
@@ -129,15 +132,35 @@ class Executor:
             # No variable here may keep the error: its traceback leads back to this
             # frame, and in such a cycle a failed job's objects would live until the
             # next garbage collection.
-            seconds = time.monotonic() - reserved.began
-            without_own_frames(caught)
-            return Result(caught, seconds, has_run=not _has_not_begun(caught))
+            return _failed(caught, reserved)
         return Result(None, time.monotonic() - reserved.began)
+
+    def begin(self, call: Call, reserved: ReservedJob) -> "LoopCall":
+        """Return the call of an async function without hooks, for the event loop."""
+        from jobqueue.worker.running.loop_call import LoopCall  # noqa: PLC0415 - asyncio
+
+        limit = self._limit_of(call)
+        start = partial(_start, call)
+        if limit is None:
+            return LoopCall(self._event_loop, call.job, start)
+        guard = AwaitGuard()
+        limited = self._limited(limit, reserved, guard)
+        return LoopCall(self._event_loop, call.job, start, guard, limited)
+
+    def end(self, loop_call: "LoopCall", reserved: ReservedJob) -> Result:
+        """Return the result of a call that :meth:`begin` has returned."""
+        error = loop_call.take_error()
+        if error is not None:
+            return _failed(error, reserved)
+        return Result(None, time.monotonic() - reserved.began)
+
+    def _limit_of(self, call: Call) -> float | None:
+        limit = call.task.options.time_limit
+        return self._time_limit if limit is None else limit
 
     def _run_in_context(self, call: Call, reserved: ReservedJob) -> None:
         current_job_var.set(call.job)
-        limit = call.task.options.time_limit
-        limit = self._time_limit if limit is None else limit
+        limit = self._limit_of(call)
         hooks = call.task.around
         if not hooks:
             self._run_in_limit(call, reserved, limit)
@@ -183,6 +206,12 @@ def refused(refusal: Exception, reserved: ReservedJob) -> Result:
     """Return the result of a job whose function was not called, and why."""
     seconds = time.monotonic() - reserved.began
     return Result(without_own_frames(refusal), seconds, has_run=False)
+
+
+def _failed(error: BaseException, reserved: ReservedJob) -> Result:
+    seconds = time.monotonic() - reserved.began
+    without_own_frames(error)
+    return Result(error, seconds, has_run=not _has_not_begun(error))
 
 
 def _unknown(message: Message) -> BadJobError:

@@ -14,6 +14,7 @@ from jobqueue.job.expiry import check_age
 from jobqueue.job.outcome import RunLater, crash_loop
 from jobqueue.task.definition import Task
 from jobqueue.worker.reporting.reporter import Reporter
+from jobqueue.worker.running.executor import Call
 from jobqueue.worker.settings import Timings
 from jobqueue.worker.slots.reservation import Reservation
 
@@ -113,6 +114,13 @@ class Admission:
         self._reporter = reporter
         self._guard = CrashLoopGuard(state)
         self._has_many_tubes = has_many_tubes
+
+    def asks(self, job_id: int, call: Call) -> bool:
+        """Return whether :meth:`admit` asks the broker about a job, and may wait."""
+        task, max_age = call.task, call.max_age
+        if self._guard.must_check(job_id) or task.options.max_age is not None:
+            return True
+        return max_age is not None or (self._has_many_tubes and task.signing.is_on)
 
     def admit(
         self,

@@ -44,7 +44,8 @@ class Heartbeat:
         self._reporter = reporter
         self._timings = timings
         self._address = address
-        self._on_beat = on_beat
+        self._on_beat = [on_beat]
+        self._may_sleep: Callable[[], bool] = lambda: True
         self._pulses: dict[Reservation, _Pulse] = {}
         self._is_asleep = False
         self._wake = threading.Event()
@@ -57,6 +58,16 @@ class Heartbeat:
         Raises :class:`~jobqueue.errors.JobQueueError` if the system starts no more.
         """
         self._thread = start_thread(self._beat, name="jobqueue-heartbeat")
+
+    def call_at_beats(
+        self, callback: Callable[[], None], may_sleep: Callable[[], bool]
+    ) -> None:
+        """Have ``callback`` called like ``on_beat``, too.
+
+        And also while no job runs, if ``may_sleep()`` is false when the last one ends.
+        """
+        self._on_beat.append(callback)
+        self._may_sleep = may_sleep
 
     def job_begins(self) -> None:
         """Wake the thread up. To be called for each job once ``running`` has it."""
@@ -74,7 +85,8 @@ class Heartbeat:
         while not self._closed.wait(self._pause()):
             if not self._pulses:
                 self._sleep()
-            self._on_beat()
+            for on_beat in self._on_beat:
+                on_beat()
             known = self._pulses
             self._pulses = {
                 reservation: known.get(reservation) or self._pulse_of(reservation)
@@ -87,10 +99,10 @@ class Heartbeat:
         return _Pulse(reservation, self._reporter, self._timings, self._address)
 
     def _sleep(self) -> None:
-        """Wait until a job runs."""
+        """Wait until a job runs, unless what else may run has to be watched."""
         # The flag first: a job that begins after the look has to wake this thread.
         self._is_asleep = True
-        if not self._running():
+        if not self._running() and self._may_sleep():
             self._wake.wait()
         self._is_asleep = False
         self._wake.clear()  # _beat looks at _closed next

@@ -20,7 +20,6 @@ from jobqueue.worker.processes.status_board import ProcessState, StatusBoard
 from jobqueue.worker.reporting.job_log import JobLog
 from jobqueue.worker.reporting.reporter import Reporter
 from jobqueue.worker.running.event_loop import EventLoop
-from jobqueue.worker.running.executor import Executor
 from jobqueue.worker.settings import Settings
 from jobqueue.worker.slots import making
 from jobqueue.worker.slots.failure_notes import FailureNotes
@@ -32,7 +31,7 @@ from jobqueue.worker.slots.shutdown import (
     StopReason,
     StopRequest,
 )
-from jobqueue.worker.slots.slot_thread import SlotEnded, SlotThread, stack_of
+from jobqueue.worker.slots.slot_thread import RunningSlot, SlotEnded, stack_of
 from jobqueue.worker.slots.stuck_jobs import StuckJob, StuckJobs
 from jobqueue.worker.threads import NO_THREAD, reason_of
 
@@ -49,8 +48,8 @@ _Event = QuietRequest | StopRequest | StuckJob | SlotEnded
 class SlotManager:
     """Runs the slots, and what they share: heartbeat, time limits, event loop.
 
-    Each slot has a thread. The thread that calls :meth:`run` takes no jobs, so that it
-    can handle signals, stuck jobs and failed slots at any time.
+    The thread that calls :meth:`run` takes no jobs, so that it can handle signals,
+    stuck jobs and failed slots at any time.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -65,7 +64,7 @@ class SlotManager:
         self._events: EventQueue[_Event] = EventQueue()
         self._shutdown = Shutdown(settings.shutdown_timeout)
         self._slots: list[Slot] = []
-        self._threads: list[SlotThread] = []  # of the slots, in their order
+        self._running_slots: list[RunningSlot] = []  # of the slots, in their order
         self._slots_at_work = 0  # as far as this thread has heard
         self._stuck = StuckJobs(self._reservations, self._stack_of, self.reporter)
         self._reported: set[int] = set()  # ids of running jobs that the log has named
@@ -120,12 +119,7 @@ class SlotManager:
         heartbeat = making.make_heartbeat(
             self._settings, self.status_board, self.reporter, self._reservations
         )
-        executor = Executor(
-            subscriber.find_in(self._settings.tubes),
-            limits,
-            self._event_loop,
-            self._settings.time_limit,
-        )
+        executor = making.make_executor(self._settings, limits, self._event_loop)
         with ExitStack() as cleaning_up:
             cleaning_up.callback(self._close_event_loop)
             cleaning_up.callback(limits.close)
@@ -147,7 +141,11 @@ class SlotManager:
                 on_job_ran=self._count_job,
             )
             if self._takes_jobs():
-                self._start_all()
+                self._start_all(
+                    making.starter(
+                        self._settings, executor, self._event_loop, heartbeat
+                    )
+                )
             self._handle_events()
             if self._shutdown.phase is Phase.RUNNING:
                 self.status_board.state = ProcessState.DONE
@@ -169,11 +167,11 @@ class SlotManager:
             self.status_board.state = ProcessState.WORKING
         return self._shutdown.phase is Phase.RUNNING
 
-    def _start_all(self) -> None:
+    def _start_all(self, start: making.Starter) -> None:
         """Start the slots; if the system has too few threads, stop those that run."""
         try:
             for slot in self._slots:
-                self._threads.append(SlotThread(slot, self._events.put))
+                self._running_slots.append(start(slot, self._events.put))
                 self._slots_at_work += 1
             self.status_board.state = ProcessState.WORKING
         except NO_THREAD as error:
@@ -291,8 +289,8 @@ class SlotManager:
     def _join(self) -> None:
         """Give idle slot threads a moment to finish."""
         deadline = time.monotonic() + self._timings.thread_exit_patience
-        for thread in self._threads:
-            thread.join(max(0, deadline - time.monotonic()))
+        for slot in self._running_slots:
+            slot.join(max(0, deadline - time.monotonic()))
 
     def _stack_of(self, reservation: Reservation) -> str:
-        return stack_of(reservation, self._threads, self._event_loop)
+        return stack_of(reservation, self._running_slots, self._event_loop)

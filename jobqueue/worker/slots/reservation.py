@@ -167,6 +167,20 @@ class Reservation:
             self.is_settled = True
             return self._connection.settle(self.id, outcome, reserve=reserve)
 
+    def begin_settle(self) -> bool:
+        """Take note that the caller settles the job now, without this object.
+
+        Returns False if the job is settled, or if another thread is talking to the
+        broker about it.
+        """
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            was_settled, self.is_settled = self.is_settled, True
+            return not was_settled
+        finally:
+            self._lock.release()
+
     def settle_failed(self, decision: "Decision", *, reserve: int | None) -> bool:
         """Tell the broker the outcome of a job that failed, with a note of why.
 

@@ -5,21 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from jobqueue.broker.consuming import ConsumerConnection
-from jobqueue.broker.settlement import Buried
 from jobqueue.errors import BrokerError
 from jobqueue.job.backoff import random_fraction
-from jobqueue.job.decision import (
-    FINAL,
-    RESERVATION_LOST,
-    SUCCEEDED,
-    Decision,
-    Ending,
-    decide_on_failure,
-    excuse,
-    may_be_excused,
-)
-from jobqueue.job.expiry import Expired
-from jobqueue.job.outcome import RetryPolicy, RunLater
+from jobqueue.job.decision import FINAL, RESERVATION_LOST, Decision
+from jobqueue.job.outcome import RunLater
 from jobqueue.worker.exits import end_child
 from jobqueue.worker.forks import called_in_children
 from jobqueue.worker.processes.status_board import SlotStatus
@@ -27,12 +16,15 @@ from jobqueue.worker.reporting.reporter import Reporter
 from jobqueue.worker.running.executor import Call, Executor, Result, refused
 from jobqueue.worker.settings import Timings
 from jobqueue.worker.slots.admission import Admission
+from jobqueue.worker.slots.job_end import decision_on, report, report_lost
+from jobqueue.worker.slots.loop_waits import MAY_BLOCK, Steps
 from jobqueue.worker.slots.outage import Outage
 from jobqueue.worker.slots.reservation import Reservation
 from jobqueue.worker.slots.stop_signal import StopSignal
 
 if TYPE_CHECKING:
     from jobqueue.worker.slots.failure_notes import FailureNotes
+    from jobqueue.worker.slots.loop_waits import LoopWaits
 
 
 class Slot:
@@ -79,6 +71,7 @@ class Slot:
         self._is_interrupted = False
         self._is_abandoned = False
         self._connection: ConsumerConnection | None = None
+        self._loop: LoopWaits | None = None  # None: a thread takes all steps
         self._is_waiting = False  # for the broker, with no job in hand
         self._timings = timings
         self._pause = timings.first_reconnect_pause
@@ -86,20 +79,36 @@ class Slot:
 
     def run(self) -> None:
         """Run jobs until :meth:`stop`; wait for a lost broker, however long."""
+        for _ in self.steps():
+            pass
+
+    def steps(self, on_loop: "Callable[[], LoopWaits] | None" = None) -> Steps[None]:
+        """Run jobs like :meth:`run`, step by step.
+
+        ``on_loop`` makes a connection whose replies an event loop waits for. With it,
+        no step blocks but those after :data:`MAY_BLOCK`, until the next wait.
+        """
         with called_in_children(self._forked):
             while not self._stopping.is_set():
                 self._slot_status.turn()
                 try:
-                    with self._connect() as self._connection:
-                        self._work_on(self._connection)
+                    self._loop = loop = on_loop and on_loop()
+                    connection = loop.connection if loop else self._connect()
+                    with connection as self._connection:
+                        yield from self._work_on(connection)
                 except BrokerError as error:
                     # The connection's reservation is lost, if there was one.
                     self._admission.distrust()
                     if not self._stopping.is_set():
+                        yield MAY_BLOCK
                         self._wait_for_broker(error)
                 else:
                     break
         self._slot_status.leave()
+
+    def leave_loop(self) -> None:
+        """Take all steps in a thread, until the broker is lost: the loop has ended."""
+        self._loop = None
 
     def stop(self) -> None:
         """Let the running job finish, request no other, and end :meth:`run`.
@@ -147,53 +156,66 @@ class Slot:
         if self._connection is not None:
             self._connection.close()
 
-    def _work_on(self, connection: ConsumerConnection) -> None:
+    def _work_on(self, connection: ConsumerConnection) -> Steps[None]:
         self._is_waiting = True
         if self._stopping.is_set():
             return
         connection.watch_only(self._tubes)
         self._outage.end()
-        while self._work_on_one(connection) or not self._is_done():
-            pass
+        while True:
+            yield from self._take_jobs(connection)
+            if self._burst or self._stopping.is_set():
+                return
 
-    def _is_done(self) -> bool:
-        """Return whether the slot ends, now that a wait for a job has brought none."""
-        return self._burst or self._stopping.is_set()
-
-    def _work_on_one(self, connection: ConsumerConnection) -> bool:
-        """Take one job through its life, and return whether there was one.
+    def _take_jobs(self, connection: ConsumerConnection) -> Steps[None]:
+        """Take one job after the other through its life, until a wait brings none.
 
         The steps: reserve, resolve, admit, run, decide, settle, report.
         """
-        reservation = self._reserve(connection)
-        if reservation is None:
-            return False
-        try:
+        signal, reporter = self.stop_signal, self._reporter
+        while True:
+            loop = self._loop  # None: a thread takes each step, and waits in it
+            if loop is not None:
+                self._is_waiting = True
+                yield from loop.reserve(self._reserve_timeout, self._stopping)
+            reservation = self._reserve(connection)
+            if reservation is None:
+                return
             try:
-                call = self._executor.resolve(reservation)
-                self._admit(reservation, call)
-            except BrokerError:
-                raise  # the job has not run: there is nothing to report
-            except Exception as refusal:  # noqa: BLE001 - a body may be any bytes
-                result = refused(refusal, reservation)
-            else:
-                result = self._executor.run(call, reservation)
-                self._note_run(result)
-                del call  # else its arguments would live until the next job
-            try:
-                decision = self._decide(reservation, result)
-                if self._settle(reservation, decision):
-                    self._reporter.job_ended(reservation, result, decision)
+                try:
+                    call = self._executor.resolve(reservation)
+                    if loop is not None and self._admission.asks(reservation.id, call):
+                        yield MAY_BLOCK
+                    self._admit(reservation, call)
+                except BrokerError:
+                    raise  # the job has not run: there is nothing to report
+                except Exception as refusal:  # noqa: BLE001 - a body may be any bytes
+                    result = refused(refusal, reservation)
                 else:
-                    self._end_unsettled(reservation, result)
-            except BrokerError as lost:
-                decision = Decision(None, Ending.LOST, lost)
-                self._reporter.job_ended(reservation, result, decision)
-                raise
-            del result, decision  # an error leads to this frame: see Executor.run
-        finally:
-            self._release(reservation)
-        return True
+                    result = (
+                        self._executor.run(call, reservation)
+                        if loop is None
+                        else (yield from loop.run(call, reservation))
+                    )
+                    self._note_run(result)
+                    del call  # else its arguments would live until the next job
+                if result.error is not None:
+                    yield MAY_BLOCK
+                try:
+                    decision = decision_on(reservation, result, reporter, signal)
+                    decision = (
+                        self._settle(reservation, decision)
+                        if loop is None or result.error is not None
+                        else (yield from loop.settle(reservation, self._next_reserve()))
+                    )
+                    report(reservation, result, decision, reporter, self._admission)
+                except BrokerError as lost:
+                    yield MAY_BLOCK  # the log may be full
+                    report_lost(reservation, result, lost, reporter)
+                    raise
+                del result, decision  # an error leads to this frame: see Executor.run
+            finally:
+                self._release(reservation)
 
     def _reserve(self, connection: ConsumerConnection) -> Reservation | None:
         """Wait for a job, and return its reservation; None if no job is to run."""
@@ -236,56 +258,29 @@ class Slot:
         if result.has_run:
             self._on_job_ran()
 
-    def _decide(self, reservation: Reservation, result: Result) -> Decision:
-        """Decide what becomes of a job; asks the broker for a failed job's counts."""
-        error = result.error
-        if error is None:
-            return SUCCEEDED
-        if reservation.is_buried:
-            return RESERVATION_LOST  # nothing is left to decide: see _end_unsettled
-        stats = error.stats if type(error) is Expired else reservation.stats()
-        if stats is None:
-            return RESERVATION_LOST
-        policy = reservation.task.policy if reservation.task else RetryPolicy()
-        decision = decide_on_failure(error, stats, policy)
-        if may_be_excused(decision) and self.stop_signal.came_before_now():
-            return excuse(decision, stats)
-        if decision.ending is Ending.KICKS_REACH_MAX:
-            is_kept = self._reporter.keep_body(reservation, result, decision)
-            if not is_kept:  # the broker has the only copy of the body
-                buried = Buried(stats.priority)
-                return decision._replace(outcome=buried, ending=Ending.BURIED)
-        return decision
-
-    def _settle(self, reservation: Reservation, decision: Decision) -> bool:
+    def _settle(self, reservation: Reservation, decision: Decision) -> Decision:
         """Tell the broker the outcome, and request the next job in the same write.
 
-        Returns False if the reservation was lost, or the job was buried while it ran.
+        Returns RESERVATION_LOST if the job is not settled: its reservation was lost, or
+        it was buried while it ran.
         """
         if decision.outcome is None:
-            return False
-        reserve = None if self._stopping.is_set() else self._reserve_timeout
-        if decision.error is not None:
+            return RESERVATION_LOST
+        reserve = self._next_reserve()
+        if decision.error is None:
+            is_settled = reservation.settle(decision.outcome, reserve=reserve)
+        else:
             task = reservation.task
             if decision.ending in FINAL and (task is None or task.on_buried):
                 reserve = None  # the next job would wait for the hooks, reserved
-            return reservation.settle_failed(decision, reserve=reserve)
-        return reservation.settle(decision.outcome, reserve=reserve)
+            if self._loop is not None:
+                reserve = None  # the reply to a note comes first, and may be awaited
+            is_settled = reservation.settle_failed(decision, reserve=reserve)
+        return decision if is_settled else RESERVATION_LOST
 
-    def _end_unsettled(self, reservation: Reservation, result: Result) -> None:
-        """Deal with a job that can't be settled: lost, or buried while it ran."""
-        if not reservation.is_buried:
-            self._admission.distrust()
-            self._reporter.job_ended(reservation, result, RESERVATION_LOST)
-            return
-        is_doubted = reservation.is_doubted
-        is_well = is_doubted and result.error is None
-        is_deleted = is_well and reservation.delete_buried()
-        if is_doubted:
-            reservation.note_end(result.error)
-        self._reporter.buried_job_ended(
-            reservation, result, is_doubted=is_doubted, is_deleted=is_deleted
-        )
+    def _next_reserve(self) -> int | None:
+        """Return how long to wait for the next job, in seconds; None: request none."""
+        return None if self._stopping.is_set() else self._reserve_timeout
 
     def _release(self, reservation: Reservation) -> None:
         reservation.end()

@@ -4,7 +4,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from jobqueue.worker.running.event_loop import EventLoop
 from jobqueue.worker.slots.reservation import Reservation
@@ -18,6 +18,22 @@ class SlotEnded(NamedTuple):
     """A slot's thread is about to end; ``error`` is None if it ends as it should."""
 
     error: BaseException | None
+
+
+class RunningSlot(Protocol):
+    """A slot that runs, in a thread or on the event loop."""
+
+    def join(self, seconds: float) -> None:
+        """Wait for the slot to end, for at most ``seconds``."""
+        ...
+
+    def has(self, reservation: Reservation) -> bool:
+        """Return whether the slot works on this reservation."""
+        ...
+
+    def stack(self, event_loop: EventLoop) -> str:
+        """Return the running job's stack, or that of the event loop it waits for."""
+        ...
 
 
 class SlotThread:
@@ -43,13 +59,7 @@ class SlotThread:
 
     def stack(self, event_loop: EventLoop) -> str:
         """Return the running job's stack, or that of the event loop it waits for."""
-        frames = sys._current_frames()  # noqa: SLF001 - it is documented
-        frame = frames.get(self._thread.ident or 0)
-        if frame is None or self._slot.reservation is None:
-            return _HAS_ENDED
-        # The stack of a waiting coroutine can't be seen, but what blocks the loop can.
-        frame = frames.get(event_loop.thread_that_runs(frame) or 0, frame)
-        return "".join(traceback.format_stack(frame)).rstrip()
+        return stack_of_thread(self._thread, self._slot, event_loop)
 
     def _run(self) -> None:
         try:
@@ -60,11 +70,27 @@ class SlotThread:
             self._on_end(SlotEnded(None))
 
 
+def stack_of_thread(
+    thread: threading.Thread | None, slot: Slot, event_loop: EventLoop | None = None
+) -> str:
+    """Return the stack of a slot's job, or that of the event loop it waits for."""
+    frames = sys._current_frames()  # noqa: SLF001 - it is documented
+    frame = frames.get(thread.ident or 0) if thread is not None else None
+    if frame is None or slot.reservation is None:
+        return _HAS_ENDED
+    # The stack of a waiting coroutine can't be seen, but what blocks the loop can.
+    if event_loop is not None:
+        frame = frames.get(event_loop.thread_that_runs(frame) or 0, frame)
+    return "".join(traceback.format_stack(frame)).rstrip()
+
+
 def stack_of(
-    reservation: Reservation, threads: Iterable[SlotThread], event_loop: EventLoop
+    reservation: Reservation,
+    slots: Iterable[RunningSlot],
+    event_loop: EventLoop,
 ) -> str:
     """Return the stack of a job, which one of these threads runs."""
-    for thread in threads:
-        if thread.has(reservation):
-            return thread.stack(event_loop)
+    for slot in slots:
+        if slot.has(reservation):
+            return slot.stack(event_loop)
     return _HAS_ENDED

@@ -6,8 +6,10 @@ import traceback
 from contextlib import suppress
 
 from jobqueue import JobQueue, TimeLimitExceeded
-from tests.helpers.reserved import Run
+from tests.helpers.reserved import BOTH_WAYS, Run
 from tests.helpers.servers import DEADLINE
+
+pytestmark = BOTH_WAYS
 
 
 async def sleep() -> None:

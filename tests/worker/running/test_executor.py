@@ -14,7 +14,7 @@ from jobqueue import BadJobError, JobQueue
 from jobqueue.task.definition import Task
 from jobqueue.task.registry import subscriber
 from jobqueue.worker.running.executor import Executor
-from tests.helpers.reserved import Reserved, Run, execute
+from tests.helpers.reserved import BOTH_WAYS, Reserved, Run, execute
 
 
 def define(func: Callable[..., Any]) -> Task:
@@ -38,6 +38,7 @@ def test_arguments_and_defaults(run: Run) -> None:
     assert execution.seconds >= 0
 
 
+@BOTH_WAYS
 def test_async_function(run: Run) -> None:
     ran = []
 
@@ -51,6 +52,7 @@ def test_async_function(run: Run) -> None:
     assert ran == [1]
 
 
+@BOTH_WAYS
 @pytest.mark.parametrize(
     "error",
     [ValueError(), SystemExit(0), KeyboardInterrupt(), GeneratorExit(), TypeError()],

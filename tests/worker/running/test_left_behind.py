@@ -3,7 +3,6 @@
 import asyncio
 import contextvars
 import decimal
-import json
 import logging
 import sys
 import threading
@@ -14,12 +13,7 @@ import pytest
 
 from jobqueue import Job, JobQueue
 from jobqueue.job.context import current_job_var
-from jobqueue.task.registry import subscriber
-from jobqueue.worker.running.event_loop import EventLoop
-from jobqueue.worker.running.executor import Executor, ReservedJob
-from jobqueue.worker.running.time_limit import TimeLimits
-from jobqueue.worker.settings import Timings
-from tests.helpers.reserved import Executed, Reserved, Run, execute
+from tests.helpers.reserved import BOTH_WAYS, Run
 
 
 class Hostile:
@@ -199,22 +193,6 @@ def test_logging_disabled_before_another_job(run: Run) -> None:
     assert logging.root.manager.disable == logging.NOTSET
 
 
-@pytest.fixture
-def short_look() -> Iterator[Run]:
-    """Return a function that runs a job, on a loop that is often looked after."""
-    event_loop = EventLoop(Timings(loop_look=0.02))
-    limits: TimeLimits[ReservedJob] = TimeLimits()
-    executor = Executor(subscriber.find, limits, event_loop)
-
-    def run(func_name: str, **kwargs: Any) -> Executed:
-        body = {"func_name": func_name, "tube": "t", "kwargs": kwargs}
-        return execute(executor, Reserved(json.dumps(body).encode()))
-
-    yield run
-    limits.close()
-    event_loop.close()
-
-
 def cancel_itself() -> None:
     task = asyncio.current_task()
     assert task is not None
@@ -226,6 +204,7 @@ def cancel_all() -> None:
         task.cancel()
 
 
+@BOTH_WAYS
 @pytest.mark.parametrize("cancel", [cancel_itself, cancel_all])
 @pytest.mark.parametrize("time_limit", [None, 60])
 def test_cancelled_by_something_else(
@@ -241,7 +220,19 @@ def test_cancelled_by_something_else(
     assert isinstance(run("work").error, asyncio.CancelledError)
 
 
-def test_cancelled_before_it_began(short_look: Run) -> None:
+@BOTH_WAYS
+def test_cancelled_at_its_last_step(run: Run) -> None:
+    """A task that has run to its end has succeeded."""
+
+    @JobQueue().task("t")
+    async def ends() -> None:
+        cancel_itself()
+
+    assert run("ends").error is None
+
+
+@BOTH_WAYS
+def test_cancelled_before_it_began(run: Run) -> None:
     """No line of it ever runs, so the slot has to look for itself."""
 
     @JobQueue.task("t")
@@ -257,13 +248,14 @@ def test_cancelled_before_it_began(short_look: Run) -> None:
     @JobQueue.task("t")
     async def work() -> None: ...
 
-    assert short_look("cancels_the_next").error is None
-    error = short_look("work").error
+    assert run("cancels_the_next").error is None
+    error = run("work").error
     assert isinstance(error, asyncio.CancelledError)
     assert str(error) == "cancelled before it began"
-    assert short_look("work").error is None
+    assert run("work").error is None
 
 
+@BOTH_WAYS
 def test_broken_task_factory(run: Run) -> None:
     @JobQueue.task("t")
     async def breaks() -> None:
@@ -282,6 +274,7 @@ def test_broken_task_factory(run: Run) -> None:
     assert run("work").error is None
 
 
+@BOTH_WAYS
 def test_loop_is_stopped(run: Run) -> None:
     """It goes on at once, for the jobs of all other slots."""
 
@@ -294,6 +287,7 @@ def test_loop_is_stopped(run: Run) -> None:
     assert run("work").error is None
 
 
+@BOTH_WAYS
 def test_loop_in_the_loop(run: Run) -> None:
     """That is a failure as it is elsewhere."""
 
@@ -308,7 +302,8 @@ def test_loop_in_the_loop(run: Run) -> None:
     assert isinstance(run("work").error, RuntimeError)
 
 
-def test_loop_is_closed(short_look: Run) -> None:
+@BOTH_WAYS
+def test_loop_is_closed(run: Run) -> None:
     """The jobs on it fail, and the next one gets another loop."""
 
     @JobQueue.task("t")
@@ -321,7 +316,7 @@ def test_loop_is_closed(short_look: Run) -> None:
     @JobQueue.task("t")
     async def work() -> None: ...
 
-    error = short_look("closes").error
+    error = run("closes").error
     assert isinstance(error, asyncio.CancelledError)
     assert str(error) == "its loop was closed"
-    assert short_look("work").error is None
+    assert run("work").error is None

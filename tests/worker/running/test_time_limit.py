@@ -20,7 +20,7 @@ from jobqueue.worker.running.event_loop import AwaitGuard, EventLoop
 from jobqueue.worker.running.executor import Executor
 from jobqueue.worker.running.time_limit import Guard, TimeLimits
 from jobqueue.worker.settings import Timings
-from tests.helpers.reserved import Reserved, Run, Running, execute
+from tests.helpers.reserved import BOTH_WAYS, Reserved, Run, Running, execute
 from tests.helpers.servers import DEADLINE, eventually, eventually_true
 
 
@@ -146,6 +146,7 @@ def test_close_to_the_limit(
         assert n in ended or error is not None
 
 
+@BOTH_WAYS
 def test_own_cancellation(run: Run) -> None:
     """A task that cancels itself has not reached its limit."""
 
@@ -197,6 +198,7 @@ def test_stuck_job(
     running.stuck.clear()
 
 
+@BOTH_WAYS
 def test_one_event_loop(run: Run) -> None:
     """Async tasks share it, and it runs between them, too."""
     loops: set[object] = set()
@@ -236,6 +238,7 @@ def test_event_loop_has_its_own_thread(run: Run) -> None:
     assert run("work").error is None
 
 
+@BOTH_WAYS
 def test_event_loop_cannot_be_ended(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     @JobQueue.task("t")
     async def quits() -> None:
@@ -258,6 +261,7 @@ def test_event_loop_cannot_be_ended(run: Run, caplog: pytest.LogCaptureFixture) 
     assert "has tried to end the process" in caplog.text
 
 
+@BOTH_WAYS
 def test_context_variables(run: Run) -> None:
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
     variable.set("from the slot")
@@ -272,6 +276,7 @@ def test_context_variables(run: Run) -> None:
     assert found == ["from the slot"]
 
 
+@BOTH_WAYS
 def test_left_asyncio_tasks(run: Run, executor: Executor) -> None:
     """They are cancelled when the event loop ends."""
     ended: list[str] = []
