@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from tests.helpers.beanstalkds import OTHERS, programs
 
 from . import report
-from .campaign import Size
 from .side_by_side import side_by_side
+from .size import Size
 
 if TYPE_CHECKING:
     from .verdict import Verdict
@@ -25,13 +25,16 @@ def main() -> None:
         sys.exit("beanstalkd is not installed")
     sys.stdout.write(f"Seed {options.seed}\n")
     size = Size(options.jobs, options.faults, within=1800)
+    if options.all_async:
+        size = size.with_async_tasks()
     folders = {program: Path(mkdtemp(prefix="jq-")) for program in programs()}
     verdicts: dict[str, Verdict] = {}
     wrong = []
     for program, future in side_by_side(folders, options.seed, size).items():
         folder = folders[program]
         if error := future.exception():
-            wrong.append(f"{program.version}: {error!r}: {folder}")
+            trace = error.__cause__ or ""  # of the process in which it was raised
+            wrong.append(f"{program.version}: {error!r}: {folder}{trace}")
             continue
         verdict = verdicts[program.version] = future.result()
         found = verdict.objections()
@@ -61,7 +64,14 @@ def _parse() -> argparse.Namespace:
         default=random.randrange(2**32),
         help="of all random choices",
     )
-    parser.add_argument(
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument(
+        "--async",
+        dest="all_async",
+        action="store_true",
+        help="have async tasks only, so that no slot has a thread",
+    )
+    either.add_argument(
         "--write", action="store_true", help="write the table into docs/why/proofs.md"
     )
     return parser.parse_args()

@@ -111,6 +111,7 @@ class Books:
     timed_out: set[int] = field(default_factory=set)  # ids
     doubted: set[int] = field(default_factory=set)  # ids; buried while they ran
     loads: list[float] = field(default_factory=list)  # of the machine
+    slot_threads: Counter[int] = field(default_factory=Counter)  # in a process
 
     def confirmed(self, number: int, job_id: int, now: float) -> None:
         self.puts[number].confirmed = now

@@ -1,30 +1,30 @@
 """Producers, workers, an operator and a broker with a binlog, and faults at random."""
 
-import json
 import os
 import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-
-import greenstalk
 
 from jobqueue import JobQueue
 from tests.helpers.paths import ROOT
 from tests.helpers.servers import REAL, Beanstalkd
 from tests.helpers.worker_process import WorkerProcess
 
-from . import faults, tasks
+from . import faults
 from .binlog import WatchedBeanstalkd
 from .faults import Fault, Scene
 from .hold_ups import watching
 from .ledger import Ledger
+from .leftovers import look_at_buried, take_out_stranded
 from .operating import Operator
 from .producers import Producer
 from .proxy import Proxy, TroubleRecord
+from .recording import TUBES
+from .size import Size
 from .verdict import Verdict, judge
 
 # So long that only a fault can end it, on a busy machine, too.
@@ -33,19 +33,6 @@ OPERATORS_TIMEOUT = 10  # seconds: a command that fails is run again
 PRODUCERS = 3
 BACKLOG = 200  # ready jobs: enough to keep all workers busy
 PATIENCE = 10  # seconds, to wait until workers are busy
-LONG_DELAY = 600  # seconds: longer than any delay of a put or a retry
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """The size of a campaign."""
-
-    jobs: int  # whose puts are confirmed
-    faults: int
-    workers: int = 2
-    processes: int = 2
-    threads: int = 3
-    within: float = 120  # seconds, for all jobs to have ended after the last fault
 
 
 class Campaign:
@@ -108,7 +95,7 @@ class Campaign:
             operator = self._make_operator(above.url)
             failures = self._inject_faults(scene, operator)
             self._wait_for_the_end(scene)
-            self._look_at_what_is_left(broker)
+            look_at_buried(broker, TUBES, self.ledger)
         failures += scene.failures
         if failures:
             raise AssertionError("\n".join(failures))
@@ -127,7 +114,7 @@ class Campaign:
         size = self._size
         return WorkerProcess(
             self._folder,
-            "--import=tests.faults.tasks",
+            f"--import={size.tasks}",
             f"--processes={size.processes}",
             f"--threads={size.threads}",
             BEANSTALKD_URL=f"{proxy.url}?timeout={TIMEOUT}",
@@ -143,6 +130,7 @@ class Campaign:
                 queue,
                 random.Random(self._rng.random()),
                 self._numbers(),
+                import_module(self._size.tasks).KINDS,
             )
             for _ in range(PRODUCERS)
         ]
@@ -192,7 +180,7 @@ class Campaign:
 
     def _count_jobs(self, broker: Beanstalkd) -> None:
         with suppress(OSError):  # it may have crashed just now
-            counts = [broker.counts(tube) for tube in tasks.TUBES]
+            counts = [broker.counts(tube) for tube in TUBES]
             self._backlog = sum(count.get("ready", 0) for count in counts)
             self._is_busy = 2 * sum(n.get("reserved", 0) for n in counts) >= self._slots
 
@@ -224,21 +212,10 @@ class Campaign:
             time.sleep(0.1)
             self._restart_if_crashed(scene.broker)
             with suppress(OSError):  # it may have ended just now
-                self._take_out_stranded(scene.broker)
+                take_out_stranded(scene.broker, TUBES, self.ledger)
                 counts = {}
-                for tube in tasks.TUBES:
+                for tube in TUBES:
                     counts |= scene.broker.counts(tube)
-
-    def _take_out_stranded(self, broker: Beanstalkd) -> None:
-        """Delete and note the jobs that a broken import has left with a long delay."""
-        with broker.client() as client:
-            for tube in tasks.TUBES:
-                client.use(tube)
-                with suppress(greenstalk.NotFoundError):
-                    job = client.peek_delayed()
-                    if client.stats_job(job)["time-left"] > LONG_DELAY:
-                        self.ledger.note("stranded", _number(job.body))
-                        client.delete(job)
 
     def _restart_if_crashed(self, broker: Beanstalkd) -> None:
         """Start the broker again if it has crashed, as an init system would.
@@ -252,31 +229,6 @@ class Campaign:
             now = time.monotonic()
             self.ledger.fault(name, self._broker_seen_at, now, None, None)
         self._broker_seen_at = time.monotonic()
-
-    def _look_at_what_is_left(self, broker: Beanstalkd) -> None:
-        """Note each buried job, with the broker's counts of it, and delete it."""
-        with broker.client() as client:
-            for tube in tasks.TUBES:
-                client.use(tube)
-                with suppress(greenstalk.NotFoundError):
-                    while True:
-                        job = client.peek_buried()
-                        counts = client.stats_job(job)
-                        self.ledger.found_buried(_number(job.body), counts)
-                        client.delete(job)
-
-
-def _number(body: bytes) -> int | None:
-    """Return the number of a job.
-
-    None if beanstalkd has destroyed its body: it was killed while it moved the job in
-    the binlog.
-    """
-    try:
-        number: int = json.loads(body)["kwargs"]["number"]
-    except ValueError:
-        return None
-    return number
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from tests.helpers.worker_process import WorkerProcess
 
 from .books import NOBODY, Processes
 from .proxy import Kind, Proxy, random_trouble
-from .tasks import TTR
+from .recording import TTR
 
 LONG = 3 * DEADLINE  # seconds, for a process to end
 

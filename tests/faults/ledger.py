@@ -187,6 +187,8 @@ def _enter_accident(books: Books, kind: str, *words: str) -> None:
             books.doubted.add(int(job_id))
         case "load", (load,):
             books.loads.append(float(load))
+        case "slot-threads", (count,):
+            books.slot_threads[int(count)] += 1
         case _:
             _enter_command(books, kind, *words)
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from tests.helpers.paths import ROOT
 
-from . import tasks
 from .ledger import Ledger
+from .recording import FAILING, MOVED, TUBES
 
 PAUSE = 2  # seconds
 ATTEMPTS = 20  # at an import
@@ -51,22 +51,22 @@ class Operator:
             self.failures.append(f"the operator has raised {error!r}")
 
     def _kick(self) -> None:
-        jobs = self._few(self._export(tasks.FAILING, "buried"))
+        jobs = self._few(self._export(FAILING, "buried"))
         if jobs:
             self.ledger.kicked({job["id"]: _number(job) for job in jobs})
             self._command("kick", "--job", *(str(job["id"]) for job in jobs))
 
     def _move_buried(self) -> None:
-        self._move(self._few(self._export(tasks.FAILING, "buried")), "buried")
+        self._move(self._few(self._export(FAILING, "buried")), "buried")
 
     def _move_ready(self) -> None:
-        tube = tasks.HOOKED
+        tube = MOVED
         self._command("pause", tube, str(PAUSE))
         self._move(self._few(self._export(tube, "ready")), "ready")
         self._command("resume", tube)
 
     def _pause(self) -> None:
-        self._command("pause", self.rng.choice(tasks.TUBES), "1")
+        self._command("pause", self.rng.choice(TUBES), "1")
 
     def _look(self) -> None:
         self._command("stats", "--json")

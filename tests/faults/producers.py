@@ -8,8 +8,8 @@ from typing import Any
 
 from jobqueue import BrokerError, JobQueue, PutManyError
 
-from . import tasks
 from .ledger import Ledger
+from .recording import Kind
 
 PRIORITIES = [0, 1000, 65536, 65536, 2**31]
 DELAYS = [0, 0, 0, 0, 0, 0, 1, 2]  # seconds
@@ -23,6 +23,7 @@ class Producer:
     queue: JobQueue
     rng: random.Random
     numbers: Iterator[Sequence[int]]
+    kinds: Sequence[Kind]
     confirmed: int = 0
     failures: list[str] = field(default_factory=list)
 
@@ -34,8 +35,8 @@ class Producer:
             self.failures.append(f"a put has raised {error!r}")
 
     def _put(self, numbers: Sequence[int]) -> None:
-        weights = [kind.weight for kind in tasks.KINDS]
-        (kind,) = self.rng.choices(tasks.KINDS, weights)
+        weights = [kind.weight for kind in self.kinds]
+        (kind,) = self.rng.choices(self.kinds, weights)
         task = self.queue.task(
             kind.tube,
             ttr=kind.ttr,

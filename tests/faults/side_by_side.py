@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tests.helpers.beanstalkds import Program
 
-from .campaign import Campaign, Size
+from .campaign import Campaign
+from .size import Size
 from .verdict import Verdict
 
 

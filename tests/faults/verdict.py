@@ -32,6 +32,7 @@ class Verdict:
     """The fates of all jobs. The lists of numbers have to be empty."""
 
     faults: Counter[str]
+    slot_threads: Counter[int]  # in a process, as async tasks have counted them
     load: float  # of the machine, on average
     hold_ups: int
     longest_hold_up: float  # seconds
@@ -82,6 +83,9 @@ class Verdict:
                 f"too little was shown: only {self.busy} of {total} faults hit a "
                 "process that was running jobs, and at least half have to"
             )
+        threads = self.slot_threads
+        if 2 * threads[0] < threads.total():
+            objections.append(f"most slots had threads, not the event loop: {threads}")
         return objections
 
 
@@ -102,6 +106,7 @@ def judge(books: Books) -> Verdict:
     return Verdict(
         faults=Counter(fault.name for fault in books.faults),
         busy=sum(1 for _ in books.busy_faults()),
+        slot_threads=books.slot_threads,
         load=mean(books.loads or [0]),
         hold_ups=len(hold_ups),
         longest_hold_up=max(hold_ups, default=0),
