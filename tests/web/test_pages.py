@@ -2,6 +2,7 @@
 
 import html
 import re
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -321,7 +322,8 @@ def test_a_job_that_is_gone(page: Page, broker: Beanstalkd) -> None:
 
 
 def test_schedules(page: Page, broker: Beanstalkd) -> None:
-    put_tick(broker, func_name="late", due=1_000_000_000)
+    # At each time of the day some days and hours ago.
+    put_tick(broker, func_name="late", due=int(time.time()) - 9 * 86400 - 5400)
     put_tick(broker)
 
     first = words(page.text("/"))
@@ -329,7 +331,7 @@ def test_schedules(page: Page, broker: Beanstalkd) -> None:
 
     assert " 1 schedule is late. " in first
     assert "late every 86400 s , tube reports" in text
-    assert re.search(r"\d+d \d+h late \u2013 \u2013 none Run now Delete", text)
+    assert re.search(r"9d 1h late \u2013 \u2013 none Run now Delete", text)
     assert re.search(r"nightly .* in (1h|59m \d+s) \u2013 \u2013 none", text)
     assert "jobqueue.schedule" not in page.text("/")
 
