@@ -50,10 +50,10 @@ class SharedLoop:
         self._event_loop.call_when_lost(loop_slot.loop_lost)
         return loop_slot
 
-    def connect(self) -> LoopWaits:
-        """Connect to the broker. Raises a BrokerError."""
+    def connect(self, timeout: int, stopping: threading.Event) -> LoopWaits:
+        """Connect to the broker, for :meth:`Slot.steps`. Raises a BrokerError."""
         connection = LoopConsumerConnection(self._address, self.loop)
-        return LoopWaits(connection, self._executor)
+        return LoopWaits(connection, self._executor, timeout, stopping)
 
     def look(self) -> None:
         """See whether slots wait for the loop in vain; then threads go on with them.

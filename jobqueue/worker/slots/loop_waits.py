@@ -63,20 +63,28 @@ class LoopWaits:
     """The steps of a slot that an event loop waits for, and no thread.
 
     Each does what the slot's own step of that name does, or makes it return at once.
+    ``timeout`` is for the wait for a job, in seconds. After ``stopping`` none is
+    requested.
     """
 
     def __init__(
-        self, connection: "LoopConsumerConnection", executor: Executor
+        self,
+        connection: "LoopConsumerConnection",
+        executor: Executor,
+        timeout: int,
+        stopping: threading.Event,
     ) -> None:
         self.connection = connection
         self._executor = executor
+        self._timeout = timeout
+        self._stopping = stopping
 
-    def reserve(self, timeout: int, stopping: threading.Event) -> Steps[None]:
+    def reserve(self) -> Steps[None]:
         """Request a job, unless the slot is to stop, and wait for the reply."""
         connection = self.connection
-        if stopping.is_set() and not connection.awaits_job:
+        if self._stopping.is_set() and not connection.awaits_job:
             return
-        connection.begin_reserve(timeout)
+        connection.begin_reserve(self._timeout)
         if not connection.has_reply():
             yield connection
             if not connection.end_wait():
@@ -93,13 +101,17 @@ class LoopWaits:
             return self._executor.run(call, reservation)
         return self._executor.end(loop_call, reservation)
 
-    def settle(self, reservation: Reservation, reserve: int | None) -> Steps[Decision]:
-        """Delete a job that has succeeded; RESERVATION_LOST if it is not settled."""
+    def settle(self, reservation: Reservation) -> Steps[Decision]:
+        """Delete a job that has succeeded, and request the next, unless stopping.
+
+        Returns RESERVATION_LOST if it is not settled.
+        """
         connection = self.connection
         if not reservation.begin_settle():
             yield MAY_BLOCK
             is_settled = reservation.settle(DONE, reserve=None)
             return SUCCEEDED if is_settled else RESERVATION_LOST
+        reserve = None if self._stopping.is_set() else self._timeout
         connection.begin_settle(reservation.id, reserve=reserve)
         yield connection
         if not connection.end_wait():
@@ -108,3 +120,7 @@ class LoopWaits:
         if not has_log_room():
             yield MAY_BLOCK
         return SUCCEEDED if is_settled else RESERVATION_LOST
+
+
+ConnectOnLoop = Callable[[int, threading.Event], LoopWaits]
+"""Makes a connection for the waits of a slot. Raises a BrokerError."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from jobqueue.broker.consuming import ConsumerConnection
 from jobqueue.errors import BrokerError
 from jobqueue.job.backoff import random_fraction
-from jobqueue.job.decision import FINAL, RESERVATION_LOST, Decision
+from jobqueue.job.decision import FINAL, RESERVATION_LOST, SUCCEEDED, Decision
 from jobqueue.job.outcome import RunLater
 from jobqueue.worker.exits import end_child
 from jobqueue.worker.forks import called_in_children
@@ -24,7 +24,7 @@ from jobqueue.worker.slots.stop_signal import StopSignal
 
 if TYPE_CHECKING:
     from jobqueue.worker.slots.failure_notes import FailureNotes
-    from jobqueue.worker.slots.loop_waits import LoopWaits
+    from jobqueue.worker.slots.loop_waits import ConnectOnLoop, LoopWaits
 
 
 class Slot:
@@ -82,7 +82,7 @@ class Slot:
         for _ in self.steps():
             pass
 
-    def steps(self, on_loop: "Callable[[], LoopWaits] | None" = None) -> Steps[None]:
+    def steps(self, on_loop: "ConnectOnLoop | None" = None) -> Steps[None]:
         """Run jobs like :meth:`run`, step by step.
 
         ``on_loop`` makes a connection whose replies an event loop waits for. With it,
@@ -92,7 +92,9 @@ class Slot:
             while not self._stopping.is_set():
                 self._slot_status.turn()
                 try:
-                    self._loop = loop = on_loop and on_loop()
+                    self._loop = loop = on_loop and on_loop(
+                        self._reserve_timeout, self._stopping
+                    )
                     connection = loop.connection if loop else self._connect()
                     with connection as self._connection:
                         yield from self._work_on(connection)
@@ -174,12 +176,10 @@ class Slot:
         """
         signal, reporter = self.stop_signal, self._reporter
         while True:
-            loop = self._loop  # None: a thread takes each step, and waits in it
-            if loop is not None:
+            if (loop := self._loop) is not None:  # else a thread waits in each step
                 self._is_waiting = True
-                yield from loop.reserve(self._reserve_timeout, self._stopping)
-            reservation = self._reserve(connection)
-            if reservation is None:
+                yield from loop.reserve()
+            if (reservation := self._reserve(connection)) is None:
                 return
             try:
                 try:
@@ -199,15 +199,17 @@ class Slot:
                     )
                     self._note_run(result)
                     del call  # else its arguments would live until the next job
-                if result.error is not None:
-                    yield MAY_BLOCK
                 try:
-                    decision = decision_on(reservation, result, reporter, signal)
-                    decision = (
-                        self._settle(reservation, decision)
-                        if loop is None or result.error is not None
-                        else (yield from loop.settle(reservation, self._next_reserve()))
-                    )
+                    if result.error is None:
+                        decision = (
+                            self._settle(reservation, SUCCEEDED)
+                            if loop is None
+                            else (yield from loop.settle(reservation))
+                        )
+                    else:
+                        yield MAY_BLOCK
+                        decided = decision_on(reservation, result, reporter, signal)
+                        decision = self._settle(reservation, decided)
                     report(reservation, result, decision, reporter, self._admission)
                 except BrokerError as lost:
                     yield MAY_BLOCK  # the log may be full
@@ -266,7 +268,7 @@ class Slot:
         """
         if decision.outcome is None:
             return RESERVATION_LOST
-        reserve = self._next_reserve()
+        reserve = None if self._stopping.is_set() else self._reserve_timeout
         if decision.error is None:
             is_settled = reservation.settle(decision.outcome, reserve=reserve)
         else:
@@ -277,10 +279,6 @@ class Slot:
                 reserve = None  # the reply to a note comes first, and may be awaited
             is_settled = reservation.settle_failed(decision, reserve=reserve)
         return decision if is_settled else RESERVATION_LOST
-
-    def _next_reserve(self) -> int | None:
-        """Return how long to wait for the next job, in seconds; None: request none."""
-        return None if self._stopping.is_set() else self._reserve_timeout
 
     def _release(self, reservation: Reservation) -> None:
         reservation.end()
