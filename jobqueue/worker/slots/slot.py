@@ -208,8 +208,8 @@ class Slot:
                         )
                     else:
                         yield MAY_BLOCK
-                        decided = decision_on(reservation, result, reporter, signal)
-                        decision = self._settle(reservation, decided)
+                        decision = decision_on(reservation, result, reporter, signal)
+                        decision = self._settle(reservation, decision)
                     report(reservation, result, decision, reporter, self._admission)
                 except BrokerError as lost:
                     yield MAY_BLOCK  # the log may be full
