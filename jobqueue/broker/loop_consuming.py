@@ -42,7 +42,8 @@ class LoopConsumerConnection(ConsumerConnection):
         """Request a job, unless begin_settle() has: :meth:`reserve` reads it."""
         self._seconds_more = timeout
         if not self._reserve_is_sent:
-            self._send(reserve_command(timeout))
+            with self._exchange:
+                self._socket.send_all(reserve_command(timeout))
             self._reserve_is_sent = True
 
     def begin_settle(self, job_id: int, *, reserve: int | None) -> None:
@@ -54,18 +55,16 @@ class LoopConsumerConnection(ConsumerConnection):
         if reserve is not None:
             command += reserve_command(reserve)
         self._seconds_more = 0
-        self._send(command)
+        with self._exchange:
+            self._socket.send_all(command)
         self._reserve_is_sent = reserve is not None
 
     def end_settle(self) -> bool:
         """Read the reply to begin_settle(); False if the reservation was lost."""
-        try:
+        with self._exchange:
             if self._unread:
                 self._read_touched()
             return self.read_confirmation(b"DELETED\r\n")
-        except BaseException as error:
-            self._exchange.fail(error)
-            raise
 
     def has_reply(self) -> bool:
         """Return whether the awaited reply can be read without waiting."""
@@ -145,13 +144,6 @@ class LoopConsumerConnection(ConsumerConnection):
             self._timer.cancel()
         super().close()
         self._fail(ConnectionError("it was closed"))
-
-    def _send(self, command: bytes) -> None:
-        try:
-            self._socket.send_all(command)
-        except BaseException as error:
-            self._exchange.fail(error)
-            raise
 
     def _pop(self) -> Callable[[], object] | None:
         try:
