@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import threading
 from contextlib import suppress
 from traceback import walk_stack
@@ -60,7 +59,7 @@ class EventLoop:
         except RunLater:
             close_unstarted(awaitable)
             raise
-        run = _Run(awaitable)
+        run = _Run(self, awaitable)
         loop.call_soon_threadsafe(run.begin, loop)
         while not run.ended.acquire(timeout=self._timings.loop_look):
             run.notice_loss(loop)
@@ -157,10 +156,11 @@ class _Run:
     Does the same as asyncio.run_coroutine_threadsafe, at two thirds of the cost.
     """
 
-    def __init__(self, awaitable: Awaitable[object]) -> None:
+    def __init__(self, event_loop: EventLoop, awaitable: Awaitable[object]) -> None:
         self.error: BaseException | None = None
         self.ended = threading.Lock()  # held until the awaitable ends
         self.ended.acquire()
+        self._event_loop = event_loop
         self._awaitable = awaitable
         self._task: asyncio.Task[None] | None = None  # a loop keeps none alive
 
@@ -188,12 +188,11 @@ class _Run:
             self.ended.release()
 
     async def _to_the_end(self) -> None:
-        process = os.getpid()
         try:
             await self._awaitable
         except BaseException as error:  # noqa: BLE001 - SystemExit would end the loop
             self.error = error
-        if os.getpid() != process:  # a fork, and this is the child's copy of the loop
+        if self._event_loop.is_forked:
             end_child(self.error)
         self.ended.release()
 
