@@ -17,8 +17,9 @@ from jobqueue import (
     JobQueue,
     Retry,
     TimeLimitExceeded,
+    current_job,
 )
-from jobqueue.worker.slots.slot_thread import THREAD_NAME
+from tests.helpers.worker_thread import slot_threads
 
 from .books import Fate
 from .hold_ups import watch_worker
@@ -46,6 +47,13 @@ class Kind:
 
 def make_queue() -> JobQueue:
     return JobQueue(max_kicks=MAX_KICKS, max_lost=MAX_LOST)
+
+
+def fail_until_kicked() -> None:
+    """Fail, as the job of a task does that a person kicks after its last retry."""
+    stats = current_job().reservation.stats()
+    if stats is None or not stats.kicks:
+        raise RuntimeError("as it should, until it is kicked")
 
 
 class FailedOnceError(Exception):
@@ -95,8 +103,7 @@ def _opened_ledger() -> Ledger:
 
 def note_slot_threads() -> None:
     """Note how many threads of this process are slots."""
-    threads = sum(thread.name == THREAD_NAME for thread in threading.enumerate())
-    _ledger().note("slot-threads", threads)
+    _ledger().note("slot-threads", slot_threads())
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from .recording import (
     TTR,
     FailedOnceError,
     Kind,
+    fail_until_kicked,
     make_queue,
     recorded,
 )
@@ -92,9 +93,7 @@ def buries(number: int) -> None:
 @queue.task(FAILING)
 def fails_until_kicked(number: int) -> None:
     with recorded(current_job()):
-        stats = current_job().reservation.stats()
-        if stats is None or not stats.kicks:
-            raise RuntimeError("as it should, until it is kicked")
+        fail_until_kicked()
 
 
 @hooked_queue.task(FAILING, time_limit=TIME_LIMIT)

@@ -8,6 +8,7 @@ from typing import Any
 from jobqueue import Worker
 from jobqueue.worker.settings import Timings
 from jobqueue.worker.slots.manager import SlotManager
+from jobqueue.worker.slots.slot_thread import THREAD_NAME
 
 
 def with_timings(worker: Worker, **timings: Any) -> Worker:
@@ -15,6 +16,11 @@ def with_timings(worker: Worker, **timings: Any) -> Worker:
     settings = worker.settings._replace(timings=Timings(**timings))
     worker.manager = SlotManager(settings)
     return worker
+
+
+def slot_threads() -> int:
+    """Return how many slots of this process have a thread."""
+    return sum(thread.name == THREAD_NAME for thread in threading.enumerate())
 
 
 @contextmanager

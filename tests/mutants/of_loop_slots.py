@@ -9,7 +9,7 @@ LOOP_SLOT = "jobqueue/worker/slots/loop_slot.py"
 LOOP_WAITS = "jobqueue/worker/slots/loop_waits.py"
 LEFT_BEHIND_TESTS = "tests/worker/running/test_left_behind.py"
 LOOP_TESTS = "tests/worker/slots/test_loop_slots.py"
-SLOW_LOOP_TESTS = "tests/worker/slots/test_slow_loop.py"
+MANAGER_TESTS = "tests/worker/slots/test_manager.py"
 TROUBLE_TESTS = "tests/worker/slots/test_loop_slots_in_trouble.py"
 
 OF_LOOP_SLOTS = [
@@ -43,7 +43,7 @@ OF_LOOP_SLOTS = [
         CONSUMING,
         "            self._fail(TimeoutError())",
         "            pass",
-        (f"{TROUBLE_TESTS}::test_frozen_broker",),
+        (f"{MANAGER_TESTS}::test_frozen_broker",),
     ),
     Mutant(
         "child-cuts-its-parents-connection",

@@ -13,6 +13,7 @@ import pytest
 
 from jobqueue import Job, JobQueue
 from jobqueue.job.context import current_job_var
+from tests.helpers.own_loop import close_own_loop
 from tests.helpers.reserved import BOTH_WAYS, Run
 
 
@@ -308,10 +309,7 @@ def test_loop_is_closed(run: Run) -> None:
 
     @JobQueue.task("t")
     async def closes() -> None:
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(lambda loop, _context: loop.close())
-        loop.call_soon(sys.exit)  # then the loop is not running, and can be closed
-        await asyncio.sleep(60)
+        await close_own_loop()
 
     @JobQueue.task("t")
     async def work() -> None: ...

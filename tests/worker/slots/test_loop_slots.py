@@ -11,14 +11,9 @@ from contextvars import ContextVar
 import pytest
 
 from jobqueue import Job, JobQueue, Retry, Worker, current_job
-from jobqueue.worker.slots.slot_thread import THREAD_NAME
 from tests.helpers.notes import burials
 from tests.helpers.servers import Beanstalkd, eventually, eventually_true
-from tests.helpers.worker_thread import working
-
-
-def slot_threads() -> int:
-    return sum(thread.name == THREAD_NAME for thread in threading.enumerate())
+from tests.helpers.worker_thread import slot_threads, working
 
 
 async def nothing() -> None: ...

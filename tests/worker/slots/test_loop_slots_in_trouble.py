@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import signal
-import sys
 import threading
 import time
 from pathlib import Path
@@ -23,14 +21,11 @@ from tests.helpers.fake_broker import (
     cut,
     stats_reply,
 )
+from tests.helpers.own_loop import close_own_loop
 from tests.helpers.refused_threads import refusing_threads
 from tests.helpers.servers import Beanstalkd, eventually, eventually_true
 from tests.helpers.worker_process import WorkerProcess, write_module
-from tests.helpers.worker_thread import with_timings, working
-
-
-def slot_threads() -> int:
-    return sum(thread.name == THREAD_NAME for thread in threading.enumerate())
+from tests.helpers.worker_thread import slot_threads, with_timings, working
 
 
 def test_broker_killed(
@@ -60,26 +55,6 @@ def test_broker_killed(
         work.put(2)
         eventually(lambda: ran, [1, 2])
     assert caplog.text.count("Waiting for the broker") == 1
-
-
-def test_frozen_broker(
-    broker: Beanstalkd, queue: JobQueue, caplog: pytest.LogCaptureFixture
-) -> None:
-    """It is noticed though nobody waits in a thread."""
-    ran: list[int] = []
-
-    @queue.task("t")
-    async def work() -> None:
-        ran.append(1)
-
-    worker = Worker(url=f"{broker.url}?timeout=0.2", threads=2)
-    with working(with_timings(worker, reserve_timeout=1)):
-        eventually(lambda: broker.waiting("t"), 2)
-        broker.signal(signal.SIGSTOP)
-        eventually_true(lambda: "did not answer in time" in caplog.text)
-        broker.signal(signal.SIGCONT)
-        work.put()
-        eventually(lambda: ran, [1])
 
 
 @pytest.mark.parametrize(
@@ -148,10 +123,7 @@ def test_loop_is_closed(broker: Beanstalkd, queue: JobQueue) -> None:
 
     @queue.task("t")
     async def closes() -> None:
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(lambda loop, _context: loop.close())
-        loop.call_soon(sys.exit)  # then the loop is not running, and can be closed
-        await asyncio.sleep(60)
+        await close_own_loop()
 
     @queue.task("t")
     async def work() -> None:

@@ -132,17 +132,24 @@ def test_broker_away(
     assert caplog.text.count("Connected to the broker") == 1
 
 
+@pytest.mark.parametrize("is_async", [False, True])
 def test_frozen_broker(
     broker: Beanstalkd,
     queue: JobQueue,
     caplog: pytest.LogCaptureFixture,
+    *,
+    is_async: bool,
 ) -> None:
+    """It is noticed, also where no thread waits: slots of async tasks have none."""
     ran: list[int] = []
 
-    @queue.task("t")
-    def work() -> None:
+    def sync_work() -> None:
         ran.append(1)
 
+    async def async_work() -> None:
+        ran.append(1)
+
+    work = queue.task("t")(async_work if is_async else sync_work)
     worker = Worker(url=f"{broker.url}?timeout=0.2", threads=2)
     with working(with_timings(worker, reserve_timeout=1)):
         eventually(lambda: broker.waiting("t"), 2)
